@@ -1,0 +1,1 @@
+"""Device-protocol plugins; each imports `rt_edge.sdk` only."""

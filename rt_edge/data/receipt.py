@@ -1,0 +1,239 @@
+"""Receipts: how the origin of a chunk learns what became of each element (design 5).
+
+An origin numbers its elements; the number is the element's *mark*. A stage that makes several elements of one gives each
+the mark `(mark of the parent, index)`. A receipt covers the marks of one chunk as its origin emitted it, and is shared by
+all the pieces the chunk is later cut into; each piece knows its own marks. Every mark gets one outcome: stored, dropped
+(with a reason) or failed (with an error); a second outcome for the same mark is ignored, so settling is idempotent.
+
+The common case, the whole chunk stored in one go, costs no work per element.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+from rt_edge.data.errors import ReceiptLost
+
+Mark = int | tuple[Any, int]
+Marks = Sequence[Mark]
+
+
+class Origin:
+    """Where marks are counted: one life of a source, or of a lane.
+
+    Attributes:
+        name: stable name of the source, e.g. the adapter's.
+        incarnation: token of this life; marks of two lives are never compared.
+        floor: every number below it is settled and will not be emitted again, so a durable end may forget it.
+    """
+
+    __slots__ = ("floor", "incarnation", "name")
+
+    def __init__(self, name: str, incarnation: str, floor: int = 0) -> None:
+        self.name = name
+        self.incarnation = incarnation
+        self.floor = floor
+
+    def __repr__(self) -> str:
+        return f"Origin({self.name}#{self.incarnation} floor={self.floor})"
+
+
+class Stored:
+    """Outcome: durable at its end."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return "Stored()"
+
+
+class Dropped:
+    """Outcome: discarded on purpose, for `reason` (bounded set of short words, they become metric labels)."""
+
+    __slots__ = ("reason",)
+
+    def __init__(self, reason: str) -> None:
+        self.reason = reason
+
+    def __repr__(self) -> str:
+        return f"Dropped({self.reason})"
+
+
+class Failed:
+    """Outcome: could not be carried to its end; the origin decides whether to emit it again."""
+
+    __slots__ = ("error",)
+
+    def __init__(self, error: BaseException) -> None:
+        self.error = error
+
+    def __repr__(self) -> str:
+        return f"Failed({self.error!r})"
+
+
+Outcome = Stored | Dropped | Failed
+STORED = Stored()
+
+
+class OutcomeListener(Protocol):
+    """Who wants to know: the origin's ledger, a wire to another island, a parent receipt."""
+
+    def on_outcome(self, receipt: Receipt, marks: Marks, outcome: Outcome) -> None:
+        """`marks` of `receipt` have got `outcome`; each mark is reported once."""
+        ...
+
+
+class Receipt:
+    """The handle on the outcome of the elements of one chunk.
+
+    Args:
+        marks: the marks it covers, in order.
+        listener: told of each outcome, at once, in the thread that settles.
+        origin: whose marks these are; None where the elements have no identity (a window, a fold).
+        where: name of the stage that holds it last; kept up to date by the engine, named when a receipt is lost.
+    """
+
+    __slots__ = ("__weakref__", "_left", "_listener", "_open", "marks", "origin", "where")
+
+    def __init__(self, marks: Marks, listener: OutcomeListener, origin: Origin | None = None, where: str = "") -> None:
+        self.marks = marks
+        self.origin = origin
+        self.where = where
+        self._listener = listener
+        self._left = len(marks)
+        self._open: dict[Mark, None] | None = None
+
+    @property
+    def unsettled(self) -> int:
+        """How many marks have no outcome so far."""
+        return self._left
+
+    def settle(self, marks: Marks | None = None) -> None:
+        """These marks (default: all open ones) are stored."""
+        self._close(marks, STORED)
+
+    def drop(self, reason: str, marks: Marks | None = None) -> None:
+        """These marks (default: all open ones) were discarded on purpose."""
+        self._close(marks, Dropped(reason))
+
+    def fail(self, error: BaseException, marks: Marks | None = None) -> None:
+        """These marks (default: all open ones) could not be carried on."""
+        self._close(marks, Failed(error))
+
+    def outcome(self, outcome: Outcome, marks: Marks | None = None) -> None:
+        """Give `outcome` to these marks (default: all open ones)."""
+        self._close(marks, outcome)
+
+    def split(self, n: int) -> list[Receipt]:
+        """`n` receipts over the open marks, for `n` branches; a mark is settled here when all branches settled it.
+
+        The worst outcome wins: failed before stored before dropped (a fan-out that stored it somewhere stored it).
+        """
+        marks = self.marks if self._open is None else list(self._open)
+        join = _Join(self, n)
+        return [Receipt(marks, join, self.origin, self.where) for _ in range(n)]
+
+    def _close(self, marks: Marks | None, outcome: Outcome) -> None:
+        if not self._left:
+            return
+        if self._open is None and (marks is None or len(marks) == len(self.marks)):
+            self._left = 0
+            self._listener.on_outcome(self, self.marks, outcome)
+            return
+        if self._open is None:
+            self._open = dict.fromkeys(self.marks)
+        opened = self._open
+        fresh: Marks = list(opened) if marks is None else [m for m in marks if m in opened]
+        for mark in fresh:
+            opened.pop(mark, None)
+        self._left = len(opened)
+        if fresh:
+            self._listener.on_outcome(self, fresh, outcome)
+
+    def __del__(self) -> None:
+        if self._left:
+            where = self.where or "an unnamed stage"
+            self._close(None, Failed(ReceiptLost(f"{self._left} elements were lost unsettled in {where}")))
+
+    def __repr__(self) -> str:
+        return f"Receipt({self.origin} {len(self.marks)} marks, {self._left} open)"
+
+
+class _Join:
+    """Collects the outcomes of the branches of a fan-out and reports each mark once, to the parent receipt."""
+
+    __slots__ = ("_branches", "_parent", "_votes")
+
+    def __init__(self, parent: Receipt, branches: int) -> None:
+        self._parent = parent
+        self._branches = branches
+        self._votes: dict[Mark, tuple[int, Outcome]] = {}
+
+    def on_outcome(self, receipt: Receipt, marks: Marks, outcome: Outcome) -> None:
+        done: dict[int, tuple[Outcome, list[Mark]]] = {}
+        votes = self._votes
+        for mark in marks:
+            count, worst = votes.pop(mark, (0, outcome))
+            worst = _worse(worst, outcome)
+            if count + 1 < self._branches:
+                votes[mark] = (count + 1, worst)
+            else:
+                done.setdefault(id(worst), (worst, []))[1].append(mark)
+        for worst, group in done.values():
+            self._parent.outcome(worst, group)
+
+
+def _worse(a: Outcome, b: Outcome) -> Outcome:
+    if isinstance(a, Failed) or isinstance(b, Dropped):
+        return a
+    return b
+
+
+class Joined:
+    """Listener of one element made of several: its outcome goes to every element that went into it.
+
+    Args:
+        parts: (receipt, marks) of what went in.
+    """
+
+    __slots__ = ("_parts",)
+
+    def __init__(self, parts: Sequence[tuple[Receipt, Marks]]) -> None:
+        self._parts = parts
+
+    def on_outcome(self, receipt: Receipt, marks: Marks, outcome: Outcome) -> None:
+        """Pass it on."""
+        for part, part_marks in self._parts:
+            part.outcome(outcome, part_marks)
+
+
+class Expanded:
+    """Listener of several elements made of one: the parent has its outcome when all children have theirs.
+
+    Args:
+        parent: the receipt of what was expanded.
+        children: parent's mark -> how many elements it became (> 0).
+    """
+
+    __slots__ = ("_children", "_parent", "_worst")
+
+    def __init__(self, parent: Receipt, children: dict[Mark, int]) -> None:
+        self._parent = parent
+        self._children = children
+        self._worst: dict[Mark, Outcome] = {}
+
+    def on_outcome(self, receipt: Receipt, marks: Marks, outcome: Outcome) -> None:
+        """Count it."""
+        for mark in marks:
+            parent = mark[0]  # type: ignore[index]  # marks of an expansion are (parent, index)
+            worst = self._worst.get(parent)
+            worst = outcome if worst is None else _worse(worst, outcome)
+            left = self._children[parent] - 1
+            if left:
+                self._children[parent] = left
+                self._worst[parent] = worst
+            else:
+                del self._children[parent]
+                self._worst.pop(parent, None)
+                self._parent.outcome(worst, [parent])

@@ -1,0 +1,32 @@
+"""All that an adapter's author imports; nothing behind it is promised to stay."""
+
+from rt_edge.data.clock import Clock
+from rt_edge.data.errors import CodecError, ConfigError, FatalAdapterError, RtEdgeError, TransientError
+from rt_edge.data.ids import boot_id, new_incarnation
+from rt_edge.data.reading import ClockState, Quality, Reading, Value
+from rt_edge.data.units import Duration, Size, parse_duration, parse_size
+from rt_edge.sdk.adapter import AdapterContext, Capability, DeviceAdapter, ProbeResult, WriteResult
+
+__all__ = [
+    "AdapterContext",
+    "Capability",
+    "Clock",
+    "ClockState",
+    "CodecError",
+    "ConfigError",
+    "DeviceAdapter",
+    "Duration",
+    "FatalAdapterError",
+    "ProbeResult",
+    "Quality",
+    "Reading",
+    "RtEdgeError",
+    "Size",
+    "TransientError",
+    "Value",
+    "WriteResult",
+    "boot_id",
+    "new_incarnation",
+    "parse_duration",
+    "parse_size",
+]

@@ -1,0 +1,159 @@
+"""DeviceAdapter: what the author of a device-protocol plugin writes (design 10).
+
+Life of an adapter: `open` -> any number of `demand`/`settled`/`write` -> `close`; after a lost connection the runtime calls
+`close` and `open` again, with full-jitter backoff: an adapter never retries by itself. All calls come from one event loop.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from pathlib import Path
+from random import Random
+from typing import Any, ClassVar, Literal, Protocol
+
+import msgspec
+
+from rt_edge.data.clock import Clock
+from rt_edge.data.errors import FatalAdapterError
+from rt_edge.data.reading import Reading, Value
+
+
+class Capability(msgspec.Struct, frozen=True):
+    """What an adapter can promise, truthfully.
+
+    Attributes:
+        delivery: `redelivering` (the peer sends again what was not acknowledged), `polled` (values are asked for) or `volatile`
+            (what is lost is lost).
+        backpressure: how demand reaches the device: `native` (it is not asked), `withhold_ack` (acknowledgements wait), or
+            `bounded_drop` (a named strategy and a counter).
+        writable: whether `write` works.
+        window: most Readings that may be unsettled at a time; None: no bound of the protocol's own.
+    """
+
+    delivery: Literal["redelivering", "polled", "volatile"]
+    backpressure: Literal["native", "withhold_ack", "bounded_drop"]
+    writable: bool = False
+    window: int | None = None
+
+
+class ProbeResult(msgspec.Struct, frozen=True):
+    """What `probe` saw: one line for a person, and details for a program."""
+
+    ok: bool
+    message: str
+    details: dict[str, Any] = {}
+
+
+class WriteResult(msgspec.Struct, frozen=True):
+    """What became of a write; never silently dropped."""
+
+    status: Literal["confirmed", "sent", "failed", "refused"]
+    message: str = ""
+
+
+class AdapterContext(Protocol):
+    """What the runtime gives an adapter.
+
+    Attributes:
+        clock: the only source of time.
+        random: the only source of randomness (jitter), seeded in tests.
+        data: a directory of this adapter's own, durable, private to it (mode 0700).
+        name: the adapter's name in the configuration.
+        incarnation: token of this life of the adapter.
+    """
+
+    clock: Clock
+    random: Random
+    data: Path
+    name: str
+    incarnation: str
+
+    def emit(self, readings: Sequence[Reading]) -> None:
+        """Hand on Readings, in order; never more in total than `demand` asked for."""
+        ...
+
+    def lost(self, error: Exception) -> None:
+        """The connection is gone: the runtime will `close` and, unless the error is a FatalAdapterError, `open` again."""
+        ...
+
+    def count(self, name: str, n: int = 1) -> None:
+        """Add to a counter of this adapter, shown by `status` and exported (`polls_ok`, `polls_late`, `dropped_<reason>`)."""
+        ...
+
+    def gauge(self, name: str, value: float) -> None:
+        """Set a measured value of this adapter (`bus_utilisation`, `round_trip_p99_s`)."""
+        ...
+
+    def gap(self, source: str, reason: str, start: int, end: int) -> None:
+        """Say that `source` could not be read from `start` to `end` (wall ns): becomes a gap record in the stream."""
+        ...
+
+    def log(self, level: Literal["debug", "info", "warning", "error"], event: str, **fields: object) -> None:
+        """One structured log line; never a secret. Log once on loss, once on return."""
+        ...
+
+
+class DeviceAdapter(ABC):
+    """Base of all adapters.
+
+    Args:
+        settings: the validated settings, as an immutable object with the attributes of the adapter's settings model.
+        context: the runtime.
+    """
+
+    kind: ClassVar[str]
+
+    def __init__(self, settings: Any, context: AdapterContext) -> None:
+        self.settings = settings
+        self.context = context
+
+    @classmethod
+    @abstractmethod
+    def settings_model(cls) -> type[Any]:
+        """The pydantic model of the settings; imported only here, so that a running node need not load pydantic."""
+
+    @classmethod
+    @abstractmethod
+    def capability(cls, settings: Any) -> Capability:
+        """What an instance with these settings promises; pure, needs no connection and no protocol library."""
+
+    @abstractmethod
+    async def open(self) -> None:
+        """Connect. May be called again after `close`; leaks nothing when it raises.
+
+        Raises:
+            TransientError: not there now; the runtime tries again.
+            FatalAdapterError: will not work with these settings.
+        """
+
+    @abstractmethod
+    def demand(self, n: int) -> None:
+        """`n` more Readings may be emitted, in total. Carries over a reconnect: what was asked for and not emitted still is."""
+
+    @abstractmethod
+    async def close(self) -> None:
+        """Disconnect; idempotent; returns when nothing is in flight."""
+
+    def settled(self, through: int) -> None:
+        """The first `through` Readings this object ever emitted are settled: their peer may be acknowledged."""
+
+    async def probe(self) -> ProbeResult:
+        """Try the connection without changing anything; used by `check --live`, never while open."""
+        try:
+            await self.open()
+        finally:
+            await self.close()
+        return ProbeResult(True, "opened and closed")
+
+    async def write(self, point: str, value: Value, key: str) -> WriteResult:
+        """Write one point of a device; `key` identifies the command, a repeated one is answered, not repeated."""
+        raise FatalAdapterError(f"adapter kind {self.kind!r} cannot write")
+
+    async def deliver(self, readings: Sequence[Reading]) -> None:
+        """Used as a sink: hand Readings to the peer; returns when the peer has confirmed all of them.
+
+        Raises:
+            TransientError: not confirmed; the runtime delivers the same Readings again after the next `open`.
+        """
+        raise FatalAdapterError(f"adapter kind {self.kind!r} is not a sink")
