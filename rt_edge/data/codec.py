@@ -1,8 +1,8 @@
 """Readings as bytes: MessagePack with a one-byte version in front (design 4).
 
-    byte 0      version, 1
-    byte 1      flags: bit 0 = body is compressed with zlib (reserved bits are 0)
-    rest        MessagePack array of Readings (array-like, append-only layout)
+byte 0      version, 1
+byte 1      flags: bit 0 = body is compressed with zlib (reserved bits are 0)
+rest        MessagePack array of Readings (array-like, append-only layout)
 """
 
 from __future__ import annotations

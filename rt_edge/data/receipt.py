@@ -20,23 +20,37 @@ Marks = Sequence[Mark]
 
 
 class Origin:
-    """Where marks are counted: one life of a source, or of a lane.
+    """Where marks are counted: one life of a source.
 
     Attributes:
         name: stable name of the source, e.g. the adapter's.
         incarnation: token of this life; marks of two lives are never compared.
         floor: every number below it is settled and will not be emitted again, so a durable end may forget it.
+        session: token of the peer's session, for sources whose peer sends again across our lives (MQTT); keys of two
+            sessions are never compared. Empty where there are no keys.
+        keys: number -> redelivery key, for the numbers from `floor` on (design 7): 2 bytes identifier, then a digest.
+        redelivered: numbers, from `floor` on, that the peer marked as sent again.
     """
 
-    __slots__ = ("floor", "incarnation", "name")
+    __slots__ = ("floor", "incarnation", "keys", "name", "redelivered", "session")
 
-    def __init__(self, name: str, incarnation: str, floor: int = 0) -> None:
+    def __init__(self, name: str, incarnation: str, floor: int = 0, session: str = "") -> None:
         self.name = name
         self.incarnation = incarnation
         self.floor = floor
+        self.session = session
+        self.keys: dict[int, bytes] = {}
+        self.redelivered: set[int] = set()
 
     def __repr__(self) -> str:
         return f"Origin({self.name}#{self.incarnation} floor={self.floor})"
+
+
+def number_of(mark: Mark) -> int:
+    """The origin's number behind a mark, through any expansions."""
+    while isinstance(mark, tuple):
+        mark = mark[0]
+    return mark
 
 
 class Stored:

@@ -69,8 +69,24 @@ class AdapterContext(Protocol):
     name: str
     incarnation: str
 
-    def emit(self, readings: Sequence[Reading]) -> None:
-        """Hand on Readings, in order; never more in total than `demand` asked for."""
+    def emit(self, readings: Sequence[Reading], keys: Sequence[bytes] = (), redelivered: Sequence[bool] = ()) -> None:
+        """Hand on Readings, in order; never more in total than `demand` asked for.
+
+        Args:
+            readings: not empty.
+            keys: for sources whose peer sends again across our lives: one key a Reading, 2 bytes identifier (big endian), then a
+                digest of what was received and the place of the Reading in it. Committed with the Reading by the durable end.
+            redelivered: with `keys`: whether the peer marked it as sent again. A redelivered Reading whose key the durable end
+                knows in the same session is not stored a second time, and counts as settled.
+        """
+        ...
+
+    def session(self, token: str) -> None:
+        """From now on keys belong to the peer's session `token`; a durable end forgets the keys of other sessions."""
+        ...
+
+    def forget(self, through: int) -> None:
+        """The peer is known to have our acknowledgement of the first `through` Readings emitted: their keys may go."""
         ...
 
     def lost(self, error: Exception) -> None:
