@@ -159,7 +159,7 @@ class StageContext:
         raise NotImplementedError
 
     def spawn(self, work: Coroutine[Any, Any, Any], done: Callable[[Any, BaseException | None], None]) -> Callable[[], None]:
-        """Run `work` on the island's event loop; `done(result, error)` is called within a turn. Returns a function that cancels it."""
+        """Run `work` on the island's event loop; `done(result, error)` is called within a turn. Returns its cancel function."""
         raise NotImplementedError
 
     def callback(self, function: Callable[..., None]) -> Callable[..., None]:
@@ -171,12 +171,6 @@ class StageContext:
         raise NotImplementedError
 
 
-class Port:
-    """What the engine gives a logic for each of its ports; see `rt_edge.streams.engine`."""
-
-    __slots__ = ()
-
-
 class StageLogic:
     """The mutable side of a stage; subclass it and override the handlers.
 
@@ -185,9 +179,19 @@ class StageLogic:
     """
 
     ctx: StageContext
+    seat: Any
+    """Its place in the engine; for the engine's own use."""
     _engine: Any
     _ins: list[Any]
     _outs: list[Any]
+
+    def bind(self, seat: Any, ctx: StageContext, engine: Any, ins: list[Any], outs: list[Any]) -> None:
+        """Called once by the engine before any handler."""
+        self.seat = seat
+        self.ctx = ctx
+        self._engine = engine
+        self._ins = ins
+        self._outs = outs
 
     # -- handlers, called by the engine ------------------------------------------------------------------------------
 
@@ -263,17 +267,19 @@ class StageLogic:
 
     def is_free(self, outlet: Outlet) -> bool:
         """Whether the outlet is open and its slot empty."""
-        port = self._outs[outlet.index]
-        return port.slot is None and not port.closed
+        wire = self._outs[outlet.index]
+        return wire.slot is None and not wire.out_closed
 
     def is_closed(self, port: Inlet | Outlet) -> bool:
         """Whether nothing more can be said at this port."""
-        side = self._ins if isinstance(port, Inlet) else self._outs
-        return bool(side[port.index].closed)
+        if isinstance(port, Inlet):
+            return bool(self._ins[port.index].in_closed)
+        return bool(self._outs[port.index].out_closed)
 
     def demand(self, outlet: Outlet) -> int:
         """Elements wanted at the outlet and not yet pushed."""
-        return int(self._outs[outlet.index].demand)
+        wire = self._outs[outlet.index]
+        return int(wire.announced) if wire.slot is None else 0
 
     def requested(self, inlet: Inlet) -> int:
         """Elements asked for at the inlet and not yet arrived."""
