@@ -51,3 +51,20 @@ class Reading(msgspec.Struct, frozen=True, gc=False, array_like=True):
     received: int = 0
     clock: ClockState | None = None
     held: bool = False
+
+
+GAP_REASON = "rt_edge.gap"
+GAP_UNTIL = "rt_edge.gap_until"
+
+
+def gap_reading(source: str, reason: str, start: int, end: int) -> Reading:
+    """What stands in the stream for a time in which `source` could not be read: from `start` to `end`, wall nanoseconds.
+
+    It has no fields and is not a measurement: stages that look at fields let it pass.
+    """
+    return Reading(source, start, {}, quality="bad", tags={GAP_REASON: reason, GAP_UNTIL: str(end)}, received=end)
+
+
+def is_gap(reading: Reading) -> bool:
+    """Whether `reading` is a gap record."""
+    return not reading.fields and GAP_REASON in reading.tags

@@ -110,6 +110,16 @@ class SeatContext(StageContext):
 
         return lambda *args: seat.engine.host.threadsafe(lambda: enter(*args))
 
+    def soon(self, function: Callable[[], None]) -> None:
+        """In a turn of its own."""
+        life = self._life
+
+        def enter() -> None:
+            if life == self._life:
+                self._seat.engine.enter(self._seat, function)
+
+        self._seat.engine.host.soon(enter)
+
     def count(self, name: str, n: int = 1) -> None:
         """Add to a counter of the graph node."""
         counters = self._seat.counters

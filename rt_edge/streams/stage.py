@@ -166,6 +166,10 @@ class StageContext:
         """A function that may be called from any thread and runs `function` within a turn, as long as the logic lives."""
         raise NotImplementedError
 
+    def soon(self, function: Callable[[], None]) -> None:
+        """Run `function` in a turn of its own, after what the island's loop has to do now; only from the island's thread."""
+        raise NotImplementedError
+
     def count(self, name: str, n: int = 1) -> None:
         """Add to a counter of this graph node (`dropped_<reason>`, `errors`, ...); shown by `status`."""
         raise NotImplementedError

@@ -1,0 +1,136 @@
+"""Ledger: the origin's side of receipts (design 5).
+
+It numbers what a source emits, keeps each element until it is settled, says how far the settled prefix reaches, and hands out
+again, in order and with the same marks, what failed or what a dead island took along. After `attempts` failures an element is
+given up to the dead letters. Its size is bounded by the source's window: the source asks `outstanding` before it emits.
+"""
+
+from __future__ import annotations
+
+from bisect import insort
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from rt_edge.data.chunk import Chunk
+from rt_edge.data.errors import IslandDied
+from rt_edge.data.receipt import Failed, Marks, Origin, Outcome, Receipt, number_of
+
+ISLAND_DEATHS = 20
+"""Deaths of islands an element may be part of before it is taken for their cause."""
+
+
+class Ledger:
+    """What one life of a source has emitted and does not know the outcome of.
+
+    Args:
+        origin: whose numbers these are; its `floor` is kept up to date.
+        attempts: failures an element may have before it is a dead letter.
+        on_settled: called with the count of the settled prefix whenever it grows.
+        on_retry: called when elements are to be emitted again (see `retry`).
+        on_dead: called with (element, error) of what is given up; it counts as settled when this returns.
+        keyed: the floor waits for `forget`, because a peer may send again what is settled.
+    """
+
+    def __init__(
+        self,
+        origin: Origin,
+        attempts: int,
+        on_settled: Callable[[int], None],
+        on_retry: Callable[[], None],
+        on_dead: Callable[[Any, BaseException], None],
+        keyed: bool = False,
+    ) -> None:
+        self.origin = origin
+        self._attempts = attempts
+        self._on_settled = on_settled
+        self._on_retry = on_retry
+        self._on_dead = on_dead
+        self._keyed = keyed
+        self._next = origin.floor
+        self._prefix = origin.floor
+        self._forgotten = origin.floor
+        self._open: dict[int, Any] = {}
+        self._failures: dict[int, list[int]] = {}
+        self._again: list[int] = []
+        self.retried = 0
+        self.dead = 0
+
+    @property
+    def outstanding(self) -> int:
+        """Elements emitted and not settled."""
+        return len(self._open)
+
+    @property
+    def waiting(self) -> int:
+        """Elements that are to be emitted again."""
+        return len(self._again)
+
+    def emit(self, items: Sequence[Any], keys: Sequence[bytes] = (), redelivered: Sequence[bool] = ()) -> Chunk:
+        """A chunk of new elements; they are kept until settled."""
+        first = self._next
+        marks = range(first, first + len(items))
+        self._next = marks.stop
+        self._open.update(zip(marks, items, strict=True))
+        if keys:
+            self.origin.keys.update(zip(marks, keys, strict=True))
+            self.origin.redelivered.update(m for m, again in zip(marks, redelivered, strict=True) if again)
+        return Chunk(items, Receipt(marks, self, self.origin))
+
+    def retry(self, most: int) -> Chunk | None:
+        """Up to `most` of the elements to be emitted again, in order, with their marks."""
+        if not self._again or most <= 0:
+            return None
+        marks, self._again = self._again[:most], self._again[most:]
+        self.retried += len(marks)
+        return Chunk([self._open[m] for m in marks], Receipt(marks, self, self.origin))
+
+    def forget(self, through: int) -> None:
+        """The peer will not send again the first `through` elements."""
+        self._forgotten = max(self._forgotten, through)
+        self._move_floor()
+
+    def on_outcome(self, receipt: Receipt, marks: Marks, outcome: Outcome) -> None:
+        """An outcome from downstream."""
+        opened = self._open
+        if isinstance(outcome, Failed):
+            self._failed([number_of(m) for m in marks if number_of(m) in opened], outcome.error)
+            return
+        for mark in marks:
+            opened.pop(mark, None)  # type: ignore[call-overload]  # the origin's own marks are numbers
+        if self._failures:
+            for mark in marks:
+                self._failures.pop(mark, None)  # type: ignore[call-overload]
+        self._advance()
+
+    def _failed(self, numbers: Sequence[int], error: BaseException) -> None:
+        place = 1 if isinstance(error, IslandDied) else 0
+        again = False
+        for number in numbers:
+            counts = self._failures.setdefault(number, [0, 0])
+            counts[place] += 1
+            if counts[0] >= self._attempts or counts[1] >= ISLAND_DEATHS:
+                self.dead += 1
+                self._on_dead(self._open.pop(number), error)
+                del self._failures[number]
+            else:
+                insort(self._again, number)
+                again = True
+        self._advance()
+        if again:
+            self._on_retry()
+
+    def _advance(self) -> None:
+        prefix = next(iter(self._open), self._next)
+        if prefix > self._prefix:
+            self._prefix = prefix
+            self._move_floor()
+            self._on_settled(prefix)
+
+    def _move_floor(self) -> None:
+        floor = min(self._prefix, self._forgotten) if self._keyed else self._prefix
+        origin = self.origin
+        if floor > origin.floor:
+            for number in range(origin.floor, floor):
+                origin.keys.pop(number, None)
+                origin.redelivered.discard(number)
+            origin.floor = floor
