@@ -3,7 +3,7 @@
 `melt` (in the validating child) turns a settings model into values MessagePack can carry; `freeze` (in a running node) makes the
 object that an adapter gets: same attribute names, lists as tuples, `dict[str, Model]` fields as read-only mappings.
 
-The written form: a dict is an object, except a dict with one of the keys below as its only key. No attribute can be called like them.
+The written form: a dict is an object, except a dict with one of the keys below as its only key (no attribute is called like them).
 
     {"%map": {...}}         a mapping with the user's keys
     {"%secret": {...}}      a Secret, not resolved (literal, file or env)

@@ -114,7 +114,7 @@ class NodePlan(msgspec.Struct, frozen=True):
         node: id and data directory.
         adapters, graphs, uplinks, stores: by name; names are unique over all of them.
         ingress: None: this node accepts no others.
-        islands: island name -> its members, each `adapter/NAME`, `graph/NAME`, `uplink/NAME` or `ingress`; every member is in one.
+        islands: island name -> members, each `adapter/NAME`, `graph/NAME`, `uplink/NAME` or `ingress`; every member is in one.
         telemetry: logs.
         config: absolute path of the file this was made from.
         digest: SHA-256 of that file, hexadecimal.
