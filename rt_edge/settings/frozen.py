@@ -3,12 +3,13 @@
 `melt` (in the validating child) turns a settings model into values MessagePack can carry; `freeze` (in a running node) makes the
 object that an adapter gets: same attribute names, lists as tuples, `dict[str, Model]` fields as read-only mappings.
 
-The written form: a dict is an object, except a dict with one of the keys below as its only key (no attribute is called like them).
+The written form: a dict is an object, except one with a key below as its only key (no attribute is called like that).
 
     {"%map": {...}}         a mapping with the user's keys
     {"%secret": {...}}      a Secret, not resolved (literal, file or env)
     {"%path": "..."}        a pathlib.Path
     {"%set": [...]}         a frozenset
+    {"%address": [h, p]}    an Address
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from types import MappingProxyType
 from typing import Any
 
 from rt_edge.data.errors import InternalError
+from rt_edge.sdk.address import Address
 from rt_edge.sdk.secret import Secret
 
 
@@ -71,6 +73,8 @@ def freeze(value: Any) -> Any:
                 return Path(inner)
             if key == "%set":
                 return frozenset(freeze(v) for v in inner)
+            if key == "%address":
+                return Address(*inner)
         return Frozen({k: freeze(v) for k, v in value.items()})
     if isinstance(value, (list, tuple)):
         return tuple(freeze(v) for v in value)
@@ -91,6 +95,8 @@ def melt_plain(value: Any) -> Any:
         return {"%secret": value.spec()}
     if isinstance(value, Path):
         return {"%path": str(value)}
+    if isinstance(value, Address):
+        return {"%address": [value.host, value.port]}
     if isinstance(value, (list, tuple)):
         return [melt_plain(v) for v in value]
     if isinstance(value, (set, frozenset)):

@@ -10,15 +10,13 @@ from typing import Any, Literal
 
 import msgspec
 
+from rt_edge.sdk.address import Address
 from rt_edge.settings.frozen import Frozen, freeze
 from rt_edge.settings.places import Problem
 from rt_edge.streams.model import GraphModel
 
 PLAN_VERSION = 1
 """Part of every encoded plan: a plan of another version is refused."""
-
-Address = tuple[str, int]
-"""Host and port."""
 
 
 class NodeInfo(msgspec.Struct, frozen=True):

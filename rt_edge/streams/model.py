@@ -1,7 +1,7 @@
 """GraphModel: a graph as data. Configuration, graph manager and window share it; the catalogue makes stages of it.
 
-Nodes have a kind and properties; wires join an outlet to an inlet, written `node.port`. Two kinds are not stages but the ends of a
-graph: `from` (an adapter that reads) and `to` (an adapter that writes, an uplink or a store), each with the one property `name`.
+Nodes have a kind and properties; wires join an outlet to an inlet, written `node.port`. Two kinds are not stages but the ends
+of a graph: `from` (an adapter that reads) and `to` (an adapter that writes, an uplink or a store), with one property, `name`.
 """
 
 from __future__ import annotations
