@@ -1,0 +1,124 @@
+"""Registry of adapter kinds: a value made of entry points; an adapter's module is imported when its kind is used, not before."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+from importlib.metadata import Distribution, EntryPoint, PackageNotFoundError, distribution, entry_points
+
+import msgspec
+
+from rt_edge.data.errors import ConfigError
+from rt_edge.sdk.adapter import DeviceAdapter
+
+GROUP = "rt_edge.adapters"
+_REQUIREMENT = re.compile(r"([A-Za-z0-9._-]+)[^;]*;.*\bextra\s*==\s*['\"]([A-Za-z0-9._-]+)['\"]")
+
+
+class AdapterEntry(msgspec.Struct, frozen=True):
+    """One kind of adapter.
+
+    Attributes:
+        kind: its name in a configuration.
+        load: imports and returns the class.
+        package: the distribution that brings it; empty for one registered by hand.
+        install: the command that installs its protocol library; empty when it needs none.
+        missing: distributions of its extra that are not installed.
+    """
+
+    kind: str
+    load: Callable[[], type[DeviceAdapter]]
+    package: str = ""
+    install: str = ""
+    missing: tuple[str, ...] = ()
+
+    @property
+    def installed(self) -> bool:
+        """Whether all that its extra asks for is there."""
+        return not self.missing
+
+
+class Registry:
+    """Kinds of adapters, by name.
+
+    Args:
+        entries: at most one a kind.
+
+    Raises:
+        ConfigError: two entries of one kind.
+    """
+
+    def __init__(self, entries: Iterable[AdapterEntry]) -> None:
+        self._entries: dict[str, AdapterEntry] = {}
+        for entry in entries:
+            other = self._entries.get(entry.kind)
+            if other is not None:
+                who = f"{other.package} and {entry.package}"
+                raise ConfigError(f"adapter kind {entry.kind!r} is brought by two packages: {who}", "uninstall one of them")
+            self._entries[entry.kind] = entry
+
+    @classmethod
+    def installed(cls) -> Registry:
+        """Every entry point of the group `rt_edge.adapters`."""
+        return cls(_entry(point) for point in entry_points(group=GROUP))
+
+    @classmethod
+    def of(cls, classes: Mapping[str, type[DeviceAdapter]]) -> Registry:
+        """A registry of classes at hand, for tests."""
+        return cls(AdapterEntry(kind, lambda adapter=adapter: adapter) for kind, adapter in classes.items())  # type: ignore[misc]
+
+    def kinds(self) -> tuple[str, ...]:
+        """All kinds, sorted."""
+        return tuple(sorted(self._entries))
+
+    def entry(self, kind: str) -> AdapterEntry | None:
+        """The entry of a kind; None if there is none."""
+        return self._entries.get(kind)
+
+    def load(self, kind: str) -> type[DeviceAdapter]:
+        """The class of a kind.
+
+        Raises:
+            ConfigError: no such kind, its extra is not installed, or its module cannot be imported.
+        """
+        entry = self._entries.get(kind)
+        if entry is None:
+            known = ", ".join(self.kinds()) or "none"
+            raise ConfigError(f"there is no adapter kind {kind!r}", f"known: {known}")
+        if entry.missing:
+            raise ConfigError(f"adapter kind {kind!r} needs {', '.join(entry.missing)}, not installed here", entry.install)
+        try:
+            adapter = entry.load()
+        except ImportError as error:
+            hint = entry.install or "reinstall its package"
+            raise ConfigError(f"adapter kind {kind!r} cannot be imported: {error}", hint) from error
+        except AttributeError as error:
+            raise ConfigError(
+                f"adapter kind {kind!r}: its entry point leads nowhere: {error}", "reinstall its package"
+            ) from error
+        if not (isinstance(adapter, type) and issubclass(adapter, DeviceAdapter)):
+            raise ConfigError(f"adapter kind {kind!r}: {adapter!r} is not a DeviceAdapter", "reinstall its package")
+        return adapter
+
+
+def _entry(point: EntryPoint) -> AdapterEntry:
+    package = point.dist
+    if package is None:
+        return AdapterEntry(point.name, point.load)
+    extras = package.metadata.get_all("Provides-Extra") or []
+    if point.name not in extras:
+        return AdapterEntry(point.name, point.load, package.name)
+    install = f"pip install {package.name}[{point.name}]"
+    return AdapterEntry(point.name, point.load, package.name, install, _missing(package, point.name))
+
+
+def _missing(package: Distribution, extra: str) -> tuple[str, ...]:
+    missing = []
+    for requirement in package.requires or ():
+        match = _REQUIREMENT.match(requirement)
+        if match and match[2] == extra:
+            try:
+                distribution(match[1])
+            except PackageNotFoundError:
+                missing.append(match[1])
+    return tuple(missing)

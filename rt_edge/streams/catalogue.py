@@ -1,0 +1,228 @@
+"""Catalogue: kinds of stages that a configuration can name, and how a stage is made of a node's properties.
+
+A kind is a `Stage` class with a `kind`: those of `rt_edge.streams.stages`, and third parties' by the entry points
+`rt_edge.stages`. Its fields are the properties. `- filter: temperature > -40` gives one property without its name: the field
+that the class attribute `shorthand` names, else the first required one, else the first.
+"""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from collections.abc import Mapping
+from importlib.metadata import EntryPoint, entry_points
+from typing import Any, NamedTuple
+
+import msgspec
+
+from rt_edge.data.errors import ConfigError
+from rt_edge.streams.convert import PropertyError, convert_property, property_schema
+from rt_edge.streams.model import END_PORTS, NodeModel, Ports, nearest_hint
+from rt_edge.streams.stage import Stage
+
+GROUP = "rt_edge.stages"
+
+
+class StageCheck(NamedTuple):
+    """A stage, or why there is none: `stage` is None exactly if there are `errors`."""
+
+    stage: Stage | None
+    errors: list[PropertyError]
+
+
+class Catalogue:
+    """Kinds of stages, as a value: tests make their own.
+
+    Args:
+        kinds: stage classes by their kind.
+    """
+
+    def __init__(self, kinds: Mapping[str, type[Stage]]) -> None:
+        self._kinds = dict(sorted(kinds.items()))
+
+    @classmethod
+    def built_in(cls) -> Catalogue:
+        """The stages of `rt_edge.streams.stages`."""
+        package = importlib.import_module("rt_edge.streams.stages")
+        found: dict[str, type[Stage]] = {}
+        for module in pkgutil.iter_modules(package.__path__):
+            names = vars(importlib.import_module(f"{package.__name__}.{module.name}"))
+            for stage in names.values():
+                if isinstance(stage, type) and issubclass(stage, Stage) and stage.kind and stage.__module__ == names["__name__"]:
+                    found[stage.kind] = stage
+        return cls(found)
+
+    @classmethod
+    def installed(cls) -> Catalogue:
+        """The built-in stages and those of other distributions.
+
+        Raises:
+            ConfigError: two stages of one kind, or an entry point that does not lead to a stage.
+        """
+        built_in = cls.built_in()
+        kinds = {kind: built_in.stage_type(kind) for kind in built_in.kinds()}
+        for point in entry_points(group=GROUP):
+            stage = _load(point)
+            if stage.kind in kinds:
+                other = kinds[stage.kind].__module__
+                raise ConfigError(f"two stages of kind {stage.kind!r}: {other} and {stage.__module__}", "uninstall one of them")
+            kinds[stage.kind] = stage
+        return cls(kinds)
+
+    def kinds(self) -> tuple[str, ...]:
+        """All kinds, sorted."""
+        return tuple(self._kinds)
+
+    def stage_type(self, kind: str) -> type[Stage]:
+        """The class of a kind.
+
+        Raises:
+            ConfigError: no such kind.
+        """
+        found = self._kinds.get(kind)
+        if found is None:
+            raise ConfigError(f"there is no stage {kind!r}", nearest_hint(kind, self._kinds))
+        return found
+
+    def properties(self, kind: str, value: Any) -> dict[str, Any]:
+        """Properties by name from what stands behind the kind in a configuration: a mapping, one value, or nothing.
+
+        Raises:
+            ConfigError: no such kind.
+        """
+        stage = self.stage_type(kind)
+        if value is None:
+            return {}
+        fields = msgspec.structs.fields(stage)
+        names = {field.encode_name for field in fields}
+        named: str | None = getattr(stage, "shorthand", None)
+        if isinstance(value, dict):
+            takes_all = named is not None and not names.issuperset(value) and convertible_mapping(fields, named)
+            return {named: value} if takes_all and named is not None else dict(value)
+        if named is None:
+            required = [field.encode_name for field in fields if field.required]
+            named = (required or [field.encode_name for field in fields] or [""])[0]
+        return {named: value} if named else {"": value}
+
+    def check(self, kind: str, properties: Mapping[str, Any]) -> StageCheck:
+        """Make a stage; on failure, every error of its properties at once."""
+        try:
+            stage = self.stage_type(kind)
+        except ConfigError as error:
+            return StageCheck(None, [PropertyError((), error.message, error.hint)])
+        fields = {field.encode_name: field for field in msgspec.structs.fields(stage)}
+        errors: list[PropertyError] = []
+        values: dict[str, Any] = {}
+        for name, value in properties.items():
+            field = fields.get(name)
+            if field is None:
+                errors.append(_unknown(kind, name, fields))
+                continue
+            converted, wrong = convert_property(field.type, value, (name,))
+            errors += wrong
+            values[field.name] = converted
+        for name, field in fields.items():
+            if field.required and name not in properties:
+                errors.append(PropertyError((), f"`{name}` is missing", _field_doc(stage, name)))
+        if errors:
+            return StageCheck(None, errors)
+        try:
+            return StageCheck(stage(**values), [])
+        except ConfigError as error:
+            return StageCheck(None, [PropertyError(_blamed(error, properties), error.message, error.hint)])
+        except (ValueError, TypeError) as error:
+            return StageCheck(None, [PropertyError((), str(error))])
+
+    def stage(self, node: NodeModel) -> Stage:
+        """The stage of a graph node.
+
+        Raises:
+            ConfigError: with every error of the node in its message.
+        """
+        stage, errors = self.check(node.kind, node.properties)
+        if stage is None:
+            raise ConfigError(f"graph node {node.id!r}: " + "; ".join(str(e) for e in errors))
+        return stage
+
+    def ports(self, node: NodeModel) -> Ports | None:
+        """Ports of a graph node; None if its kind or its properties are wrong. For `GraphModel.validate`."""
+        if node.kind in END_PORTS:
+            return END_PORTS[node.kind]
+        stage = self.check(node.kind, node.properties).stage
+        if stage is None:
+            return None
+        return Ports(tuple(p.name for p in stage.inlets), tuple(p.name for p in stage.outlets))
+
+    def schema(self, kind: str) -> dict[str, Any]:
+        """JSON Schema of what may stand behind a kind in a configuration.
+
+        Raises:
+            ConfigError: no such kind.
+        """
+        stage = self.stage_type(kind)
+        fields = msgspec.structs.fields(stage)
+        properties = {field.encode_name: property_schema(field, _field_doc(stage, field.encode_name)) for field in fields}
+        required = [field.encode_name for field in fields if field.required]
+        full: dict[str, Any] = {"type": "object", "properties": properties, "additionalProperties": False}
+        if required:
+            full["required"] = required
+        choices = [full]
+        short = next(iter(self.properties(kind, 0)), "") if fields else ""
+        if short and set(required) <= {short}:
+            choices.append({k: v for k, v in properties[short].items() if k != "default"})
+        if not required:
+            choices.append({"type": "null"})
+        summary = (stage.__doc__ or "").strip().split("\n", 1)[0]
+        return {"description": summary, **(choices[0] if len(choices) == 1 else {"anyOf": choices})}
+
+
+def convertible_mapping(fields: tuple[Any, ...], name: str) -> bool:
+    """Whether the field `name` is itself a mapping with the user's keys."""
+    kinds = [msgspec.inspect.type_info(field.type) for field in fields if field.encode_name == name]
+    return bool(kinds) and isinstance(kinds[0], msgspec.inspect.DictType)
+
+
+def _load(point: EntryPoint) -> type[Stage]:
+    try:
+        stage = point.load()
+    except Exception as error:  # a third party's module may raise anything; the operator has to see which
+        raise ConfigError(
+            f"stage {point.name!r} ({point.value}) cannot be loaded: {error}", "reinstall or uninstall it"
+        ) from error
+    if not (isinstance(stage, type) and issubclass(stage, Stage) and stage.kind == point.name):
+        raise ConfigError(f"entry point {point.name!r} ({point.value}) is not a Stage of that kind", "uninstall it")
+    return stage
+
+
+def _unknown(kind: str, name: str, fields: Mapping[str, Any]) -> PropertyError:
+    if not fields:
+        return PropertyError((name,) if name else (), f"`{kind}` has no properties", f"write `{kind}` alone")
+    return PropertyError((name,), f"`{kind}` has no property {name!r}", nearest_hint(name, fields))
+
+
+def _field_doc(stage: type[Stage], name: str) -> str:
+    """What the stage's docstring says about a field: the text behind `name:` under its Attributes or Args."""
+    lines = (stage.__doc__ or "").splitlines()
+    for index, line in enumerate(lines):
+        if line.strip().startswith(f"{name}:"):
+            indent = len(line) - len(line.lstrip())
+            text = [line.split(":", 1)[1].strip()]
+            for more in lines[index + 1 :]:
+                if not more.strip() or len(more) - len(more.lstrip()) <= indent:
+                    break
+                text.append(more.strip())
+            return " ".join(text)
+    return ""
+
+
+def _blamed(error: ConfigError, properties: Mapping[str, Any]) -> tuple[str | int, ...]:
+    """The property whose text an error (of an expression) quotes as its source, where it says so."""
+    source = getattr(error, "source", None)
+    for name, value in properties.items():
+        if value is not None and value == source:
+            return (name,)
+        if isinstance(value, dict):
+            for key, inner in value.items():
+                if inner is not None and inner == source:
+                    return (name, key)
+    return ()
