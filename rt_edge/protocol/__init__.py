@@ -1,1 +1,1 @@
-"""(see docs/ARCHITECTURE.md)"""
+"""Reactive Streams: the four roles, demand arithmetic, rules by number, and the signals between islands. No I/O, no actors."""

@@ -151,7 +151,7 @@ class DeviceAdapter(ABC):
     async def close(self) -> None:
         """Disconnect; idempotent; returns when nothing is in flight."""
 
-    def settled(self, through: int) -> None:
+    def settled(self, through: int) -> None:  # noqa: B027  # optional: polled sources have nothing to acknowledge
         """The first `through` Readings this object ever emitted are settled: their peer may be acknowledged."""
 
     async def probe(self) -> ProbeResult:

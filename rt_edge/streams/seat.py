@@ -101,6 +101,12 @@ class SeatContext(StageContext):
 
     def callback(self, function: Callable[..., None]) -> Callable[..., None]:
         """From any thread."""
+        enter = self.callback_here(function)
+        host = self._seat.engine.host
+        return lambda *args: host.threadsafe(lambda: enter(*args))
+
+    def callback_here(self, function: Callable[..., None]) -> Callable[..., None]:
+        """From the island's thread."""
         life = self._life
         seat = self._seat
 
@@ -108,7 +114,7 @@ class SeatContext(StageContext):
             if life == self._life:
                 seat.engine.enter(seat, function, *args)
 
-        return lambda *args: seat.engine.host.threadsafe(lambda: enter(*args))
+        return enter
 
     def soon(self, function: Callable[[], None]) -> None:
         """In a turn of its own."""

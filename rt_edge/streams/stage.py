@@ -166,6 +166,10 @@ class StageContext:
         """A function that may be called from any thread and runs `function` within a turn, as long as the logic lives."""
         raise NotImplementedError
 
+    def callback_here(self, function: Callable[..., None]) -> Callable[..., None]:
+        """Like `callback`, for a function that is called only from the island's thread and outside a turn: runs it at once."""
+        raise NotImplementedError
+
     def soon(self, function: Callable[[], None]) -> None:
         """Run `function` in a turn of its own, after what the island's loop has to do now; only from the island's thread."""
         raise NotImplementedError

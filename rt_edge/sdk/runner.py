@@ -1,0 +1,193 @@
+"""AdapterRunner: the life of one adapter: open, lost, backoff, open again (design 10; the runtime retries, never the adapter)."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from random import Random
+from typing import Literal
+
+from rt_edge.data.clock import Clock
+from rt_edge.data.errors import FatalAdapterError, RtEdgeError, TransientError
+from rt_edge.data.ids import new_incarnation
+from rt_edge.data.reading import Reading
+from rt_edge.sdk.adapter import DeviceAdapter
+from rt_edge.sdk.backoff import Backoff
+
+CLOSE_S = 5.0
+"""An adapter that takes longer to close is left behind, with an error line."""
+
+State = Literal["new", "opening", "open", "waiting", "failed", "closed"]
+EmitHook = Callable[[Sequence[Reading], Sequence[bytes], Sequence[bool]], None]
+
+
+class AdapterRunner:
+    """Owns one adapter and is its context; shared by its source and its sink.
+
+    Args:
+        name: the adapter's name in the configuration.
+        make: builds the adapter, given its context.
+        clock: time.
+        random: jitter.
+        data: the adapter's own directory.
+
+    Attributes:
+        adapter: the adapter.
+        state: where it is in its life.
+        error: why it is not open, in words; empty when it is.
+        counters: name -> count. gauges: name -> value.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        make: Callable[[AdapterRunner], DeviceAdapter],
+        clock: Clock,
+        random: Random,
+        data: Path,
+        incarnation: str = "",
+    ) -> None:
+        self.name = name
+        self.clock = clock
+        self.random = random
+        self.data = data
+        self.incarnation = incarnation or new_incarnation()
+        self.counters: dict[str, int] = {}
+        self.gauges: dict[str, float] = {}
+        self.state: State = "new"
+        self.error = ""
+        self.on_emit: EmitHook | None = None
+        self.on_session: Callable[[str], None] | None = None
+        self.on_forget: Callable[[int], None] | None = None
+        self.on_gap: Callable[[str, str, int, int], None] | None = None
+        self.on_state: list[Callable[[State], None]] = []
+        self._log = logging.getLogger(f"rt_edge.adapter.{name}")
+        self._backoff = Backoff(random)
+        self._lost: asyncio.Future[Exception] | None = None
+        self._task: asyncio.Task[None] | None = None
+        self._users = 0
+        self.adapter = make(self)
+
+    # -- used by the source and the sink -----------------------------------------------------------------------------
+
+    def start(self) -> None:
+        """Begin to keep the adapter open, from the running loop; counted, so that a source and a sink may share it."""
+        self._users += 1
+        if self._task is None:
+            self._task = asyncio.get_running_loop().create_task(self._live(), name=f"adapter {self.name}")
+
+    async def stop(self) -> None:
+        """Close the adapter when its last user has stopped; returns when it is closed."""
+        self._users -= 1
+        if self._users > 0 or self._task is None:
+            return
+        task, self._task = self._task, None
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
+
+    # -- AdapterContext ----------------------------------------------------------------------------------------------
+
+    def emit(self, readings: Sequence[Reading], keys: Sequence[bytes] = (), redelivered: Sequence[bool] = ()) -> None:
+        """Hand on Readings to the source stage."""
+        if self.on_emit is None:
+            self.count("dropped_no_source", len(readings))
+            return
+        self.on_emit(readings, keys, redelivered)
+
+    def session(self, token: str) -> None:
+        """The peer's session is `token` from now on."""
+        if self.on_session is not None:
+            self.on_session(token)
+
+    def forget(self, through: int) -> None:
+        """The peer has our acknowledgements of the first `through` Readings."""
+        if self.on_forget is not None:
+            self.on_forget(through)
+
+    def lost(self, error: Exception) -> None:
+        """End the current connection; the first reason counts."""
+        if self._lost is not None and not self._lost.done():
+            self._lost.set_result(error)
+
+    def count(self, name: str, n: int = 1) -> None:
+        """Add to a counter."""
+        self.counters[name] = self.counters.get(name, 0) + n
+
+    def gauge(self, name: str, value: float) -> None:
+        """Set a measured value."""
+        self.gauges[name] = value
+
+    def gap(self, source: str, reason: str, start: int, end: int) -> None:
+        """Pass a gap to the source stage."""
+        if self.on_gap is not None:
+            self.on_gap(source, reason, start, end)
+
+    def log(self, level: Literal["debug", "info", "warning", "error"], event: str, **fields: object) -> None:
+        """One line, with the adapter's name."""
+        shown = " ".join(f"{key}={value}" for key, value in fields.items())
+        self._log.log(getattr(logging, level.upper()), "%s%s", event, f" {shown}" if shown else "")
+
+    # -- the life ----------------------------------------------------------------------------------------------------
+
+    async def _live(self) -> None:
+        try:
+            while True:
+                ended = await self._once()
+                if ended is None:
+                    return
+                self.count("reconnects")
+                await asyncio.sleep(ended)
+        finally:
+            await self._close()
+            self._enter("closed" if self.state != "failed" else "failed")
+
+    async def _once(self) -> float | None:
+        """One connection, from open to lost; returns the seconds to wait, or None after a fatal error."""
+        self._enter("opening")
+        self._lost = asyncio.get_running_loop().create_future()
+        before = self.error
+        opened = self.clock.monotonic()
+        error: Exception
+        try:
+            await self.adapter.open()
+            opened = self.clock.monotonic()
+            self.error = ""
+            self._enter("open")
+            self.log("info", "adapter is connected", kind=self.adapter.kind)
+            error = await self._lost
+            self._backoff.lived(self.clock.monotonic() - opened)
+        except RtEdgeError as raised:
+            error = raised
+        except Exception as raised:  # noqa: BLE001  # a bug in one adapter must not end the others; it is logged with its traceback
+            self._log.exception("adapter raised something that is not an adapter error")
+            error = raised
+        await self._close()
+        self.error = str(error) or repr(error)
+        if isinstance(error, FatalAdapterError):
+            self.log("error", f"adapter has failed and stays off until its settings change: {error}")
+            self._enter("failed")
+            return None
+        delay = self._backoff.failed()
+        if isinstance(error, TransientError) or self.error != before:
+            level: Literal["warning", "debug"] = "debug" if before == self.error else "warning"
+            self.log(level, f"adapter is not connected, next try in {delay:.1f} s: {self.error}")
+        self._enter("waiting")
+        return delay
+
+    async def _close(self) -> None:
+        try:
+            async with asyncio.timeout(CLOSE_S):
+                await self.adapter.close()
+        except TimeoutError:
+            self.log("error", f"adapter did not close within {CLOSE_S:g} s and is left behind")
+        except Exception:  # noqa: BLE001  # closing goes on whatever the adapter does; logged with its traceback
+            self._log.exception("adapter raised while closing")
+
+    def _enter(self, state: State) -> None:
+        self.state = state
+        for listener in self.on_state:
+            listener(state)

@@ -1,0 +1,304 @@
+"""WireIn: the consuming end of a wire between islands, as a source stage. It dials, reorders, and reports outcomes."""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import Any, ClassVar
+
+from rt_edge.data.chunk import Chunk
+from rt_edge.data.codec import decode_readings
+from rt_edge.data.errors import CodecError, StreamError
+from rt_edge.data.ids import new_incarnation
+from rt_edge.data.receipt import Dropped, Failed, Mark, Marks, Origin, Outcome, Receipt
+from rt_edge.protocol.signals import (
+    AnySignal,
+    Cancel,
+    OnComplete,
+    OnError,
+    OnNext,
+    OnSubscribe,
+    Request,
+    Resubscribe,
+    Seen,
+    Settled,
+    Subscribe,
+)
+from rt_edge.streams.boundary.post import RESEND_S, pack_places, unpack_marks
+from rt_edge.streams.stage import OUT, Inlet, Outlet, ReceiptUse, Stage, StageLogic
+
+MAX_SILENCE_S = 30.0
+"""Longest time between two repetitions of a demand that has not changed."""
+
+MAX_AHEAD = 4096
+"""Chunks that may wait for one that is late, or for the outlet."""
+
+
+class WireIn(Stage, frozen=True, kw_only=True):
+    """The consuming end of a wire from another island; elements are Readings.
+
+    Emits when: the producer has sent the next chunk.
+    Backpressures when: there is no demand: then nothing is asked of the producer.
+    Completes when: the producer completes.
+    Cancels when: downstream cancels: the producer is told.
+    """
+
+    receipts: ClassVar[ReceiptUse] = ReceiptUse.PASS
+
+    wire: str
+    post: Any
+
+    @property
+    def label(self) -> str:
+        """`from <wire>`."""
+        return f"from {self.wire}"
+
+    @property
+    def inlets(self) -> tuple[Inlet, ...]:
+        """None in this island."""
+        return ()
+
+    def create_logic(self) -> StageLogic:
+        """One incarnation of the end."""
+        return _Logic(self)
+
+
+class _Listener:
+    """Listener of one chunk's receipt."""
+
+    __slots__ = ("_index", "_logic", "_number", "_producer")
+
+    def __init__(self, logic: _Logic, producer: str, number: int, marks: Marks) -> None:
+        self._logic = logic
+        self._producer = producer
+        self._number = number
+        self._index: dict[Mark, int] | int = marks.start if isinstance(marks, range) else {m: i for i, m in enumerate(marks)}
+
+    def on_outcome(self, receipt: Receipt, marks: Marks, outcome: Outcome) -> None:
+        """Report it to the producer."""
+        index = self._index
+        if isinstance(index, dict):
+            places = [index[m] for m in marks]
+        elif isinstance(marks, range):
+            self._logic.report(self._producer, self._number, (marks.start - index, marks.stop - 1 - index), outcome)
+            return
+        else:
+            places = [m - index for m in marks]  # type: ignore[operator]  # a range holds numbers only
+        self._logic.report(self._producer, self._number, pack_places(sorted(places)), outcome)
+
+
+class _Logic(StageLogic):
+    def __init__(self, stage: WireIn) -> None:
+        self._wire = stage.wire
+        self._post = stage.post
+        self._me = new_incarnation()
+        self._producer = ""
+        self._total = 0  # asked of this producer
+        self._arrived = 0  # elements that arrived from it, in order
+        self._received = 0
+        self._ahead: dict[int, OnNext] = {}
+        self._ready: deque[Chunk] = deque(maxlen=MAX_AHEAD)
+        self._origins: dict[str, Origin] = {}
+        self._unseen: list[tuple[int, tuple[int, int, str, Any]]] = []  # (sequence, outcome)
+        self._sequence = 0
+        self._wanted = 0  # pulled and not pushed
+        self._end: tuple[int, str | None] | None = None
+        self._saying = False
+        self._stopped = False
+        self._said: tuple[str, int, int, int] = ("", 0, 0, 0)
+        self._silence = RESEND_S
+
+    # -- from the island ---------------------------------------------------------------------------------------------
+
+    def on_start(self) -> None:
+        self._post.register(self._wire, self.ctx.callback_here(self._receive))
+        self._post.send(Subscribe(self._wire, "", self._me))
+        self.ctx.after(RESEND_S, "repeat")
+
+    def on_pull(self, outlet: Outlet, n: int) -> None:
+        self._wanted += n
+        self._push_ready()
+        self._say_soon()
+
+    def on_downstream_finish(self, outlet: Outlet, cause: BaseException | None) -> None:
+        if cause is None:
+            self._post.send(Cancel(self._wire, self._producer, self._me))
+        self.cancel_stage(cause)
+
+    def on_stop(self, error: BaseException | None) -> None:
+        for chunk in self._ready:
+            chunk.drop("cancelled") if error is None else chunk.fail(error)
+        self._ready.clear()
+        self._ahead.clear()
+        self._stopped = True
+        self._say()
+
+    def on_timer(self, key: object) -> None:
+        if not self._producer:
+            self._post.send(Subscribe(self._wire, "", self._me))
+        else:
+            self._say(again=True)
+        if key == "repeat":  # less and less often while nothing changes: an idle wire must cost nothing
+            self._silence = min(self._silence * 2, MAX_SILENCE_S)
+            self.ctx.after(self._silence, "repeat")
+
+    # -- from the producer -------------------------------------------------------------------------------------------
+
+    def _receive(self, signal: AnySignal) -> None:
+        if signal.consumer != self._me:
+            self.ctx.count("stale_signals")
+        elif isinstance(signal, OnSubscribe):
+            self._subscribed(signal.producer)
+        elif isinstance(signal, Resubscribe):
+            self.reconnect()
+        elif signal.producer != self._producer:
+            self.ctx.count("stale_signals")
+        elif isinstance(signal, OnNext):
+            self._next(signal)
+        elif isinstance(signal, Seen):
+            self._unseen = [(s, o) for s, o in self._unseen if s > signal.sequence]
+        elif isinstance(signal, OnComplete):
+            self._end = (signal.number, None)
+            self._in_order()
+        elif isinstance(signal, OnError):
+            self._end = (signal.number, signal.error)
+            self._in_order()
+
+    def reconnect(self) -> None:
+        """The producer does not know us (any more): dial it, as another incarnation, since numbers start again."""
+        self._me = new_incarnation()
+        self._producer = ""
+        self._post.send(Subscribe(self._wire, "", self._me))
+
+    def _subscribed(self, producer: str) -> None:
+        if producer != self._producer:  # outcomes for an earlier producer have nobody to hear them
+            self._producer = producer
+            self._received = self._arrived = self._total = 0
+            self._ahead.clear()
+            self._unseen.clear()
+            self._sequence = 0
+            self._end = None
+        self._say()
+
+    def _next(self, signal: OnNext) -> None:
+        if signal.number <= self._received or signal.number in self._ahead:
+            self.ctx.count("repeated")
+            return
+        if len(self._ahead) >= MAX_AHEAD:
+            self.ctx.count("dropped_ahead")  # the producer sends it again
+            return
+        if signal.number != self._received + 1:
+            self.ctx.count("reordered")
+        self._ahead[signal.number] = signal
+        self._in_order()
+
+    def _in_order(self) -> None:
+        while (signal := self._ahead.pop(self._received + 1, None)) is not None:
+            self._received += 1
+            self._accept(signal)
+        self._push_ready()
+        if self._end is not None and self._received == self._end[0]:
+            self._received += 1  # the end counts as a number: the producer knows that it has arrived
+        self._finish()
+        self._say_soon()
+
+    def _accept(self, signal: OnNext) -> None:
+        try:
+            items = decode_readings(signal.payload)
+        except CodecError as error:
+            self.ctx.count("errors")
+            marks = unpack_marks(signal.marks) if signal.marks is not None else range(0)
+            if marks:
+                self.report(signal.producer, signal.number, (0, len(marks) - 1), Failed(error))
+            return
+        self._arrived += len(items)
+        if signal.marks is None:
+            listener_marks: Marks = range(len(items))
+            origin = None
+        else:
+            listener_marks = unpack_marks(signal.marks)
+            origin = self._origin(signal) if signal.origin else None
+        receipt = Receipt(listener_marks, _Listener(self, signal.producer, signal.number, listener_marks), origin)
+        self._ready.append(Chunk(items, receipt))
+
+    def _origin(self, signal: OnNext) -> Origin:
+        origin = self._origins.get(signal.origin)
+        if origin is None or origin.incarnation != signal.incarnation:
+            origin = self._origins[signal.origin] = Origin(signal.origin, signal.incarnation)
+        origin.session = signal.session
+        if signal.floor > origin.floor:
+            origin.floor = signal.floor
+            if origin.keys:
+                origin.keys = {n: key for n, key in origin.keys.items() if n >= signal.floor}
+                origin.redelivered = {n for n in origin.redelivered if n >= signal.floor}
+        origin.keys.update(signal.keys)
+        origin.redelivered.update(signal.redelivered)
+        return origin
+
+    def _push_ready(self) -> None:
+        if self._ready and self._wanted > 0 and self.is_free(OUT):
+            chunk = self._ready.popleft()
+            if len(chunk) > self._wanted:
+                chunk, rest = chunk.cut(self._wanted)
+                self._ready.appendleft(rest)
+            self._wanted -= len(chunk)
+            self.push(OUT, chunk)
+            if self._ready and self._wanted > 0:
+                self.ctx.soon(self._push_ready)
+        elif self._ready and self._wanted > 0:
+            self.ctx.soon(self._push_ready)
+        self._finish()
+
+    def _finish(self) -> None:
+        if self._end is None or self._ready or self._received <= self._end[0]:
+            return
+        self._say()
+        error = self._end[1]
+        self._end = None
+        if error is None:
+            self.complete_stage()
+        else:
+            self.fail_stage(StreamError(error))
+
+    # -- to the producer ---------------------------------------------------------------------------------------------
+
+    def report(self, producer: str, number: int, places: Any, outcome: Outcome) -> None:
+        """An element of `OnNext` `number` has its outcome."""
+        if producer != self._producer:
+            return
+        code, reason = 0, ""
+        if isinstance(outcome, Dropped):
+            code, reason = 1, outcome.reason
+        elif isinstance(outcome, Failed):
+            code, reason = 2, str(outcome.error)[:200]
+        self._sequence += 1
+        self._unseen.append((self._sequence, (number, code, reason, places)))
+        self._say_soon()
+
+    def _say_soon(self) -> None:
+        if not self._saying:
+            self._saying = True
+            self._engine.host.soon(self._say_now)
+
+    def _say_now(self) -> None:
+        self._saying = False
+        self._say()
+
+    def _say(self, again: bool = False) -> None:
+        if not self._producer:
+            return
+        waiting = sum(map(len, self._ready))
+        total = self._arrived + max(0, self._wanted - waiting)
+        self._total = max(self._total, total)
+        said = (self._producer, self._total, self._received, self._sequence)
+        if said == self._said and not again:
+            return
+        if self._unseen and (again or self._sequence != self._said[3]):
+            unsaid = self._unseen if again else [each for each in self._unseen if each[0] > self._said[3]]
+            outcomes = [outcome for _, outcome in unsaid]
+            self._post.send(Settled(self._wire, self._producer, self._me, self._unseen[-1][0], outcomes))
+        self._post.send(Request(self._wire, self._producer, self._me, self._total, self._received))
+        if said != self._said:
+            self._said = said
+            if self._silence > RESEND_S and not self._stopped:
+                self._silence = RESEND_S
+                self.ctx.after(RESEND_S, "repeat")
