@@ -141,6 +141,12 @@ class Engine:
             wire.queued = True
             self._queue.append(wire)
 
+    def announce_again(self, wire: Wire) -> None:
+        """Tell the outlet of its whole demand once more, as soon as the slot is empty."""
+        if not wire.out_closed:
+            wire.announced = 0
+            self._enqueue(wire)
+
     def complete(self, wire: Wire) -> None:
         """The outlet's last word; what is in the slot goes first."""
         if not wire.out_closed:

@@ -247,6 +247,11 @@ class StageLogic:
         """Emit `chunk`; only while the outlet `is_free`."""
         self._engine.push(self._outs[outlet.index], chunk)
 
+    def pull_again(self, outlet: Outlet) -> None:
+        """Have `on_pull` called with all the demand that is open here as soon as the slot is empty: for a logic that has more
+        chunks to push than fit the slot. Until then `demand` says 0."""
+        self._engine.announce_again(self._outs[outlet.index])
+
     def complete(self, outlet: Outlet) -> None:
         """No more elements will go out here; what is in the slot is still delivered."""
         self._engine.complete(self._outs[outlet.index])
