@@ -1,0 +1,361 @@
+"""All links of a process behind one descriptor (design 8).
+
+Thespian builds a new selector on every turn and cannot watch a socket for reading and writing at once; so links and listeners
+have an epoll of their own, whose descriptor is one entry in Thespian's loop.
+"""
+
+from __future__ import annotations
+
+import errno
+import logging
+import select
+import socket
+from collections import Counter
+from collections.abc import Callable
+from typing import Protocol
+
+from thespian.actors import ActorAddress
+
+from rt_edge.actors.transport.addresses import LinkDetails, link_address
+from rt_edge.actors.transport.channel import Channel, PlainChannel, TlsChannel
+from rt_edge.actors.transport.dialling import Address, Resolution, connect, literal
+from rt_edge.actors.transport.entry import LoopEntry
+from rt_edge.actors.transport.identity import Admission
+from rt_edge.actors.transport.link import IN, Link, State
+from rt_edge.actors.transport.messages import Frame, LinkDown, LinkUp, Wire
+from rt_edge.actors.transport.peer_user import may_talk, peer_user
+from rt_edge.actors.transport.tls import Plain, Security, context, require_secure
+from rt_edge.data.clock import Clock
+from rt_edge.data.errors import ConfigError, RtEdgeError
+
+_log = logging.getLogger("rt_edge.actors.hub")
+_EVENTS = 64
+_ACCEPTS = 64
+_PAUSE_S = 1.0
+MAX_LINKS = 1024
+MAX_UNPROVED = 128
+"""Links that may be on their way to being up at a time: what an unknown peer can make this process hold."""
+MAX_RESOLUTIONS = 4
+
+
+class _Ready(Protocol):
+    def event(self, events: int) -> None: ...
+
+
+class _Listener:
+    def __init__(self, hub: Hub, sock: socket.socket, make: Callable[[socket.socket], None]) -> None:
+        self._hub, self.sock, self._make = hub, sock, make
+        self.paused_until: float | None = None
+
+    def event(self, _events: int) -> None:
+        for _ in range(_ACCEPTS):
+            try:
+                connection, _ = self.sock.accept()
+            except BlockingIOError:
+                return
+            except OSError as error:
+                if error.errno in (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM):
+                    self._hub.pause(self)  # else the loop would spin on a listener that stays readable
+                    _log.warning("no connection can be accepted for now: %s", error.strerror)
+                    return
+                continue  # that one had gone already
+            self._make(connection)
+
+
+class _Dial:
+    """One call of `dial`: what is left to try, and what came of the last address."""
+
+    def __init__(
+        self, hub: Hub, number: int, where: str, security: Security, make: Callable[[socket.socket, _Dial], Link]
+    ) -> None:
+        self._hub, self.number, self._make, self._security = hub, number, make, security
+        self.left: list[Address] = []
+        self.resolution: Resolution | None = None
+        self.name = where
+
+    def event(self, _events: int) -> None:
+        """The look-up is done."""
+        resolution = self.resolution
+        if resolution is None:
+            return
+        self._hub.forget(resolution.fileno())
+        resolution.close()
+        self.resolution = None
+        self.left = resolution.addresses[:8]
+        self.next(resolution.error or f"{resolution.host} has no address")
+
+    def next(self, reason: str) -> None:
+        """Try the next address; without one the dial has failed for `reason`."""
+        while self.left:
+            address = self.left.pop(0)
+            try:
+                require_secure(address[1][0], self._security)
+                link = self._make(connect(address), self)
+            except (OSError, RtEdgeError) as error:
+                reason = getattr(error, "strerror", None) or str(error)
+                continue
+            link.connecting()
+            return
+        self._hub.dial_failed(self, reason)
+
+
+class Hub(LoopEntry):
+    """Listeners, links and dials of one process; only for the transport's thread.
+
+    Args:
+        deliver: hands a message to the actor, with its sender.
+        clock: for deadlines.
+
+    Attributes:
+        links: session address -> link, of links that are up.
+        counters: `accepted`, `refused`, `refused_user`, `overload`, `up`, `down`.
+    """
+
+    def __init__(self, deliver: Callable[[ActorAddress, object], None], clock: Clock) -> None:
+        self._deliver = deliver
+        self.clock = clock
+        self.links: dict[LinkDetails, Link] = {}
+        self.counters: Counter[str] = Counter()
+        self._epoll = select.epoll()
+        self._by_fd: dict[int, _Ready] = {}
+        self._dials: dict[int, _Dial] = {}
+        self._listeners: list[_Listener] = []
+        self._count = 0
+        self._unproved: set[Link] = set()
+        self._deadline: float | None = None
+
+    # -- what actors use -----------------------------------------------------------------------------------------------
+
+    def listen(self, host: str, port: int, security: Security, admission: Admission, wire: Wire | None = None) -> int:
+        """Listen for links.
+
+        Args:
+            host: an address of this host, written as an address; "" or "::" for all.
+            port: 0: any that is free.
+            security: certificates, or plain on loopback.
+            admission: which peers, and what they may send.
+            wire: bounds of the links.
+
+        Returns:
+            The port.
+
+        Raises:
+            ConfigError: the address cannot be bound, the certificates do not work, or it is plain and not loopback.
+        """
+        require_secure(host, security)
+        channel, claim = _channels(security, server=True)
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        try:
+            sock = socket.create_server((host, port), family=family, backlog=128)
+        except OSError as error:
+            raise ConfigError(f"cannot listen on {host}:{port}: {error.strerror or error}") from error
+        sock.setblocking(False)
+        bounds = wire or Wire()
+
+        def accepted(connection: socket.socket) -> None:
+            if not self._room() or (isinstance(security, Plain) and not self._own_user(connection)):
+                connection.close()
+                return
+            self.counters["accepted"] += 1
+            self._count += 1
+            link = Link(self, connection, channel(), bounds, admission, claim, self._count)
+            self._unproved.add(link)
+            link.connected()
+
+        listener = _Listener(self, sock, accepted)
+        self._listeners.append(listener)
+        self._add(sock.fileno(), listener, IN)
+        return int(sock.getsockname()[1])
+
+    def dial(self, host: str, port: int, security: Security, admission: Admission, wire: Wire | None = None) -> int:
+        """Start to make a link. `LinkUp` or `LinkDown` with the returned number tells what came of it; nothing is tried
+        again by itself.
+
+        Args:
+            host: address or name; all its addresses are tried.
+            port: where the peer listens.
+            security: certificates, or plain on loopback.
+            admission: who the peer must be, and what it may send.
+            wire: bounds of the link.
+
+        Raises:
+            ConfigError: the certificates do not work, or it is plain and not loopback.
+        """
+        require_secure(host, security)
+        channel, claim = _channels(security, server=False)
+        bounds = wire or Wire()
+        self._count += 1
+        number = self._count
+
+        def make(sock: socket.socket, dial: _Dial) -> Link:
+            link = Link(self, sock, channel(), bounds, admission, claim, dial.number, dialled=True)
+            self._unproved.add(link)
+            return link
+
+        dial = self._dials[number] = _Dial(self, number, f"{host}:{port}", security, make)
+        address = literal(host, port)
+        if address is not None:
+            dial.left = [address]
+            dial.next("")
+        elif sum(other.resolution is not None for other in self._dials.values()) >= MAX_RESOLUTIONS:
+            dial.next("too many names are being looked up")
+        else:
+            dial.resolution = Resolution(host, port)
+            self._add(dial.resolution.fileno(), dial, IN)
+        return number
+
+    def send(self, details: LinkDetails, frame: Frame) -> bool:
+        """Put a frame into a link; False: there is none, or it was full and has been closed."""
+        link = self.links.get(details)
+        return link is not None and link.put(frame)
+
+    def close_link(self, details: LinkDetails, reason: str) -> None:
+        """Close a link, if it is there; the actor hears `LinkDown` with the reason."""
+        link = self.links.get(details)
+        if link is not None:
+            link.close(reason)
+
+    def stop_listening(self) -> None:
+        """Close all listeners; links stay."""
+        for listener in self._listeners:
+            self.forget(listener.sock.fileno())
+            listener.sock.close()
+        self._listeners.clear()
+
+    # -- what links and dials tell -------------------------------------------------------------------------------------
+
+    def wait_for(self, link: Link, mask: int) -> None:
+        """See `Owner`."""
+        fd = link.fileno()
+        if fd in self._by_fd:
+            self._epoll.modify(fd, mask)
+        else:
+            self._add(fd, link, mask)
+
+    def went_up(self, link: Link) -> None:
+        """See `Owner`."""
+        assert link.peer is not None
+        self._unproved.discard(link)
+        self._dials.pop(link.number, None)
+        address = link_address(link.peer.node, link.number)
+        link.details = address.addressDetails
+        self.links[address.addressDetails] = link
+        self.counters["up"] += 1
+        self._deliver(address, LinkUp(link.peer.node, link.peer.role, link.number if link.dialled else 0))
+
+    def received(self, link: Link, frame: Frame) -> None:
+        """See `Owner`."""
+        self._deliver(ActorAddress(link.details), frame)
+
+    def went_down(self, link: Link, reason: str, was: State, lost: bool) -> None:
+        """See `Owner`."""
+        self.forget(link.fileno())
+        self._unproved.discard(link)
+        if link.details is not None:
+            self.links.pop(link.details, None)
+            self.counters["down"] += 1
+            self._deliver(ActorAddress(link.details), LinkDown(reason, lost, link.number if link.dialled else 0))
+            return
+        self.counters["refused"] += 1
+        dial = self._dials.get(link.number)
+        if dial is not None:
+            dial.next(reason)
+        else:
+            _log.info("a connection did not become a link: %s", reason)
+
+    def dial_failed(self, dial: _Dial, reason: str) -> None:
+        """Nothing is left to try."""
+        self._dials.pop(dial.number, None)
+        self._deliver(link_address(dial.name, dial.number), LinkDown(reason, False, dial.number))
+
+    def note_deadline(self, deadline: float) -> None:
+        """See `Owner`."""
+        if self._deadline is None or deadline < self._deadline:
+            self._deadline = deadline
+
+    def forget(self, fd: int) -> None:
+        """Watch no more."""
+        if self._by_fd.pop(fd, None) is not None:
+            self._epoll.unregister(fd)
+
+    def pause(self, listener: _Listener) -> None:
+        """Accept nothing for a second."""
+        self.forget(listener.sock.fileno())
+        listener.paused_until = self.clock.monotonic() + _PAUSE_S
+        self.note_deadline(listener.paused_until)
+
+    def _add(self, fd: int, ready: _Ready, mask: int) -> None:
+        self._by_fd[fd] = ready
+        self._epoll.register(fd, mask)
+
+    def _room(self) -> bool:
+        if len(self.links) < MAX_LINKS and len(self._unproved) < MAX_UNPROVED:
+            return True
+        self.counters["overload"] += 1
+        return False
+
+    def _own_user(self, connection: socket.socket) -> bool:
+        if connection.family == socket.AF_INET and may_talk(peer_user(connection)):
+            return True
+        self.counters["refused_user"] += 1
+        _log.warning("refused a plain link of another user")
+        return False
+
+    # -- the entry in Thespian's loop ----------------------------------------------------------------------------------
+
+    def fileno(self) -> int:
+        """Of the epoll."""
+        return self._epoll.fileno()
+
+    def filenos(self) -> list[int]:
+        """Of everything in the epoll, for a child to close."""
+        return list(self._by_fd)
+
+    def ready(self) -> None:
+        """Serve what is ready, at most 64 descriptors a turn."""
+        for fd, events in self._epoll.poll(0, _EVENTS):
+            ready = self._by_fd.get(fd)
+            if ready is not None:
+                ready.event(events)
+
+    def tick(self) -> None:
+        """Act on deadlines."""
+        if self._deadline is None or (now := self.clock.monotonic()) < self._deadline:
+            return
+        self._deadline = None
+        for listener in self._listeners:
+            if listener.paused_until is not None:
+                if now >= listener.paused_until:
+                    listener.paused_until = None
+                    self._add(listener.sock.fileno(), listener, IN)
+                else:
+                    self.note_deadline(listener.paused_until)
+        for link in [*self.links.values(), *self._unproved]:
+            again = link.tick(now)
+            if again is not None:
+                self.note_deadline(again)
+
+    def deadline_in(self) -> float | None:
+        """Seconds until the next deadline."""
+        return None if self._deadline is None else max(0.0, self._deadline - self.clock.monotonic())
+
+    def release(self) -> None:
+        """The transport closes: drop all without a word."""
+        self._deliver = _nobody
+        self._dials.clear()
+        for link in [*self.links.values(), *self._unproved]:
+            link.close("the node stops")
+        self.stop_listening()
+        self._epoll.close()
+
+
+def _nobody(_sender: ActorAddress, _message: object) -> None:
+    """The actor is gone."""
+
+
+def _channels(security: Security, server: bool) -> tuple[Callable[[], Channel], str]:
+    """What makes the channel of a link, and the claim in its preface."""
+    if isinstance(security, Plain):
+        return PlainChannel, str(security.identity)
+    tls = context(security, server)
+    return lambda: TlsChannel(tls, server), ""
