@@ -30,7 +30,9 @@ LD_LIBRARY_PATH="{libraries}${{LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}}"
 export LD_LIBRARY_PATH
 {extra}exec "$root/{program}" "$@"
 """
-UNIT_PATH = 'export SYSTEMD_UNIT_PATH="${SYSTEMD_UNIT_PATH:-$root/lib/systemd/system:$root/usr/lib/systemd/system}"\n'
+UNIT_PATH = """case " $* " in *" --user "*) kind=user ;; *) kind=system ;; esac
+export SYSTEMD_UNIT_PATH="${SYSTEMD_UNIT_PATH:-$root/lib/systemd/$kind:$root/usr/lib/systemd/$kind}"
+"""
 """systemd-analyze looks for the units that ours names in the host's folders; a host without systemd has none there."""
 
 
@@ -191,7 +193,8 @@ def write_wrappers(peer: Peer, into: Path) -> None:
     programs = [file for folder in PROGRAM_FOLDERS for file in (root / folder).glob("*") if file.is_file()]
     if not any(file.name == peer.program for file in programs):
         raise AptError(f"the package does not hold {peer.program}")
-    libraries = sorted({str(so.parent.relative_to(root)) for so in root.glob("**/*.so*") if "lib" in so.parts})
+    shared = (file for file in root.rglob("*.so*") if re.search(r"\.so(\.\d+)*$", file.name))
+    libraries = sorted({str(file.parent.relative_to(root)) for file in shared})
     path = ":".join(f"$root/{folder}" for folder in libraries)
     (into / "bin").mkdir(exist_ok=True)
     for file in programs:
