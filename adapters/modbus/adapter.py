@@ -1,0 +1,203 @@
+"""ModbusAdapter: settings, life and commands; the work is in bus.py (who asks when) and link.py (on which wire)."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import OrderedDict
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from adapters.modbus.address import channel_key, tcp_address
+from rt_edge.sdk import (
+    AdapterContext,
+    Capability,
+    DeviceAdapter,
+    FatalAdapterError,
+    ProbeResult,
+    TransientError,
+    Value,
+    WriteResult,
+)
+
+if TYPE_CHECKING:
+    from adapters.modbus.bus import Bus
+    from adapters.modbus.jobs import Job, Steps
+    from adapters.modbus.link import Link
+    from adapters.modbus.rtu import Framing
+    from adapters.modbus.transport import Transport
+
+ANSWERS = 1024
+"""Commands whose result is kept to answer a repetition."""
+
+LATE_LIMIT = 30.0
+"""Seconds after which nobody answers a request that was given up; longer if a unit's time-out is long."""
+
+_open_channels: dict[str, str] = {}
+"""Channels of this process in use, and by which adapter: two masters on one line destroy each other's frames."""
+
+
+class ModbusAdapter(DeviceAdapter):
+    """A Modbus line with its units."""
+
+    kind: ClassVar[str] = "modbus"
+
+    def __init__(self, settings: Any, context: AdapterContext) -> None:
+        super().__init__(settings, context)
+        self._bus: Bus | None = None
+        self._link: Link | None = None
+        self._key = ""
+        self._credits = 0
+        self._answers: OrderedDict[str, asyncio.Future[WriteResult]] = OrderedDict()
+
+    @classmethod
+    def settings_model(cls) -> type[Any]:
+        """See `DeviceAdapter`."""
+        from adapters.modbus.settings import ModbusSettings
+
+        return ModbusSettings
+
+    @classmethod
+    def capability(cls, settings: Any) -> Capability:
+        """See `DeviceAdapter`."""
+        writable = any(point.writable for unit in settings.units.values() for point in unit.points.values())
+        return Capability(delivery="polled", backpressure="native", writable=writable, window=None)
+
+    async def open(self) -> None:
+        """See `DeviceAdapter`."""
+        from adapters.modbus.breaker import BreakerLimits
+        from adapters.modbus.bus import Bus
+        from adapters.modbus.link import Link
+        from adapters.modbus.plan import units_of, wire_of
+
+        if self._link is not None:
+            return
+        settings, channel = self.settings, self.settings.channel
+        if self._bus is None:  # kept over reconnects: demand, breakers, and what units refused
+            limits = BreakerLimits(settings.failures, settings.retry_min, settings.retry_max)
+            self._bus = Bus(units_of(settings), limits, self.context)
+            self._bus.demand(self._credits)
+        key = channel_key(channel)
+        if key in _open_channels:
+            raise FatalAdapterError(
+                f"{key} is in use by adapter {_open_channels[key]}", "put all units of one line into one adapter"
+            )
+        _open_channels[key] = self.context.name
+        try:
+            link = Link(self._bus, self._framing(), wire_of(channel), self.context, self._lost)
+            self._key, self._link = key, link
+            transport = await self._connect(link)
+        except BaseException:
+            self._link = None
+            del _open_channels[key]
+            raise
+        link.start(transport, channel.after_connect)
+
+    def _framing(self) -> Framing:
+        from adapters.modbus.rtu import RtuFraming
+        from adapters.modbus.tcp import MbapFraming
+
+        channel = self.settings.channel
+        if channel.serial is None and channel.framing == "mbap":
+            return MbapFraming(self.context.count)
+        slowest = max((unit.timeout or channel.timeout) for unit in self.settings.units.values())
+        return RtuFraming(self.context.count, max(LATE_LIMIT, 10 * slowest), channel.local_echo)
+
+    async def _connect(self, link: Link) -> Transport:
+        from adapters.modbus.transport import open_serial, open_tcp
+
+        channel = self.settings.channel
+        if channel.serial is not None:
+            return open_serial(channel.serial, channel.baud, channel.parity, channel.stop_bits, channel.rs485, link)
+        host, port = tcp_address(channel.tcp)
+        return await open_tcp(host, port, channel.connect_timeout, link)
+
+    def _lost(self, error: Exception) -> None:
+        self.context.lost(TransientError(f"{self._key} is lost: {error}"))
+
+    def demand(self, n: int) -> None:
+        """See `DeviceAdapter`."""
+        if self._bus is None:
+            self._credits += n
+            return
+        self._bus.demand(n)
+        if self._link is not None:
+            self._link.kick()
+
+    async def close(self) -> None:
+        """See `DeviceAdapter`."""
+        link, self._link = self._link, None
+        if link is None:
+            return
+        try:
+            await link.close("the connection was closed")
+        finally:
+            _open_channels.pop(self._key, None)
+
+    async def probe(self) -> ProbeResult:
+        """Ask each unit for its first points."""
+        from adapters.modbus.jobs import ping_steps
+
+        await self.open()
+        try:
+            bus = self._bus
+            assert bus is not None
+            found: dict[str, WriteResult] = {}
+            for name, unit in bus.units.items():
+                _, answer = self._submit(bus, name, ping_steps(unit.plan))
+                found[name] = await answer
+        finally:
+            await self.close()
+        silent = [f"{name}: {result.message}" for name, result in found.items() if result.status != "confirmed"]
+        details = {name: result.message for name, result in found.items()}
+        answered = f"{len(found) - len(silent)} of {len(found)} units answered"
+        return ProbeResult(not silent, f"{answered}; {'; '.join(silent)}" if silent else answered, details)
+
+    async def write(self, point: str, value: Value, key: str) -> WriteResult:
+        """Write `UNIT/POINT`, ahead of all polls.
+
+        `confirmed`: the unit said so (and read back the same, with `verify`); `sent`: it may have been done, no answer came;
+        `failed`: not done, or the unit refused; `refused`: not a point that may be written. Only what reached the wire is
+        remembered under `key`: anything else may be tried again with the same key.
+        """
+        from adapters.modbus.jobs import write_steps
+
+        known = self._answers.get(key)
+        if known is not None:
+            return await asyncio.shield(known)
+        name, _, point_name = point.partition("/")
+        settings = self.settings.units.get(name)
+        if settings is None or point_name not in settings.points:
+            return WriteResult("refused", f"there is no point {point!r}; a point is written UNIT/POINT")
+        if not settings.points[point_name].writable:
+            return WriteResult("refused", f"{point} is not writable; say `writable: true` at the point")
+        if self._link is None or self._bus is None:
+            return WriteResult("failed", "not connected")
+        plan = self._bus.units[name].plan.points[point_name]
+        job, answer = self._submit(self._bus, name, write_steps(plan, value))
+        self._answers[key] = answer
+        if len(self._answers) > ANSWERS:  # the oldest: answered long ago, since fewer can wait than are kept
+            self._answers.popitem(last=False)
+
+        def settle(done: asyncio.Future[WriteResult]) -> None:
+            self.context.count(f"writes_{done.result().status}")
+            if not job.sent_write:
+                self._answers.pop(key, None)
+
+        answer.add_done_callback(settle)
+        return await asyncio.shield(answer)
+
+    def _submit(self, bus: Bus, unit: str, steps: Steps) -> tuple[Job, asyncio.Future[WriteResult]]:
+        """Queue a command; the future always gets a result."""
+        from adapters.modbus.jobs import Job
+
+        answer: asyncio.Future[WriteResult] = asyncio.get_running_loop().create_future()
+
+        def done(result: WriteResult) -> None:
+            if not answer.done():
+                answer.set_result(result)
+
+        job = Job(unit, steps, done, self.context.clock.monotonic() + self.settings.write_expiry)
+        if not bus.submit(job):
+            done(WriteResult("refused", "too many commands wait already"))
+        if self._link is not None:
+            self._link.kick()
+        return job, answer

@@ -1,0 +1,37 @@
+"""Addresses of channels."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from rt_edge.sdk import ConfigError
+
+PORT = 502
+"""Registered port of Modbus TCP (IANA: mbap)."""
+
+
+def tcp_address(text: str) -> tuple[str, int]:
+    """Host and port of `HOST`, `HOST:PORT`, `[V6]` or `[V6]:PORT`.
+
+    Raises:
+        ConfigError: it is none of these.
+    """
+    host, colon, port = text.rpartition(":")
+    if text.endswith("]") or (not colon and not port.isdigit()) or not colon:
+        host, port = text, str(PORT)
+    if host.startswith("[") and host.endswith("]"):
+        host = host[1:-1]
+    elif ":" in host:
+        raise ConfigError(f"{text!r} is not HOST:PORT", "write an IPv6 address in brackets: [fe80::1]:502")
+    if not host or not port.isascii() or not port.isdigit() or not 0 < int(port) < 65536:
+        raise ConfigError(f"{text!r} is not HOST:PORT", "like plc.local:502")
+    return host, int(port)
+
+
+def channel_key(channel: Any) -> str:
+    """What makes two channels the same physical one: the device behind all symbolic links, or host and port."""
+    if channel.serial is not None:
+        return f"serial:{Path(channel.serial).resolve()}"
+    host, port = tcp_address(channel.tcp)
+    return f"tcp:{host.lower()}:{port}"

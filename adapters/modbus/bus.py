@@ -1,0 +1,355 @@
+"""The arbiter of one physical channel, without I/O: who may ask what, when. One transaction at a time, for all units together.
+
+Commands come before polls; among polls that are due the earliest deadline goes first, again after each request. A poll begins
+only when somebody asked for a Reading. Its times are fixed multiples of its period; what passed meanwhile is one poll, not several.
+A unit that does not answer is left to its breaker.
+
+What becomes of a poll: all points read -> `good`; some -> a Reading with what was read, quality `uncertain` and the tag `missing`
+with the names of the others; none -> no Reading, the demand stays, and a gap record says so when the unit returns.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections import deque
+from collections.abc import Sequence
+from itertools import count as counter
+from math import ceil
+
+from adapters.modbus.blocks import Block
+from adapters.modbus.breaker import Breaker, BreakerLimits
+from adapters.modbus.jobs import Job
+from adapters.modbus.pdu import ILLEGAL_FUNCTION, SPLITTABLE, TABLES, UNREACHABLE, ModbusException, Request, data_of, read
+from adapters.modbus.plan import UnitPlan
+from adapters.modbus.rtu import Framing, Shape, other_shape
+from adapters.modbus.stats import BusStats
+from adapters.modbus.unit import Poll, Unit
+from rt_edge.sdk import AdapterContext, CodecError, Reading
+
+MAX_JOBS = 64
+"""Commands that wait; one more is refused."""
+
+RELEARN = 600.0
+"""Seconds after which a point that the unit refused is asked for again."""
+
+PHASES = 20
+"""First polls are spread over this many moments of their period: spread enough for the wire, few enough wake-ups when idle."""
+
+PAUSE = 10.0
+"""Seconds without demand after which the stream is told, by a gap record, why it has a hole."""
+
+MISSING_SHOWN = 16
+"""Names in the tag `missing`; more are counted."""
+
+_TABLE_OF = {function: table for table, function in TABLES.items()}
+
+
+class Transaction:
+    """A request on the wire.
+
+    Attributes:
+        unit: whom it asks.
+        request: the request.
+        owner: the poll or command that needs it.
+        sync: it only proves that no late reply of the unit can come any more.
+        started: monotonic seconds.
+    """
+
+    __slots__ = ("owner", "request", "started", "sync", "unit")
+
+    def __init__(self, unit: Unit, request: Request, owner: Poll | Job, sync: bool, started: float) -> None:
+        self.unit = unit
+        self.request = request
+        self.owner = owner
+        self.sync = sync
+        self.started = started
+
+
+class Bus:
+    """The schedule of one channel; lives as long as its adapter, over all connections.
+
+    Args:
+        units: what to ask.
+        breaker: for every unit.
+        context: counters, clock, randomness, and where Readings go.
+    """
+
+    def __init__(self, units: Sequence[UnitPlan], breaker: BreakerLimits, context: AdapterContext) -> None:
+        self._context = context
+        self.units = {plan.name: Unit(plan, Breaker(breaker, context.random), context) for plan in units}
+        self.credits = 0
+        self._dry_since: float | None = None
+        self._polls: list[Poll] = []
+        for unit in self.units.values():
+            unit.polls = [Poll(unit, plan) for plan in unit.plan.polls]
+            self._polls += unit.polls
+        self._order = counter()
+        self._waiting: list[tuple[float, int, Poll]] = []
+        self._ready: list[tuple[float, int, Poll]] = []
+        self._running: list[tuple[float, int, Poll]] = []
+        self._jobs: deque[Job] = deque(maxlen=MAX_JOBS)
+        self._job: Job | None = None
+        self._framing: Framing | None = None
+        self._current: Transaction | None = None
+        self.stats = BusStats(context)
+
+    # -- from the runtime --------------------------------------------------------------------------------------------
+
+    def demand(self, n: int) -> None:
+        """`n` more Readings are wanted."""
+        if self.credits == 0 and self._dry_since is not None:
+            now = self._context.clock.monotonic()
+            if now - self._dry_since >= PAUSE:
+                wall = self._context.clock.wall_ns()
+                for unit in self.units.values():
+                    if any(poll.deadline < now for poll in unit.polls):
+                        unit.paused(wall)
+            self._dry_since = None
+        self.credits += n
+
+    def submit(self, job: Job) -> bool:
+        """Queue a command; False if too many wait."""
+        if len(self._jobs) >= MAX_JOBS:
+            return False
+        self._jobs.append(job)
+        return True
+
+    # -- from the link -----------------------------------------------------------------------------------------------
+
+    def start(self, framing: Framing, now: float) -> None:
+        """A connection is there: spread the first polls over their periods."""
+        self._framing = framing
+        self._waiting, self._ready, self._running = [], [], []
+        periods: dict[float, list[Poll]] = {}
+        for poll in self._polls:
+            periods.setdefault(poll.every, []).append(poll)
+        for every, polls in periods.items():
+            for i, poll in enumerate(polls):
+                poll.due = now + every * (i * PHASES // len(polls)) / PHASES
+                poll.started = False
+                heapq.heappush(self._waiting, (poll.due, next(self._order), poll))
+        for unit in self.units.values():
+            unit.breaker.reset(now)
+
+    def next(self, now: float) -> Transaction | None:
+        """What to ask now; None if nothing is due, nothing is wanted, or something is on the wire."""
+        if self._framing is None or self._current is not None:
+            return None
+        job = self._next_job(now)
+        if job is not None and job.current is not None:
+            return self._ask(self.units[job.unit], job.current, job, now)
+        while (poll := self._pick(now)) is not None:
+            block = self._next_block(poll, now)
+            if block is None:
+                self._finish(poll, "refused", now)
+                continue
+            return self._ask(poll.unit, block.request, poll, now)
+        return None
+
+    def wake(self, now: float) -> float | None:
+        """When `next` may have something to ask, if nothing happens before; None: only after an event."""
+        if self._framing is None or self._current is not None:
+            return None
+        if self._jobs or self._job or self._running:
+            return now
+        if self.credits == 0:
+            if self._dry_since is None:
+                self._dry_since = now
+            return None
+        if self._ready:
+            return now
+        return self._waiting[0][0] if self._waiting else None
+
+    def answered(self, tx: Transaction, pdu: bytes, now: float) -> None:
+        """`pdu` is the reply to `tx`."""
+        self._current = None
+        self.stats.transaction(tx.started, now, answered=True)
+        if len(pdu) == 2 and pdu[0] & 0x80 and pdu[1] in UNREACHABLE:
+            self._context.count("exceptions")
+            self._fail(tx, now)
+            return
+        if tx.unit.breaker.succeeded():
+            self._context.log("info", "unit answers again", unit=tx.unit.source)
+        owner = tx.owner
+        if tx.sync:
+            self._again(owner)
+        elif isinstance(owner, Job):
+            owner.answer(pdu)
+            self._job = owner if owner.current else None
+        else:
+            self._poll_answered(owner, pdu, now)
+
+    def unanswered(self, tx: Transaction, now: float) -> None:
+        """No reply to `tx` came in time."""
+        self._current = None
+        self.stats.transaction(tx.started, now, answered=False)
+        self._context.count("timeouts")
+        self._fail(tx, now)
+
+    def stop(self, now: float, reason: str) -> None:
+        """The connection is gone: what was under way is given up, what was asked for is still wanted."""
+        wall = self._context.clock.wall_ns()
+        tx, self._current, self._framing = self._current, None, None
+        if tx is not None and isinstance(tx.owner, Poll):
+            tx.owner.started = False
+            self.credits += 1
+        self.credits += len(self._running)
+        self._running = []
+        if self._job is not None:
+            self._job.unanswered(reason)
+            self._job = None
+        while self._jobs:
+            self._jobs.popleft().finish("failed", reason)
+        for unit in self.units.values():
+            unit.silent("disconnected", now, wall)
+
+    # -- commands ----------------------------------------------------------------------------------------------------
+
+    def _next_job(self, now: float) -> Job | None:
+        while self._job is None and self._jobs:
+            job = self._jobs.popleft()
+            breaker = self.units[job.unit].breaker
+            if now >= job.expires:
+                job.finish("failed", "expired before it could be sent")
+            elif not breaker.allows(now):
+                job.finish("failed", f"{job.unit} does not answer; next try in {breaker.retry_at - now:.1f} s")
+            else:
+                job.start()
+                self._job = job if job.current else None
+        return self._job
+
+    # -- polls -------------------------------------------------------------------------------------------------------
+
+    def _pick(self, now: float) -> Poll | None:
+        """The poll with the earliest deadline that may go on or begin."""
+        while self._waiting and self._waiting[0][0] <= now:
+            _, order, poll = heapq.heappop(self._waiting)
+            heapq.heappush(self._ready, (poll.deadline, order, poll))
+        while True:
+            may_begin = self.credits > 0 and self._ready
+            if self._running and not (may_begin and self._ready[0] < self._running[0]):
+                poll = heapq.heappop(self._running)[2]
+                if poll.unit.breaker.allows(now):
+                    return poll
+                self._finish(poll, "timeout", now)
+            elif may_begin:
+                poll = heapq.heappop(self._ready)[2]
+                if poll.unit.breaker.allows(now):
+                    self._begin(poll, now)
+                    return poll
+                self._shun(poll, now)
+            else:
+                return None
+
+    def _begin(self, poll: Poll, now: float) -> None:
+        self.credits -= 1
+        poll.unit.wanted(self._context.clock.wall_ns())
+        missed = poll.begin(now)
+        if missed:
+            self._context.count("slots_coalesced", missed)
+
+    def _shun(self, poll: Poll, now: float) -> None:
+        """Its unit is given up: wait for the first slot after the next probe."""
+        slots = max(1, ceil((poll.unit.breaker.retry_at - poll.due) / poll.every))
+        self._context.count("polls_skipped", slots)
+        poll.unit.silent("timeout", now, self._context.clock.wall_ns())
+        poll.due += slots * poll.every
+        heapq.heappush(self._waiting, (poll.due, next(self._order), poll))
+
+    def _next_block(self, poll: Poll, now: float) -> Block | None:
+        while poll.at < len(poll.blocks):
+            block = poll.blocks[poll.at]
+            if block.refused_until <= now:
+                return block
+            poll.missing += block.names
+            poll.at += 1
+        return None
+
+    def _ask(self, unit: Unit, request: Request, owner: Poll | Job, now: float) -> Transaction | None:
+        assert self._framing is not None
+        late = self._framing.late(unit.id, now)
+        sync = Shape(request.function, request.reply) in late
+        if sync:
+            place = other_shape(unit.places, late)
+            if place is None:
+                self._context.count("sync_impossible")
+                self._give_up(owner, unit, now)
+                return None
+            self._context.count("syncs")
+            request = read(_TABLE_OF[place[0]], place[1], place[2])
+        self._current = Transaction(unit, request, owner, sync, now)
+        return self._current
+
+    def _again(self, owner: Poll | Job) -> None:
+        """`owner` goes on with the request it has not made yet."""
+        if isinstance(owner, Poll):
+            heapq.heappush(self._running, (owner.deadline, next(self._order), owner))
+
+    def _poll_answered(self, poll: Poll, pdu: bytes, now: float) -> None:
+        block = poll.blocks[poll.at]
+        try:
+            fields, missing = block.decode(data_of(block.request, pdu))
+        except ModbusException as error:
+            self._context.count("exceptions")
+            parts = block.split() if error.exception in SPLITTABLE else []
+            if parts:
+                poll.blocks[poll.at : poll.at + 1] = parts
+                self._context.count("blocks_split")
+                self._again(poll)
+                return
+            if error.exception == ILLEGAL_FUNCTION or error.exception in SPLITTABLE:
+                block.refused_until = now + RELEARN
+                names = ", ".join(block.names[:4])
+                self._context.log("warning", "unit refuses points", unit=poll.unit.source, points=names, reason=str(error))
+            poll.missing += block.names
+        except CodecError as error:
+            self._context.count("bad_replies")
+            self._context.log("debug", "bad reply", unit=poll.unit.source, reason=str(error))
+            poll.missing += block.names
+        else:
+            poll.fields.update(fields)
+            if missing:
+                poll.missing += missing
+        poll.at += 1
+        if poll.at < len(poll.blocks):
+            self._again(poll)
+        else:
+            self._finish(poll, "refused", now)
+
+    def _fail(self, tx: Transaction, now: float) -> None:
+        """The unit did not answer `tx`."""
+        if tx.unit.breaker.failed(now, now - tx.started):
+            self._context.count("breaker_opened")
+            self._context.log("warning", "unit does not answer, others go on without it", unit=tx.unit.source)
+        self._give_up(tx.owner, tx.unit, now)
+
+    def _give_up(self, owner: Poll | Job, unit: Unit, now: float) -> None:
+        if isinstance(owner, Job):
+            self._job = None
+            owner.unanswered(f"{owner.unit} did not answer within {unit.timeout:g} s")
+        else:
+            self._finish(owner, "timeout", now)
+
+    def _finish(self, poll: Poll, reason: str, now: float) -> None:
+        """Emit what was read; the next slot is planned."""
+        unit = poll.unit
+        wall = self._context.clock.wall_ns()
+        for block in poll.blocks[poll.at :]:
+            poll.missing += block.names
+        fields, missing = poll.fields, poll.missing
+        poll.fields, poll.missing = {}, []
+        poll.end()
+        heapq.heappush(self._waiting, (poll.due, next(self._order), poll))
+        if not fields:
+            self.credits += 1
+            self._context.count("polls_failed")
+            unit.silent("timeout" if reason == "timeout" else "refused", now, wall)
+            return
+        unit.spoke(wall)
+        if not missing:
+            self._context.count("polls_ok")
+            self._context.emit((Reading(unit.source, wall, fields, "good", unit.tags, wall),))
+            return
+        shown = ",".join(missing[:MISSING_SHOWN]) + (f",+{len(missing) - MISSING_SHOWN}" if len(missing) > MISSING_SHOWN else "")
+        self._context.count("polls_partial")
+        self._context.emit((Reading(unit.source, wall, fields, "uncertain", {**unit.tags, "missing": shown}, wall),))

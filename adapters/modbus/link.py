@@ -1,0 +1,156 @@
+"""One open channel: carries the bus's transactions over a transport, with one timer."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+from adapters.modbus.bus import Bus, Transaction
+from adapters.modbus.rtu import Framing
+from adapters.modbus.timing import Wire
+from adapters.modbus.transport import Transport
+from rt_edge.sdk import AdapterContext, CodecError
+
+
+class Link:
+    """Drives one transaction after the other.
+
+    Args:
+        bus: decides what to ask.
+        framing: of this connection.
+        wire: timing of the channel.
+        context: clock and counters.
+        lost: called once when the connection is gone.
+    """
+
+    def __init__(
+        self, bus: Bus, framing: Framing, wire: Wire, context: AdapterContext, lost: Callable[[Exception], None]
+    ) -> None:
+        self._bus = bus
+        self._framing = framing
+        self._wire = wire
+        self._clock = context.clock
+        self._on_lost = lost
+        self._loop = asyncio.get_running_loop()
+        self._transport: Transport | None = None
+        self._tx: Transaction | None = None
+        self._deadline = 0.0
+        self._quiet_until = 0.0
+        self._timer: asyncio.TimerHandle | None = None
+        self._timer_at = 0.0
+        self._inside = False
+        self._kicked = False
+        self._gone = False
+
+    def start(self, transport: Transport, after: float) -> None:
+        """The transport is open; the first request goes out `after` seconds from now at the earliest."""
+        now = self._clock.monotonic()
+        self._transport = transport
+        self._quiet_until = now + after
+        self._bus.start(self._framing, now)
+        self.kick()
+
+    async def close(self, reason: str) -> None:
+        """Stop, give up what is under way."""
+        transport, self._transport = self._transport, None
+        self._tx = None
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if transport is not None:
+            self._bus.stop(self._clock.monotonic(), reason)
+            await transport.close()
+
+    def kick(self) -> None:
+        """There may be something to ask: demand or a command came."""
+        if not self._inside and not self._kicked and self._tx is None and self._transport is not None:
+            self._kicked = True
+            self._loop.call_soon(self._pump)
+
+    # -- from the transport ------------------------------------------------------------------------------------------
+
+    def on_data(self, data: bytes) -> None:
+        """See `Receiver`."""
+        if self._transport is None or self._gone:
+            return
+        now = self._clock.monotonic()
+        try:
+            pdu = self._framing.feed(data, now)
+        except CodecError as error:
+            self.on_lost(error)
+            return
+        self._quiet_until = max(self._quiet_until, now + self._wire.silence)
+        if pdu is not None and self._tx is not None:
+            self._end(pdu, now)
+
+    def on_lost(self, error: Exception) -> None:
+        """See `Receiver`."""
+        if self._gone:
+            return
+        self._gone = True
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if self._transport is not None:
+            self._on_lost(error)
+
+    # -- one transaction after the other -----------------------------------------------------------------------------
+
+    def _pump(self) -> None:
+        self._kicked = False
+        if self._tx is not None or self._transport is None or self._gone:
+            return
+        now = self._clock.monotonic()
+        if now < self._quiet_until:
+            if self._bus.wake(now) is not None:
+                self._arm(self._quiet_until, now)
+            return
+        self._inside = True
+        try:
+            tx = self._bus.next(now)
+        finally:
+            self._inside = False
+        if tx is None:
+            wake = self._bus.wake(now)
+            if wake is not None:
+                self._arm(wake, now)
+            return
+        self._tx = tx
+        request = tx.request
+        self._deadline = now + self._wire.airtime(len(request.pdu)) + tx.unit.timeout + self._wire.airtime(request.reply)
+        self._arm(self._deadline, now)
+        self._transport.write(self._framing.begin(tx.unit.id, request, now))
+
+    def _end(self, pdu: bytes | None, now: float) -> None:
+        tx, self._tx = self._tx, None
+        assert tx is not None
+        self._quiet_until = now + self._wire.silence + self._wire.pause
+        self._inside = True
+        try:
+            if pdu is None:
+                self._bus.unanswered(tx, now)
+            else:
+                self._bus.answered(tx, pdu, now)
+        finally:
+            self._inside = False
+        if not self._gone:
+            self._pump()
+
+    def _arm(self, at: float, now: float) -> None:
+        """Be called at `at` or earlier; a timer that fires earlier looks again (most replies come long before their time-out)."""
+        if self._timer is not None:
+            if self._timer_at <= at:
+                return
+            self._timer.cancel()
+        self._timer_at = at
+        self._timer = self._loop.call_later(max(0.0, at - now), self._fired)
+
+    def _fired(self) -> None:
+        self._timer = None
+        now = self._clock.monotonic()
+        if self._tx is None:
+            self._pump()
+        elif now >= self._deadline:
+            self._end(self._framing.give_up(now), now)
+        else:
+            self._arm(self._deadline, now)

@@ -1,0 +1,144 @@
+"""From settings to what the bus does: units, their polls, and how much of the bus they need. For `check` and the adapter."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from adapters.modbus.blocks import BIT_TABLES, Block, Limits, Point, merge
+from adapters.modbus.codec import PointCodec
+from adapters.modbus.timing import Wire, serial_wire, tcp_wire
+from rt_edge.sdk import ConfigError
+
+SERIAL_TURNAROUND = 0.005
+TCP_TURNAROUND = 0.001
+"""Assumed where the channel does not say; the capacity check uses it."""
+
+
+class PointPlan(NamedTuple):
+    """A point with what writing it needs."""
+
+    point: Point
+    writable: bool
+    verify: bool
+    multiple: bool
+
+
+class PollPlan(NamedTuple):
+    """Points of one unit that are read together: one Reading.
+
+    Attributes:
+        every: seconds.
+        blocks: its requests.
+    """
+
+    every: float
+    blocks: list[Block]
+
+
+class UnitPlan(NamedTuple):
+    """One unit (device) of the channel.
+
+    Attributes:
+        name: as configured.
+        id: unit identifier on the wire.
+        timeout: seconds it has to start its reply.
+        polls: by period.
+        points: by name.
+        tags: carried by each of its Readings.
+    """
+
+    name: str
+    id: int
+    timeout: float
+    polls: list[PollPlan]
+    points: Mapping[str, PointPlan]
+    tags: Mapping[str, str]
+
+
+def wire_of(channel: Any) -> Wire:
+    """The timing of a channel; `channel` as in the settings."""
+    if channel.serial is not None:
+        bits = 1 + 8 + (channel.parity != "none") + channel.stop_bits
+        turnaround = SERIAL_TURNAROUND if channel.turnaround is None else channel.turnaround
+        return serial_wire(channel.baud, bits, turnaround, channel.pause)
+    return tcp_wire(TCP_TURNAROUND if channel.turnaround is None else channel.turnaround, channel.pause)
+
+
+def table_of(point: Any) -> tuple[str, int]:
+    """Table and configured address of a point.
+
+    Raises:
+        ConfigError: none or several are given.
+    """
+    given = [(t, getattr(point, t)) for t in ("coil", "discrete", "holding", "input") if getattr(point, t) is not None]
+    if len(given) != 1:
+        raise ConfigError("a point is in exactly one of holding, input, coil, discrete")
+    return given[0]
+
+
+def point_of(name: str, settings: Any, base: int) -> Point:
+    """The point `name`, checked.
+
+    Raises:
+        ConfigError: the attributes do not go together.
+    """
+    table, written = table_of(settings)
+    address = written - base
+    if table in BIT_TABLES:
+        if settings.type not in (None, "bool") or settings.bit is not None:
+            raise ConfigError(f"a {table} is a bool: it has no other type and no bit")
+        codec = PointCodec("bool")
+    else:
+        kind = settings.type or ("bool" if settings.bit is not None else "uint16")
+        if (kind == "bool") != (settings.bit is not None):
+            raise ConfigError("a bool in a register needs `bit: 0..15`, and only a bool has one")
+        if (kind == "string") != (settings.length is not None):
+            raise ConfigError("a string needs `length` (registers), and only a string has one")
+        if kind in ("bool", "string") and (settings.scale != 1 or settings.offset != 0):
+            raise ConfigError(f"a {kind} has no scale or offset")
+        high = settings.byte == "high"
+        codec = PointCodec(kind, settings.order, settings.scale, settings.offset, settings.bit, high, settings.length or 1)
+    point = Point(name, table, address, codec)
+    if address < 0 or address + point.size > 0x10000:
+        raise ConfigError(f"{table} {written} with {point.size} is outside 0..65535 (base {base})")
+    if settings.writable and table in ("input", "discrete"):
+        raise ConfigError(f"{table} cannot be written in Modbus", "take holding or coil, or drop `writable`")
+    return point
+
+
+def unit_plan(name: str, settings: Any, channel: Any, wire: Wire) -> UnitPlan:
+    """What the unit `name` is asked.
+
+    Raises:
+        ConfigError: points that do not work, or do not fit one request.
+    """
+    limits = Limits(settings.max_registers, settings.max_bits, wire.hole() if settings.hole is None else settings.hole)
+    points: dict[str, PointPlan] = {}
+    periods: dict[float, list[Point]] = {}
+    for point_name, p in settings.points.items():
+        point = point_of(point_name, p, settings.address_base)
+        if point.size > limits.registers:
+            raise ConfigError(f"{point_name} has {point.size} registers, the unit allows {limits.registers} a request")
+        verify = settings.verify if p.verify is None else p.verify
+        points[point_name] = PointPlan(point, p.writable, verify, p.function == "multiple")
+        periods.setdefault(float(p.every or settings.every), []).append(point)
+    polls = [PollPlan(every, merge(members, limits)) for every, members in sorted(periods.items())]
+    timeout = channel.timeout if settings.timeout is None else settings.timeout
+    return UnitPlan(name, settings.unit, timeout, polls, points, dict(settings.tags))
+
+
+def units_of(settings: Any) -> list[UnitPlan]:
+    """All units of an adapter's settings."""
+    wire = wire_of(settings.channel)
+    return [unit_plan(name, unit, settings.channel, wire) for name, unit in settings.units.items()]
+
+
+def load(units: list[UnitPlan], wire: Wire) -> float:
+    """Share of the bus that the polls need: 1.43 is 143 %."""
+    return sum(
+        wire.exchange(len(block.request.pdu), block.request.reply) / poll.every
+        for unit in units
+        for poll in unit.polls
+        for block in poll.blocks
+    )

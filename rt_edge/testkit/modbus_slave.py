@@ -1,0 +1,362 @@
+"""Modbus slaves for tests and the demo: RTU on a pty, and TCP; several units, changing values, faults by script; no threads.
+
+    bank = SlaveBank({11: SlaveUnit(holding={100: 1, 101: 2}, input={7: wave(clock, low=0, high=500, period=20)})})
+    async with RtuSlave(bank) as line:         # line.path is the serial device to open (parity none: a pty has no parity)
+        bank[11].dead = True                   # from now on it does not answer
+        line.unplug(); line.replug()           # the device disappears and returns under the same path
+    async with TcpSlave(bank) as peer:         # peer.host, peer.port
+
+Written from the specifications and independent of `adapters.modbus`, so that each checks the other.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import math
+import os
+import struct
+import tempfile
+import tty
+from collections.abc import Callable, Iterable, Mapping, MutableMapping
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from rt_edge.data.clock import Clock
+
+Register = int | Callable[[], int]
+"""A value, or what gives the value each time it is read."""
+
+MAX_BUFFER = 4096
+
+
+def wave(clock: Clock, low: int = 0, high: int = 1000, period: float = 60.0, phase: float = 0.0) -> Callable[[], int]:
+    """A register that swings between `low` and `high` in `period` seconds."""
+    middle, half = (low + high) / 2, (high - low) / 2
+    return lambda: round(middle + half * math.sin(2 * math.pi * (clock.monotonic() / period + phase))) & 0xFFFF
+
+
+def counter(start: int = 0) -> Callable[[], int]:
+    """A register that counts how often it was read."""
+    value = start - 1
+
+    def read() -> int:
+        nonlocal value
+        value = value + 1 & 0xFFFF
+        return value
+
+    return read
+
+
+def float_registers(clock: Clock, read: Callable[[Clock], float]) -> tuple[Callable[[], int], Callable[[], int]]:
+    """Two registers, high word first, that hold `read(clock)` as a float32; both halves are of the moment of the first."""
+    held = b"\0\0\0\0"
+
+    def high() -> int:
+        nonlocal held
+        held = struct.pack(">f", read(clock))
+        return int.from_bytes(held[:2], "big")
+
+    return high, lambda: int.from_bytes(held[2:], "big")
+
+
+class SlaveUnit:
+    """One unit: four tables and what is wrong with it.
+
+    Attributes:
+        holding, input: address -> register.
+        coil, discrete: address -> 0 or 1.
+        dead: it does not answer.
+        delay: seconds before it answers.
+        exceptions: function code -> exception code it always gives.
+        no_holes: it refuses (exception 2) what is not in its tables; otherwise that reads as 0.
+        max_registers: it refuses (exception 3) to give more at once.
+        mangle: changes each reply frame on the wire (RTU) or each PDU (TCP); several frames are sent one after the other.
+        requests: (function, address, count or value) of every request so far, newest last; the last 10,000.
+    """
+
+    def __init__(
+        self,
+        holding: Mapping[int, Register] | Iterable[Register] = (),
+        input: Mapping[int, Register] | Iterable[Register] = (),  # noqa: A002 the standard's word
+        coil: Mapping[int, Register] | Iterable[Register] = (),
+        discrete: Mapping[int, Register] | Iterable[Register] = (),
+        no_holes: bool = True,
+    ) -> None:
+        self.holding, self.input, self.coil, self.discrete = (_table(t) for t in (holding, input, coil, discrete))
+        self.no_holes = no_holes
+        self.dead = False
+        self.delay = 0.0
+        self.exceptions: dict[int, int] = {}
+        self.max_registers = 125
+        self.mangle: Callable[[bytes], Iterable[bytes]] | None = None
+        self.requests: list[tuple[int, int, int]] = []
+
+    def answer(self, pdu: bytes) -> bytes:
+        """The PDU of the reply."""
+        function = pdu[0]
+        if len(self.requests) >= 10_000:
+            del self.requests[:5_000]
+        if len(pdu) >= 5:
+            self.requests.append((function, *struct.unpack(">HH", pdu[1:5])))
+        try:
+            if function in self.exceptions:
+                raise _ExceptionReply(self.exceptions[function])
+            return self._do(function, pdu)
+        except _ExceptionReply as refusal:
+            return bytes((function | 0x80, refusal.number))
+
+    def _do(self, function: int, pdu: bytes) -> bytes:
+        if function not in (1, 2, 3, 4, 5, 6, 15, 16) or len(pdu) < 5:
+            raise _ExceptionReply(1)
+        address, count = struct.unpack(">HH", pdu[1:5])
+        if function in (1, 2):
+            bits = self._read(self.coil if function == 1 else self.discrete, address, count, 2000)
+            packed = sum(bool(bit) << i for i, bit in enumerate(bits)).to_bytes((count + 7) // 8, "little")
+            return bytes((function, len(packed))) + packed
+        if function in (3, 4):
+            words = self._read(self.holding if function == 3 else self.input, address, count, self.max_registers)
+            return bytes((function, 2 * count)) + struct.pack(f">{count}H", *words)
+        if function in (5, 6):
+            if function == 5 and count not in (0, 0xFF00):
+                raise _ExceptionReply(3)
+            self._write(self.coil if function == 5 else self.holding, address, [int(count != 0) if function == 5 else count])
+            return pdu[:5]
+        data = pdu[6:]
+        if function == 15:
+            packed_bits = int.from_bytes(data, "little")
+            self._write(self.coil, address, [packed_bits >> i & 1 for i in range(count)])
+        else:
+            if len(data) != 2 * count:
+                raise _ExceptionReply(3)
+            self._write(self.holding, address, struct.unpack(f">{count}H", data))
+        return pdu[:5]
+
+    def _read(self, table: Mapping[int, Register], address: int, count: int, most: int) -> list[int]:
+        if not 1 <= count <= most:
+            raise _ExceptionReply(3)
+        if self.no_holes and any(at not in table for at in range(address, address + count)):
+            raise _ExceptionReply(2)
+        found = [table.get(at, 0) for at in range(address, address + count)]
+        return [value() if callable(value) else value for value in found]
+
+    def _write(self, table: MutableMapping[int, Register], address: int, values: Iterable[int]) -> None:
+        for at, value in enumerate(values, address):
+            if at not in table:
+                raise _ExceptionReply(2)
+            table[at] = value
+
+
+class _ExceptionReply(Exception):
+    def __init__(self, number: int) -> None:
+        super().__init__(number)
+        self.number = number
+
+
+def _table(values: Mapping[int, Register] | Iterable[Register]) -> dict[int, Register]:
+    return dict(values) if isinstance(values, Mapping) else dict(enumerate(values))
+
+
+class SlaveBank(dict[int, SlaveUnit]):
+    """Unit identifier -> unit; who is not in it does not answer."""
+
+
+def crc(data: bytes) -> bytes:
+    """CRC-16/MODBUS bit by bit, as sent: low byte first."""
+    value = 0xFFFF
+    for byte in data:
+        value ^= byte
+        for _ in range(8):
+            value = value >> 1 ^ 0xA001 if value & 1 else value >> 1
+    return value.to_bytes(2, "little")
+
+
+class RtuSlave:
+    """All units of a bank on one pty; an asynchronous context manager.
+
+    Args:
+        bank: the units.
+        path: symbolic link to the device, kept over unplug and replug; a temporary one if not given.
+        baud: replies take as long as they would on a wire of this speed (11 bits a character); None: at once.
+    """
+
+    def __init__(self, bank: SlaveBank, path: Path | None = None, baud: int | None = None) -> None:
+        self.bank = bank
+        self.baud = baud
+        self._directory = tempfile.TemporaryDirectory(prefix="modbus-") if path is None else None
+        self.path = Path(self._directory.name) / "ttyUSB0" if self._directory else path or Path()
+        self._master = -1
+        self._buffer = b""
+        self._timers: set[asyncio.TimerHandle] = set()
+        self.overruns = 0
+        """Requests that came while a reply was due or on the wire: the master must never do that."""
+        self._busy_until = 0.0
+
+    async def __aenter__(self) -> Self:
+        self.replug()
+        return self
+
+    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.unplug()
+        if self._directory:
+            self._directory.cleanup()
+
+    def replug(self) -> None:
+        """The device is there (again)."""
+        master, slave = os.openpty()
+        tty.setraw(slave)
+        os.set_blocking(master, False)
+        with contextlib.suppress(FileNotFoundError):
+            self.path.unlink()
+        self.path.symlink_to(os.ttyname(slave))
+        self._slave = slave  # kept open: without it the master reads EIO until somebody opens the device
+        self._master = master
+        asyncio.get_running_loop().add_reader(master, self._readable)
+
+    def unplug(self) -> None:
+        """The device disappears: who has it open gets EIO, its path is gone. Idempotent."""
+        if self._master < 0:
+            return
+        asyncio.get_running_loop().remove_reader(self._master)
+        os.close(self._master)
+        os.close(self._slave)
+        self._master = -1
+        self.path.unlink(missing_ok=True)
+        for timer in self._timers:
+            timer.cancel()
+        self._timers.clear()
+        self._buffer = b""
+
+    def inject(self, data: bytes) -> None:
+        """Put bytes on the line that nobody asked for."""
+        with contextlib.suppress(BlockingIOError):
+            os.write(self._master, data)
+
+    def _readable(self) -> None:
+        try:
+            self._buffer = (self._buffer + os.read(self._master, MAX_BUFFER))[-MAX_BUFFER:]
+        except (BlockingIOError, OSError):  # nothing there, or nobody has the device open
+            return
+        while len(self._buffer) >= 8:
+            size = 9 + self._buffer[6] if self._buffer[1] in (15, 16) else 8
+            if len(self._buffer) < size:
+                return
+            frame, rest = self._buffer[:size], self._buffer[size:]
+            if crc(frame[:-2]) != frame[-2:]:
+                self._buffer = self._buffer[1:]
+                continue
+            self._buffer = rest
+            self._request(frame)
+
+    def _request(self, frame: bytes) -> None:
+        unit = self.bank.get(frame[0])
+        if unit is None or unit.dead:
+            return
+        head = bytes((frame[0],)) + unit.answer(frame[1:-2])
+        reply = head + crc(head)
+        parts = list(unit.mangle(reply)) if unit.mangle else [reply]
+        delay = unit.delay + (len(frame) + len(reply)) * 11 / self.baud if self.baud else unit.delay
+        loop = asyncio.get_running_loop()
+        if loop.time() < self._busy_until:
+            self.overruns += 1
+        self._busy_until = loop.time() + (delay if self.baud else 0.0)
+        if delay == 0:
+            for part in parts:
+                self.inject(part)
+            return
+
+        def send() -> None:
+            self._timers.discard(timer)
+            for part in parts:
+                self.inject(part)
+
+        timer = loop.call_later(delay, send)
+        self._timers.add(timer)
+
+
+class TcpSlave:
+    """All units of a bank on one TCP port of the loopback; an asynchronous context manager.
+
+    Args:
+        bank: the units; who is not in it gives exception 11, as a gateway would, unless `silent`.
+        silent: units that are not in the bank are not answered for.
+    """
+
+    def __init__(self, bank: SlaveBank, silent: bool = False) -> None:
+        self.bank = bank
+        self.silent = silent
+        self.host = "127.0.0.1"
+        self.port = 0
+        self.connections: set[asyncio.Transport] = set()
+        self._server: asyncio.Server | None = None
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        await self.stop()
+
+    async def start(self) -> None:
+        """Listen, on the same port as before if there was one."""
+        self._server = await asyncio.get_running_loop().create_server(lambda: _Mbap(self), self.host, self.port)
+        self.port = self._server.sockets[0].getsockname()[1]
+
+    async def stop(self) -> None:
+        """Close the port and cut all connections. Idempotent."""
+        server, self._server = self._server, None
+        if server is not None:
+            server.close()
+            self.cut()
+            await server.wait_closed()
+
+    def cut(self) -> None:
+        """Cut all connections; new ones are taken."""
+        for transport in list(self.connections):
+            transport.abort()
+
+
+class _Mbap(asyncio.Protocol):
+    def __init__(self, slave: TcpSlave) -> None:
+        self._slave = slave
+        self._buffer = b""
+        self._transport: asyncio.Transport | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self._transport = transport
+        self._slave.connections.add(transport)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        if self._transport is not None:
+            self._slave.connections.discard(self._transport)
+
+    def data_received(self, data: bytes) -> None:
+        buffer = self._buffer + data
+        while len(buffer) >= 8:
+            number, _, length, unit = struct.unpack_from(">HHHB", buffer)
+            if len(buffer) < 6 + length:
+                break
+            self._request(number, unit, buffer[7 : 6 + length])
+            buffer = buffer[6 + length :]
+        self._buffer = buffer[-MAX_BUFFER:]
+
+    def _request(self, number: int, unit_id: int, pdu: bytes) -> None:
+        unit = self._slave.bank.get(unit_id)
+        if unit is None:
+            if not self._slave.silent:
+                self._send(number, unit_id, bytes((pdu[0] | 0x80, 11)))
+            return
+        if unit.dead:
+            return
+        reply = unit.answer(pdu)
+        for part in unit.mangle(reply) if unit.mangle else (reply,):
+            if unit.delay:
+                asyncio.get_running_loop().call_later(unit.delay, self._send, number, unit_id, part)
+            else:
+                self._send(number, unit_id, part)
+
+    def _send(self, number: int, unit_id: int, pdu: bytes) -> None:
+        if self._transport is not None and not self._transport.is_closing():
+            self._transport.write(struct.pack(">HHHB", number, 0, len(pdu) + 1, unit_id) + pdu)
