@@ -148,22 +148,26 @@ def archive_hosts(text: str) -> list[str]:
 
 
 def unexplained_stages(text: str) -> list[str]:
-    """Every public stage says in its docstring when it emits, backpressures, completes and cancels."""
-    classes = [node for node in ast.walk(ast.parse(text)) if isinstance(node, ast.ClassDef)]
-    stages: set[str] = set()
-    for _ in classes:  # a stage may derive from another one further up or down
-        for node in classes:
-            bases = {_last_name(base) for base in node.bases}
-            if any(base.endswith("Stage") for base in bases) or bases & stages:
-                stages.add(node.name)
+    """Every public stage says in its docstring when it emits, backpressures, completes and cancels.
+
+    A stage is a class that makes a logic or has a kind; a base class that leaves both to others is none.
+    """
     found = []
-    for node in classes:
-        if node.name in stages and not node.name.startswith("_"):
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.ClassDef) and not node.name.startswith("_") and _members(node) & {"create_logic", "kind"}:
             lines = [line.strip().lstrip("*-` ") for line in (ast.get_docstring(node) or "").splitlines()]
             lacking = [start for start in STAGE_LINES if not any(line.startswith(start) for line in lines)]
             if lacking:
                 found.append(f"{node.lineno}: {node.name} does not say: {', '.join(lacking)}")
     return found
+
+
+def _members(node: ast.ClassDef) -> set[str]:
+    names = {part.name for part in node.body if isinstance(part, FunctionNode)}
+    names |= {part.target.id for part in node.body if isinstance(part, ast.AnnAssign) and isinstance(part.target, ast.Name)}
+    return names | {
+        target.id for part in node.body if isinstance(part, ast.Assign) for target in part.targets if isinstance(target, ast.Name)
+    }
 
 
 def _last_name(node: ast.expr) -> str:

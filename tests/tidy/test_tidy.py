@@ -195,16 +195,16 @@ def test_host_is_caught_when_a_script_names_an_index_or_a_mirror() -> None:
 
 
 @pytest.mark.parametrize("start", rules.STAGE_LINES)
-def test_stage_is_caught_when_it_lacks_a_line(start: str) -> None:
-    """Each of the four lines is asked for, also of a stage that derives from another in the same module."""
-    lines = [f"    {line} it does." for line in rules.STAGE_LINES if line != start]
-    stage = 'class _Base(Stage, frozen=True): ...\nclass Map(_Base):\n    """Maps.\n\n' + "\n".join(lines) + '\n    """\n'
-    assert rules.unexplained_stages(stage) == [f"2: Map does not say: {start}"]
+@pytest.mark.parametrize("member", ['kind = "map"', 'kind: ClassVar[str] = "map"', "def create_logic(self): ..."])
+def test_stage_is_caught_when_it_lacks_a_line(start: str, member: str) -> None:
+    """Each of the four lines is asked for, of a class that makes a logic and of one that has a kind."""
+    lines = "\n".join(f"    {line} it does." for line in rules.STAGE_LINES if line != start)
+    text = f'class Map(Base):\n    """Maps.\n\n{lines}\n    """\n    {member}\n'
+    assert rules.unexplained_stages(text) == [f"1: Map does not say: {start}"]
 
 
 def test_stage_passes_when_it_has_the_four_lines() -> None:
-    """A stage with the four lines is tidy, and a logic is not asked."""
+    """A stage with the four lines is tidy; a base class and a logic are not asked."""
     lines = "\n".join(f"    {line} it does." for line in rules.STAGE_LINES)
-    assert (
-        rules.unexplained_stages(f'class Map(Stage):\n    """Maps.\n\n{lines}\n    """\nclass MapLogic(StageLogic): ...\n') == []
-    )
+    stage = f'class Map(Base):\n    """Maps.\n\n{lines}\n    """\n    def create_logic(self): ...\n'
+    assert rules.unexplained_stages(f"class Base(Stage):\n    x: int\n{stage}class MapLogic(StageLogic): ...\n") == []
