@@ -1,11 +1,11 @@
 """For the `settings.py` of an adapter: the base model and the field types. Imports pydantic: never import it from a running node.
 
-    from rt_edge.sdk.settings import DurationField, Field, Settings, SettingError
+    from rt_edge.sdk.settings import Duration, DurationField, Field, Settings, SettingError
 
     class Unit(Settings):
         \"\"\"One device on the bus.\"\"\"
 
-        every: DurationField = Field(default="1s", gt=0)
+        every: DurationField = Field(default=Duration(1.0), gt=0)
         \"\"\"How often it is polled.\"\"\"
 
 A running adapter gets the same attributes as an immutable object (`rt_edge.settings.frozen`): durations as float seconds, sizes
@@ -32,12 +32,13 @@ from pydantic_core import CoreSchema, core_schema
 
 from rt_edge.data.errors import ConfigError
 from rt_edge.data.ids import is_name
-from rt_edge.data.units import Duration, parse_duration, parse_size
+from rt_edge.data.units import Duration, Size, parse_duration, parse_size
 from rt_edge.sdk.address import Address, parse_address
 from rt_edge.sdk.secret import Secret
 
 __all__ = [
     "Address",
+    "Duration",
     "DurationField",
     "Field",
     "HostPort",
@@ -47,6 +48,7 @@ __all__ = [
     "SettingError",
     "SettingErrors",
     "Settings",
+    "Size",
     "SizeField",
     "computed_field",
     "field_validator",

@@ -103,7 +103,7 @@ def melt_plain(value: Any) -> Any:
         return {"%set": [melt_plain(v) for v in sorted(value)]}
     for plain in (bool, int, float, str, bytes):
         if isinstance(value, plain):  # also Duration, Size and enums over text or numbers: carried as their value
-            return plain(value)
+            return plain(value)  # type: ignore[arg-type]  # mypy does not relate `plain` to `value`
     if value is None:
         return None
     raise InternalError(f"settings cannot carry a {type(value).__name__}")

@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 import msgspec
 
+from rt_edge.sdk.adapter import Capability
 from rt_edge.sdk.address import Address
 from rt_edge.settings.frozen import Frozen, freeze
 from rt_edge.settings.places import Problem
@@ -40,10 +41,12 @@ class AdapterPlan(msgspec.Struct, frozen=True):
     Attributes:
         kind: entry point in `rt_edge.adapters`.
         settings: the validated settings as `rt_edge.settings.frozen.melt` wrote them; adapters get `frozen()`.
+        capability: what an instance with these settings promises; None only in plans made by hand.
     """
 
     kind: str
     settings: dict[str, Any]
+    capability: Capability | None = None
 
     def frozen(self) -> Frozen:
         """The settings as the immutable object that an adapter's constructor and `capability` take."""

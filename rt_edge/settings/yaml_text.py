@@ -57,16 +57,25 @@ def read_yaml(data: bytes, file: str) -> Node:
     return builder.root
 
 
-def locate(root: Node, path: Path, file: str) -> Place:
-    """The place of `path`: of the key where its last element is one, else of the value; or of the nearest parent that exists."""
+def locate(root: Node, path: Path, file: str, *, key: bool = False) -> Place:
+    """The place of `path`: of a scalar itself, of a list's or mapping's key; of the nearest parent that is in the file.
+
+    Args:
+        root: the file's tree.
+        path: keys and indices.
+        file: the file's name.
+        key: the place of a scalar's key is wanted, not its own.
+    """
     node = root
     line, column = node.line, node.column
-    for element in path:
+    for depth, element in enumerate(path):
         child = node.child(element)
         if child is None:
             break
         line, column = (node.keys or {}).get(str(element), (child.line, child.column))
         node = child
+        if depth == len(path) - 1 and not key and child.value is not None and child.height == 0 and child.keys is None:
+            line, column = child.line, child.column
     return Place(file, line, column)
 
 

@@ -1,0 +1,66 @@
+"""The section `adapters`: each entry by the settings model of its kind."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rt_edge.data.errors import ConfigError
+from rt_edge.sdk.registry import Registry
+from rt_edge.settings.draft import CheckedAdapter
+from rt_edge.settings.frozen import freeze, secrets_in
+from rt_edge.settings.places import Path
+from rt_edge.settings.report import Report
+from rt_edge.settings.validate import melt, validate
+from rt_edge.settings.wording import describe
+from rt_edge.streams.model import nearest_hint
+
+COMMON = {
+    "kind": "Kind of adapter; `rt-edge adapters` lists them.",
+    "island": "Name of the process it shares with others; without: one of its own.",
+}
+"""Keys that every adapter has, with their meaning; a settings model cannot use them."""
+
+
+def read_adapter(name: str, value: Any, registry: Registry, report: Report) -> CheckedAdapter | None:
+    """One entry of `adapters`; None after reporting every error."""
+    path: Path = ("adapters", name)
+    if not isinstance(value, dict):
+        report.error(path, f"must be a mapping, not {describe(value)}", "it needs `kind` and the settings of that kind")
+        return None
+    kind = value.get("kind")
+    if not isinstance(kind, str):
+        near = next((key for key in value if key.lower() in {"type", "kinds", "protocol"}), None)
+        hint = f"did you mean `kind` instead of `{near}`?" if near else f"known: {', '.join(registry.kinds())}"
+        report.error((*path, "kind"), "`kind` is missing" if kind is None else f"must be a text, not {describe(kind)}", hint)
+        return None
+    if registry.entry(kind) is None:
+        report.error((*path, "kind"), f"there is no adapter kind {kind!r}", nearest_hint(kind, registry.kinds()))
+        return None
+    try:
+        adapter = registry.load(kind)
+        model = adapter.settings_model()
+    except ConfigError as error:
+        report.error((*path, "kind"), error.message, error.hint)
+        return None
+    except ImportError as error:
+        entry = registry.entry(kind)
+        hint = entry.install if entry is not None and entry.install else "reinstall its package"
+        report.error((*path, "kind"), f"adapter kind {kind!r} cannot be imported: {error}", hint)
+        return None
+    own = {key: inner for key, inner in value.items() if key not in COMMON}
+    before = len(report.errors)
+    settings = validate(model, own, path, report)
+    if settings is None or len(report.errors) > before:
+        return None
+    data = melt(settings)
+    frozen = freeze(data)
+    for where, secret in secrets_in(frozen):
+        if secret.is_literal:
+            report.warn((*path, *where), "a secret stands in the file itself", "write {file: PATH} or {env: NAME}")
+    try:
+        capability = adapter.capability(frozen)
+    except ConfigError as error:
+        report.error(path, error.message, error.hint)
+        return None
+    island = value.get("island")
+    return CheckedAdapter(kind, adapter, data, frozen, capability, island if isinstance(island, str) else None)

@@ -1,0 +1,54 @@
+"""Draft: what validation has made of a file so far; the cross checks and the plan are made from it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from rt_edge.sdk.adapter import Capability, DeviceAdapter
+from rt_edge.settings.frozen import Frozen
+from rt_edge.settings.sections import IngressSection, NodeSection, StoreSection, TelemetrySection, UplinkSection
+from rt_edge.streams.model import GraphModel
+
+
+@dataclass(frozen=True)
+class CheckedAdapter:
+    """An adapter whose settings are valid.
+
+    Attributes:
+        kind: its kind.
+        adapter: its class.
+        data: its settings, melted.
+        settings: its settings as a running adapter gets them.
+        capability: what it promises with them.
+        island: as written.
+    """
+
+    kind: str
+    adapter: type[DeviceAdapter]
+    data: dict[str, Any]
+    settings: Frozen
+    capability: Capability
+    island: str | None = None
+
+
+@dataclass
+class Draft:
+    """The valid parts of a file.
+
+    Attributes:
+        names: section (`adapters`, `graphs`, `uplinks`, `stores`) -> every name in it, valid or not, so that a reference to
+            something that is wrong in itself is not an error too.
+        islands: (section, name) -> `island` as written; ("ingress", "ingress") for the ingress.
+    """
+
+    names: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    node: NodeSection | None = None
+    adapters: dict[str, CheckedAdapter] = field(default_factory=dict)
+    graphs: dict[str, GraphModel] = field(default_factory=dict)
+    uplinks: dict[str, UplinkSection] = field(default_factory=dict)
+    ingress: IngressSection | None = None
+    stores: dict[str, StoreSection] = field(default_factory=dict)
+    telemetry: TelemetrySection = field(default_factory=TelemetrySection)
+    island: str = "auto"
+    islands: dict[tuple[str, str], str] = field(default_factory=dict)
