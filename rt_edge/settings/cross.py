@@ -8,11 +8,11 @@ from typing import Any
 from rt_edge.data.ids import is_name
 from rt_edge.sdk.adapter import DeviceAdapter
 from rt_edge.sdk.address import Address
-from rt_edge.settings.draft import Draft
+from rt_edge.settings.draft import Draft, End
 from rt_edge.settings.places import Path, path_words
 from rt_edge.settings.report import Report
 from rt_edge.settings.sections import TlsSection
-from rt_edge.streams.model import FROM, TO, NodeModel, nearest_hint
+from rt_edge.streams.model import FROM, nearest_hint
 
 NAME_RULE = "1 to 64 small letters, digits, '.', '_', '-'; first and last a letter or digit"
 _TLS_HINT = "add tls: {ca: FILE, cert: FILE, key: FILE}"
@@ -21,10 +21,8 @@ _TLS_HINT = "add tls: {ca: FILE, cert: FILE, key: FILE}"
 def check_all(draft: Draft, report: Report) -> None:
     """Every check of this module."""
     check_names(draft, report)
-    for name, graph in draft.graphs.items():
-        for node in graph.nodes:
-            if node.kind in {FROM, TO}:
-                _check_end(draft, report, name, node)
+    for end in draft.ends:
+        _check_end(draft, report, end)
     _check_used(draft, report)
     _check_uplinks(draft, report)
     _check_ingress(draft, report)
@@ -40,17 +38,18 @@ def check_names(draft: Draft, report: Report) -> None:
         for name in draft.names.get(section, ()):
             path = (section, name)
             if not is_name(name):
-                report.error(path, f"{name!r} is not a name", NAME_RULE)
+                report.error(path, f"{name!r} is not a name", NAME_RULE, key=True)
             elif section != "graphs" and name in seen:
-                report.error(path, f"{name!r} is also the name of {path_words(seen[name])}", "give one of them another name")
+                report.error(
+                    path, f"{name!r} is also the name of {path_words(seen[name])}", "give one of them another name", key=True
+                )
             seen.setdefault(name, path)
 
 
-def _check_end(draft: Draft, report: Report, graph: str, node: NodeModel) -> None:
-    path = report.nodes.get((graph, node.id), ("graphs", graph))
-    name = str(node.properties["name"])
+def _check_end(draft: Draft, report: Report, end: End) -> None:
+    path, name = end.path, end.name
     names = draft.names
-    if node.kind == FROM:
+    if end.kind == FROM:
         if name not in names["adapters"]:
             others = [s for s in ("uplinks", "stores") if name in names[s]]
             hint = (
@@ -74,7 +73,7 @@ def _check_used(draft: Draft, report: Report) -> None:
     """Warn about what no graph uses; only when every graph could be read."""
     if set(draft.graphs) != set(draft.names["graphs"]):
         return
-    used = {str(n.properties["name"]) for graph in draft.graphs.values() for n in graph.nodes if n.kind in {FROM, TO}}
+    used = {end.name for end in draft.ends}
     if draft.ingress is not None:
         used.add(draft.ingress.store)
     for section in ("adapters", "uplinks", "stores"):

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from rt_edge.sdk.adapter import Capability, DeviceAdapter
 from rt_edge.settings.frozen import Frozen
+from rt_edge.settings.places import Path
 from rt_edge.settings.sections import IngressSection, NodeSection, StoreSection, TelemetrySection, UplinkSection
 from rt_edge.streams.model import GraphModel
 
@@ -32,6 +33,14 @@ class CheckedAdapter:
     island: str | None = None
 
 
+class End(NamedTuple):
+    """A `from` or `to` in a graph: which of the two, whose name, and where it is written."""
+
+    kind: str
+    name: str
+    path: Path
+
+
 @dataclass
 class Draft:
     """The valid parts of a file.
@@ -39,6 +48,7 @@ class Draft:
     Attributes:
         names: section (`adapters`, `graphs`, `uplinks`, `stores`) -> every name in it, valid or not, so that a reference to
             something that is wrong in itself is not an error too.
+        ends: every `from` and `to` of every graph, of those with errors too.
         islands: (section, name) -> `island` as written; ("ingress", "ingress") for the ingress.
     """
 
@@ -46,6 +56,7 @@ class Draft:
     node: NodeSection | None = None
     adapters: dict[str, CheckedAdapter] = field(default_factory=dict)
     graphs: dict[str, GraphModel] = field(default_factory=dict)
+    ends: list[End] = field(default_factory=list)
     uplinks: dict[str, UplinkSection] = field(default_factory=dict)
     ingress: IngressSection | None = None
     stores: dict[str, StoreSection] = field(default_factory=dict)

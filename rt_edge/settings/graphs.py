@@ -20,6 +20,7 @@ from itertools import pairwise
 from typing import Any, NamedTuple
 
 from rt_edge.data.errors import ConfigError
+from rt_edge.settings.draft import End
 from rt_edge.settings.places import Path
 from rt_edge.settings.report import Report
 from rt_edge.settings.wording import describe
@@ -60,6 +61,7 @@ class GraphReader:
         self.wires: list[WireModel] = []
         self.used: set[tuple[str, str, str]] = set()
         self.sound = True
+        self.complete = True  # every graph node could be read well enough to know that it is there
 
     def read(self, value: Any) -> GraphModel | None:
         """The graph; None after reporting every error."""
@@ -72,13 +74,19 @@ class GraphReader:
             self._general(value, path)
         else:
             self._short(value, path)
-        if not self.sound:
-            return None
         model = GraphModel(tuple(self.nodes.values()), tuple(self.wires))
+        was_sound = self.sound
         for problem in model.validate(self.catalogue.ports):
-            self.report.graph_error(self.name, problem)
+            # where steps or wires could not be read, what seems not wired or unknown may follow from that
+            if was_sound or (problem.wire is not None and self.complete):
+                self.report.graph_error(self.name, problem)
             self.sound = False
         return model if self.sound else None
+
+    def ends(self) -> list[End]:
+        """Every `from` and `to` that could be read."""
+        ends = [node for node in self.nodes.values() if node.kind in {FROM, TO}]
+        return [End(node.kind, str(node.properties["name"]), self.report.nodes[self.name, node.id]) for node in ends]
 
     def _error(self, path: Path, message: str, hint: str = "") -> None:
         self.sound = False
@@ -87,7 +95,8 @@ class GraphReader:
     def _known_keys(self, value: dict[str, Any], path: Path, known: tuple[str, ...]) -> None:
         for key in value:
             if key not in known:
-                self._error((*path, key), f"unknown key {key!r}", nearest_hint(key, known))
+                self.sound = False
+                self.report.error((*path, key), f"unknown key {key!r}", nearest_hint(key, known), key=True)
 
     # -- the short form ----------------------------------------------------------------------------------------------
 
@@ -204,10 +213,12 @@ class GraphReader:
         if isinstance(raw, str) and " " not in raw:
             raw = {raw: None}
         if not isinstance(raw, dict):
+            self.complete = False
             self._error(path, f"must be a step, not {describe(raw)}", "write KIND: PROPERTIES, like `filter: temperature > -40`")
             return None
         kinds = [key for key in raw if key != "at" and not (key == "id" and with_id)]
         if len(kinds) != 1:
+            self.complete = False
             many = f"a step has one kind; here are {', '.join(kinds)}" if kinds else "a step has a kind"
             self._error(
                 path, many, "properties stand under the kind, two spaces further in" if kinds else "write KIND: PROPERTIES"

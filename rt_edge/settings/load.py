@@ -121,7 +121,7 @@ def _read(value: Any, draft: Draft, report: Report, registry: Registry, catalogu
     known = FileSections.model_fields
     for key in value:
         if key not in known:
-            report.error((key,), f"unknown key {key!r}", nearest_hint(key, known))
+            report.error((key,), f"unknown key {key!r}", nearest_hint(key, known), key=True)
     if "node" not in value:
         report.error(("node",), "`node` is missing", "add node: {id: NAME, data: DIRECTORY}")
     else:
@@ -146,7 +146,9 @@ def _read_adapters(entries: dict[str, Any], draft: Draft, report: Report, regist
 def _read_graphs(entries: dict[str, Any], draft: Draft, report: Report, catalogue: Catalogue) -> None:
     for name, raw in entries.items():
         _note_island(draft, report, "graphs", name, raw)
-        graph = GraphReader(name, catalogue, report).read(raw)
+        reader = GraphReader(name, catalogue, report)
+        graph = reader.read(raw)
+        draft.ends += reader.ends()
         if graph is not None:
             draft.graphs[name] = graph
 

@@ -86,13 +86,11 @@ def _report(error: Any, model: type[BaseModel], base: Path, report: Report) -> N
     loc: Loc = tuple(part for part in error["loc"] if part != "[key]")
     kind = error["type"]
     if kind == "missing":
-        report.error(
-            (*base, *loc), f"`{loc[-1]}` is missing", keys_at(model, loc[:-1]).get(str(loc[-1]), ""), at=(*base, *loc[:-1])
-        )
+        report.error((*base, *loc), f"`{loc[-1]}` is missing", keys_at(model, loc[:-1]).get(str(loc[-1]), ""))
         return
     if kind == "extra_forbidden":
         known = keys_at(model, loc[:-1])
-        report.error((*base, *loc), f"unknown key {str(loc[-1])!r}", nearest_hint(str(loc[-1]), known))
+        report.error((*base, *loc), f"unknown key {str(loc[-1])!r}", nearest_hint(str(loc[-1]), known), key=True)
         return
     raised = error.get("ctx", {}).get("error")
     if isinstance(raised, (SettingError, SettingErrors)):
