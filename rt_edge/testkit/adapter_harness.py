@@ -232,7 +232,8 @@ def plain(settings: Any) -> Any:
     """A settings model as nested plain attributes, without the model's methods: what an adapter sees in a node."""
     fields = getattr(type(settings), "model_fields", None)
     if fields is not None:
-        return SimpleNamespace(**{name: plain(getattr(settings, name)) for name in fields})
+        names = [*fields, *getattr(type(settings), "model_computed_fields", ())]
+        return SimpleNamespace(**{name: plain(getattr(settings, name)) for name in names})
     if isinstance(settings, dict):
         return {key: plain(value) for key, value in settings.items()}
     if isinstance(settings, (list, tuple)):

@@ -1,0 +1,371 @@
+"""MqttAdapter: the life of one connection, and the way of a message through inbox, codec, demand and acknowledgement."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from typing import Any, ClassVar
+
+from msgspec.structs import replace
+
+from adapters.mqtt.acks import AckWindow, ForgetGate
+from adapters.mqtt.decoder import Decoded, Decoder
+from adapters.mqtt.dial import tls_context
+from adapters.mqtt.inbox import Inbox
+from adapters.mqtt.reasons import publish_error, subscribe_error
+from adapters.mqtt.seam import Connect, Connected, LastWords, Listener, Message, Subscription, Transport
+from adapters.mqtt.session import SessionFile
+from adapters.mqtt.sink import MqttSink
+from rt_edge.sdk import (
+    AdapterContext,
+    Capability,
+    DeviceAdapter,
+    FatalAdapterError,
+    ProbeResult,
+    Reading,
+    RtEdgeError,
+    TransientError,
+)
+
+WINDOW_V5 = 2000
+WINDOW_V311 = 20
+"""mosquitto's default `max_inflight_messages`."""
+UNACKNOWLEDGED = 65_535
+"""Messages handed on and not acknowledged: there are no more packet identifiers."""
+TURN = 512
+"""Most messages decoded in one turn of the loop."""
+RETAIN_HANDLING = {"always": 0, "new": 1, "never": 2}
+
+MakeTransport = Callable[[Connect, Listener], Transport]
+
+
+def paho_transport(options: Connect, listener: Listener) -> Transport:
+    """The transport of a running node; paho is imported here and not before."""
+    from adapters.mqtt.transport import PahoTransport
+
+    return PahoTransport(options, listener)
+
+
+class MqttAdapter(DeviceAdapter):
+    """Source and sink on an MQTT broker.
+
+    Args:
+        settings: an `MqttSettings`, or an object with its attributes.
+        context: the runtime.
+        make_transport: makes one connection; a fake in tests.
+    """
+
+    kind: ClassVar[str] = "mqtt"
+
+    def __init__(self, settings: Any, context: AdapterContext, make_transport: MakeTransport = paho_transport) -> None:
+        super().__init__(settings, context)
+        self._make_transport = make_transport
+        self._transport: Transport | None = None
+        self._sink: MqttSink | None = None
+        self._memory: SessionFile | None = None
+        # one more than a broker may send that keeps to the window: reading stops only for one that does not
+        self._inbox = Inbox(max(settings.inbox.messages, window_of(settings) + 1), settings.inbox.bytes, settings.inbox.qos0)
+        self._decoder = Decoder(settings, context, keyed(settings))
+        self._acks = AckWindow(0, UNACKNOWLEDGED)
+        self._gate = ForgetGate(session_present=False)
+        self._session_present = False
+        self._flowing = False
+        self._opening = False
+        self._early: Exception | None = None
+        self._demand = 0
+        self._emitted = 0
+        self._settled = 0
+        self._rest: Decoded | None = None
+        self._pump_due = False
+        self._held_back = False
+
+    @classmethod
+    def settings_model(cls) -> type[Any]:
+        """See the base class."""
+        from adapters.mqtt.settings import MqttSettings
+
+        return MqttSettings
+
+    @classmethod
+    def capability(cls, settings: Any) -> Capability:
+        """Redelivering when the session is persistent and every subscription asks for QoS 1 or 2; else volatile."""
+        kept = settings.session == "persistent"
+        held = bool(settings.subscribe) and all(entry.qos >= 1 for entry in settings.subscribe)
+        return Capability(
+            delivery="redelivering" if kept and held else "volatile",
+            backpressure="withhold_ack" if held else "bounded_drop",
+            window=window_of(settings),
+        )
+
+    # -- life ------------------------------------------------------------------------------------------------------------
+
+    async def open(self) -> None:
+        """See the base class."""
+        if self._transport is not None:
+            return
+        memory = self._memory = self._memory or SessionFile(self.context.data)
+        if memory.damaged:
+            self.context.log("warning", "the session file was damaged and is made anew", reason=memory.damaged)
+            memory.damaged = ""
+        options = self._connect_options(memory)
+        self._opening, self._early = True, None
+        transport = self._transport = self._make_transport(options, self)
+        try:
+            connected = await transport.connect()
+            self._resume_session(connected, f"{options.host}:{options.port} {options.client_id}", memory)
+            await self._subscribe(transport, memory)
+            if self.settings.publish is not None:
+                self._sink = self._make_sink(transport, connected)
+            if self.settings.birth is not None:
+                await self._say(transport, self.settings.birth)
+            if self._early is not None:
+                raise self._early
+        except BaseException:
+            await self.close()
+            raise
+        finally:
+            self._opening = False
+        self._flowing = True
+        self._pump_soon()
+
+    def _connect_options(self, memory: SessionFile) -> Connect:
+        settings = self.settings
+        password = settings.password
+        return Connect(
+            host=settings.host,
+            port=settings.port,
+            version=5 if settings.version == "5" else 4,
+            client_id=settings.client_id or memory.client_id(self.context.name),
+            clean=settings.session == "clean",
+            session_expiry=int(settings.session_expiry) if settings.session == "persistent" else 0,
+            window=window_of(settings),
+            keepalive=int(settings.keepalive),
+            max_packet=settings.max_packet,
+            timeout=settings.timeout,
+            username=settings.username,
+            password=password.reveal() if hasattr(password, "reveal") else password,
+            tls=tls_context(settings.tls) if settings.url.startswith("mqtts") else None,
+            will=None if settings.will is None else _words(settings.will),
+        )
+
+    def _resume_session(self, connected: Connected, peer: str, memory: SessionFile) -> None:
+        """Everything that hangs on whether the broker still has our session; before anything is emitted."""
+        self._session_present = connected.session_present
+        token = memory.connected(peer, connected.session_present)
+        if connected.session_present:
+            # what was not acknowledged comes again, whole: our copies would only come twice
+            self._inbox_forget()
+        else:
+            self._inbox.orphan_held()
+            if self._rest is not None:
+                self._rest.orphan()
+        self._acks = AckWindow(self._acks.through, UNACKNOWLEDGED)
+        self._gate = ForgetGate(connected.session_present)
+        self.context.session(token)
+        self.context.gauge("session_present", float(connected.session_present))
+        if connected.session_expiry is not None and self.settings.session == "persistent":
+            wanted = int(self.settings.session_expiry)
+            if connected.session_expiry < wanted:
+                kept = connected.session_expiry
+                self.context.log("warning", "the broker keeps the session shorter than asked", asked_s=wanted, kept_s=kept)
+
+    def _inbox_forget(self) -> None:
+        self._inbox.forget_held()
+        if self._rest is not None and self._rest.qos and not self._rest.orphaned:
+            self._rest = None
+
+    async def _subscribe(self, transport: Transport, memory: SessionFile) -> None:
+        wanted = [entry.filter for entry in self.settings.subscribe]
+        known = list(memory.memory.filters)
+        self._decoder.known = frozenset(known if self._session_present else ())
+        memory.subscribing(wanted)
+        identified = self.settings.overlap and self.settings.version == "5"
+        add = [
+            Subscription(entry.filter, entry.qos, RETAIN_HANDLING[entry.retained], index if identified else 0)
+            for index, entry in enumerate(self.settings.subscribe, 1)
+        ]
+        codes = await transport.subscribe(add, [f for f in known if f not in wanted and self._session_present])
+        for subscription, code in zip(add, codes, strict=True):
+            if code >= 0x80:
+                raise subscribe_error(code, subscription.filter)
+            if code < subscription.qos:
+                raise FatalAdapterError(
+                    f"the broker grants QoS {code} for {subscription.filter!r}, not {subscription.qos}",
+                    f"set qos: {code}, which promises less, or use another broker",
+                )
+        memory.subscribed(wanted)
+
+    def _make_sink(self, transport: Transport, connected: Connected) -> MqttSink:
+        publish = self.settings.publish
+        if publish.qos > connected.max_qos:
+            raise FatalAdapterError(f"the broker takes at most QoS {connected.max_qos}", f"set publish.qos: {connected.max_qos}")
+        return MqttSink(publish, transport, connected, self.context)
+
+    async def _say(self, transport: Transport, words: Any) -> None:
+        """Birth or last will, by ourselves; an answer has to come in time."""
+        try:
+            async with asyncio.timeout(self.settings.timeout):
+                code = await transport.publish(words.topic, words.payload.encode(), words.qos, words.retain)
+        except TimeoutError:
+            raise TransientError(f"the broker did not acknowledge the message to {words.topic!r} in time") from None
+        if code >= 0x80:
+            raise publish_error(code, words.topic)
+
+    async def close(self) -> None:
+        """See the base class."""
+        transport, self._transport = self._transport, None
+        self._sink = None
+        flowing, self._flowing = self._flowing, False
+        self._held_back = False
+        if transport is None:
+            return
+        if flowing and self.settings.will is not None:
+            try:
+                await self._say(transport, self.settings.will)
+            except RtEdgeError as error:
+                self.context.log("debug", "the will could not be said at closing", reason=str(error))
+        await transport.close()
+
+    def on_lost(self, error: Exception) -> None:
+        """From the transport: the connection is gone."""
+        self._flowing = False
+        if self._opening:
+            self._early = error
+        elif self._transport is not None:
+            self.context.lost(error)
+
+    # -- messages --------------------------------------------------------------------------------------------------------
+
+    def on_messages(self, messages: list[Message]) -> bool:
+        """From the transport: take them in, hand on what is asked for; False when the inbox is full."""
+        inbox = self._inbox
+        received = self.context.clock.wall_ns()
+        dropped = inbox.dropped
+        for message in messages:
+            if message.dup:
+                self._gate.saw_dup()
+            inbox.add(message, received)
+        if inbox.dropped > dropped:
+            self.context.count("dropped_inbox_full", inbox.dropped - dropped)
+        if self._demand > 0 and self._flowing:
+            self._pump()
+        if inbox.full:
+            if not self._held_back:
+                self._held_back = True
+                self.context.count("held_back")
+            return False
+        return True
+
+    def demand(self, n: int) -> None:
+        """See the base class."""
+        self._demand += n
+        self._pump_soon()
+
+    def _pump_soon(self) -> None:
+        if self._flowing and not self._pump_due and self._demand > 0 and (self._rest is not None or len(self._inbox)):
+            self._pump_due = True
+            asyncio.get_running_loop().call_soon(self._pump)
+
+    def _pump(self) -> None:
+        """Decode and hand on as much as is asked for, within one turn of work."""
+        self._pump_due = False
+        if not self._flowing:
+            return
+        readings: list[Reading] = []
+        keys: list[bytes] = []
+        again: list[bool] = []
+        for _ in range(TURN):
+            if len(readings) >= self._demand or self._acks.full:
+                break
+            decoded = self._rest or self._next()
+            if decoded is None:
+                break
+            whole = decoded.take(self._demand - len(readings), readings, keys, again)
+            self._rest = None if whole else decoded
+            if whole:
+                self._acks.add(self._emitted + len(readings), decoded.mid, decoded.qos, decoded.arrival)
+        self._demand -= len(readings)
+        self._emitted += len(readings)
+        if readings:
+            self.context.emit(readings, keys, again)
+        if self._acks:
+            self._acknowledge()
+        if self._held_back and self._inbox.roomy and self._transport is not None:
+            self._held_back = False
+            self._transport.resume()
+        self._pump_soon()
+
+    def _next(self) -> Decoded | None:
+        waiting = self._inbox.pop()
+        return None if waiting is None else self._decoder.decode(waiting, self._session_present)
+
+    # -- acknowledgement -------------------------------------------------------------------------------------------------
+
+    def settled(self, through: int) -> None:
+        """See the base class."""
+        self._settled = through
+        if self._flowing:
+            self._acknowledge()
+
+    def _acknowledge(self) -> None:
+        before = self._acks.through
+        ready = self._acks.settled(self._settled)
+        if self._transport is not None and (ready or self._acks.through > before):
+            self._transport.acknowledge(ready, self._acks.through)
+            self._pump_soon()
+
+    def on_acknowledged(self, through: int) -> None:
+        """From the transport: the broker is known to have our acknowledgements."""
+        if self._gate.answered(self._inbox.arrivals, self._acks, through):
+            self.context.forget(through)
+
+    # -- probe and sink ------------------------------------------------------------------------------------------------------------
+
+    async def probe(self) -> ProbeResult:
+        """Connect under another client id with an empty session, and leave: the session of the running node is not touched."""
+        memory = SessionFile(self.context.data)
+        options = self._connect_options(memory)
+        options = replace(options, client_id=f"{options.client_id}-probe", clean=True, session_expiry=0, will=None)
+        transport = self._make_transport(options, _Deaf())
+        try:
+            connected = await transport.connect()
+        finally:
+            await transport.close()
+        details = {"send_quota": connected.send_quota, "max_qos": connected.max_qos, "max_packet": connected.max_packet}
+        return ProbeResult(True, f"{options.host}:{options.port} accepted the connection", details)
+
+    async def deliver(self, readings: Sequence[Reading]) -> None:
+        """See the base class."""
+        if self.settings.publish is None:
+            raise FatalAdapterError(f"adapter {self.context.name} is not set up as a sink", "add `publish:` to it")
+        if self._sink is None:
+            raise TransientError(f"adapter {self.context.name} is not connected")
+        await self._sink.deliver(readings)
+
+
+def window_of(settings: Any) -> int:
+    """Most unacknowledged messages: as set, or by version."""
+    return settings.window or (WINDOW_V5 if settings.version == "5" else WINDOW_V311)
+
+
+def keyed(settings: Any) -> bool:
+    """Whether Readings carry redelivery keys: the broker may send some of them again across our lives."""
+    return settings.session == "persistent" and any(entry.qos >= 1 for entry in settings.subscribe)
+
+
+class _Deaf:
+    """Listener of a probe."""
+
+    def on_messages(self, messages: list[Message]) -> bool:
+        """Nothing is subscribed."""
+        return True
+
+    def on_acknowledged(self, through: int) -> None:
+        """Nothing is acknowledged."""
+
+    def on_lost(self, error: Exception) -> None:
+        """`connect` and `close` say it themselves."""
+
+
+def _words(words: Any) -> LastWords:
+    return LastWords(words.topic, words.payload.encode(), words.qos, words.retain)

@@ -1,0 +1,35 @@
+"""Payload codecs: bytes -> rows of (time or None, fields). Bad bytes raise CodecError with place and reason.
+
+A codec is made once a subscription, from its settings, and is a plain callable afterwards. One payload may hold many rows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from adapters.mqtt.codec_csv import CsvCodec
+from adapters.mqtt.codec_json import JsonCodec
+from adapters.mqtt.codec_raw import RawCodec
+from adapters.mqtt.values import Row
+from rt_edge.sdk import ConfigError
+
+Decode = Callable[[bytes], list[Row]]
+
+
+def make_codec(settings: Any) -> Decode:
+    """The codec of one subscription.
+
+    Args:
+        settings: a `Subscribe` (see settings.py), or an object with its attributes.
+
+    Raises:
+        ConfigError: an unknown codec.
+    """
+    if settings.codec == "json":
+        return JsonCodec(settings.at, settings.fields, settings.field, settings.time, settings.time_format)
+    if settings.codec == "csv":
+        return CsvCodec(settings.columns, settings.fields, settings.delimiter, settings.time, settings.time_format)
+    if settings.codec == "raw":
+        return RawCodec(settings.field, settings.type)
+    raise ConfigError(f"unknown codec {settings.codec!r}", "json, csv or raw")

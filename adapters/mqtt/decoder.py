@@ -1,0 +1,124 @@
+"""From a message to Readings with keys. What cannot be decoded is counted, said once a topic, and settles like any other."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from adapters.mqtt.codec import make_codec
+from adapters.mqtt.inbox import Waiting
+from adapters.mqtt.keys import PLACES, key_stem, reading_key
+from adapters.mqtt.topics import Router
+from rt_edge.sdk import AdapterContext, CodecError, Reading
+
+NAMED_TOPICS = 256
+"""Topics whose bad payloads are logged; those beyond are only counted."""
+NO_KEY = bytes(10)
+"""Stem of what will not come again (QoS 0, orphans): identifier 0 is never a redelivery's (MQTT 5, 2.2.1)."""
+
+
+class Decoded:
+    """The Readings of one message, handed on in parts if need be.
+
+    Attributes:
+        arrival: number of the message's arrival.
+        mid: packet identifier.
+        qos: 0 when nothing is to be acknowledged.
+    """
+
+    __slots__ = ("_at", "_keyed", "_readings", "_redelivered", "_stem", "arrival", "mid", "orphaned", "qos")
+
+    def __init__(self, waiting: Waiting, readings: list[Reading], keyed: bool, session_present: bool) -> None:
+        message = waiting.message
+        self.arrival = waiting.arrival
+        self.mid = message.mid
+        self.qos = 0 if waiting.orphan else message.qos
+        self.orphaned = waiting.orphan
+        self._readings = readings
+        self._at = 0
+        self._keyed = keyed
+        self._stem = key_stem(message) if keyed and self.qos and readings else NO_KEY
+        self._redelivered = bool(self.qos) and message.dup and session_present
+
+    def orphan(self) -> None:
+        """The session is gone: the rest has no key and no acknowledgement."""
+        self.qos = 0
+        self.orphaned = True
+        self._stem = NO_KEY
+        self._redelivered = False
+
+    def take(self, most: int, readings: list[Reading], keys: list[bytes], again: list[bool]) -> bool:
+        """Move up to `most` Readings with keys and flags into the lists; True when none is left."""
+        ours, at = self._readings, self._at
+        end = min(len(ours), at + most)
+        readings.extend(ours[at:end])
+        if self._keyed:
+            keys.extend([reading_key(self._stem, place) for place in range(at, end)])
+            again.extend([self._redelivered] * (end - at))
+        self._at = end
+        return end == len(ours)
+
+
+class Decoder:
+    """Decodes by subscription.
+
+    Args:
+        settings: the adapter's.
+        context: for counters and the log.
+        keyed: whether Readings get keys.
+
+    Attributes:
+        known: filters the broker had before this connection (their retained messages are old at v3.1.1).
+    """
+
+    def __init__(self, settings: Any, context: AdapterContext, keyed: bool) -> None:
+        entries = settings.subscribe
+        self._context = context
+        self._keyed = keyed
+        self._router = Router(context.name, [(e.filter, e.topic, e.device) for e in entries])
+        self._codecs = [make_codec(e) for e in entries]
+        self._retained = [e.retained for e in entries]
+        self._filters = [e.filter for e in entries]
+        self._v5 = settings.version == "5"
+        self._identified = settings.overlap and self._v5
+        self._max = settings.max_packet
+        self._named: set[str] = set()
+        self.known: frozenset[str] = frozenset()
+
+    def decode(self, waiting: Waiting, session_present: bool) -> Decoded:
+        """The Readings of one message; none where it is dropped, which is counted by reason."""
+        return Decoded(waiting, self._readings(waiting), self._keyed, session_present)
+
+    def _readings(self, waiting: Waiting) -> list[Reading]:
+        message = waiting.message
+        route = self._router.route(message, self._identified)
+        if route is None:
+            return self._drop("unmatched", message.topic, "no subscription of ours takes it")
+        if message.payload is None:
+            return self._drop("too_large", message.topic, f"larger than max_packet ({self._max} bytes)")
+        if message.retain and not self._wants_retained(route.index):
+            self._context.count("dropped_retained")
+            return []
+        try:
+            rows = self._codecs[route.index](message.payload)
+        except CodecError as error:
+            return self._drop("bad_payload", message.topic, error.message)
+        if len(rows) > PLACES:
+            return self._drop("bad_payload", message.topic, f"{len(rows)} readings, more than {PLACES}")
+        if not rows:
+            self._context.count("dropped_empty_payload")
+        received, source, tags = waiting.received, route.source, route.tags
+        return [Reading(source, received if ts is None else ts, fields, "good", tags, received) for ts, fields in rows]
+
+    def _wants_retained(self, index: int) -> bool:
+        """v5 brokers keep to Retain Handling themselves; v3.1.1 ones send retained messages at every SUBSCRIBE."""
+        wanted = self._retained[index]
+        if self._v5 or wanted == "always":
+            return True
+        return wanted == "new" and self._filters[index] not in self.known
+
+    def _drop(self, reason: str, topic: str, why: str) -> list[Reading]:
+        self._context.count(f"dropped_{reason}")
+        if topic not in self._named and len(self._named) < NAMED_TOPICS:
+            self._named.add(topic)
+            self._context.log("warning", "a message was dropped", reason=reason, topic=topic[:200], why=why)
+        return []

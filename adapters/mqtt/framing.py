@@ -1,0 +1,149 @@
+"""Cutting what was received into MQTT packets, and decoding PUBLISH. No I/O.
+
+paho reads byte by byte and builds four objects a message; this reads 64 kB at a time and builds one (figures: README.md).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from adapters.mqtt.properties import PropertyError, read_varint
+from adapters.mqtt.seam import Message
+
+MAX_HEADER = 5
+MAX_CONTROL = 65_536
+"""Largest packet that is not a PUBLISH."""
+MAX_HEAD = 2 + 65_535 + 2
+"""Topic and packet identifier: what is kept of a PUBLISH that is too large."""
+
+
+class FramingError(ValueError):
+    """The peer does not speak MQTT."""
+
+
+class Framer:
+    """Bytes in, packets out.
+
+    Args:
+        v5: whether PUBLISH carries properties.
+        max_packet: largest PUBLISH accepted; of a larger one only topic and identifier are kept.
+    """
+
+    def __init__(self, v5: bool, max_packet: int) -> None:
+        self._v5 = v5
+        self._max = max_packet
+        self._data = b""
+        self._at = 0
+        self._parts: list[bytes] = []
+        self._have = 0
+        self._need = 0
+        self._skip = 0
+
+    def feed(self, data: bytes) -> None:
+        """Take bytes in; `packets` must have been run to its end since the last call."""
+        if self._skip:
+            skipped = min(self._skip, len(data))
+            self._skip -= skipped
+            data = data[skipped:]
+        self._parts.append(data)
+        self._have += len(data)
+        if self._have >= self._need:
+            self._data = b"".join(self._parts) if len(self._parts) > 1 else data
+            self._at = 0
+            self._parts.clear()
+
+    def packets(self) -> Iterator[Message | bytes]:
+        """Every whole packet that is there: PUBLISH decoded, others as bytes. May be left and taken up again.
+
+        Raises:
+            FramingError: malformed.
+        """
+        while self._data:
+            data, start = self._data, self._at
+            length, body = self._header(data, start)
+            if body < 0:
+                self._keep(start, MAX_HEADER if len(data) - start >= MAX_HEADER else len(data) - start + 1)
+                return
+            end = body + length
+            publish = data[start] >> 4 == 3
+            if publish and length > self._max:
+                message = self._oversized(data, start, body, length)
+                if message is None:
+                    return
+                yield message
+                continue
+            if not publish and length > MAX_CONTROL:
+                raise FramingError(f"a packet of type {data[start] >> 4} with {length} bytes")
+            if end > len(data):
+                self._keep(start, end - start)
+                return
+            self._at = end
+            if end == len(data):
+                self._data = b""
+                self._have = self._need = 0
+            yield self._publish(data, start, body, end) if publish else data[start:end]
+
+    def _header(self, data: bytes, start: int) -> tuple[int, int]:
+        """Remaining length and where the body begins; -1 where the header is cut off."""
+        try:
+            byte = data[start + 1]
+            if byte < 128:
+                return byte, start + 2
+            return read_varint(data, start + 1)
+        except IndexError:
+            return 0, -1
+        except PropertyError as error:
+            raise FramingError(str(error)) from None
+
+    def _keep(self, start: int, need: int) -> None:
+        rest = self._data[start:]
+        self._parts = [rest]
+        self._have, self._need = len(rest), need
+        self._data = b""
+
+    def _oversized(self, data: bytes, start: int, body: int, length: int) -> Message | None:
+        head = min(MAX_HEAD, length)
+        if len(data) - body < head:
+            self._keep(start, body - start + head)
+            return None
+        flags, topic, at = self._topic(data, start, body, body + length)
+        qos = flags >> 1 & 3
+        mid = int.from_bytes(data[at : at + 2], "big") if qos else 0
+        there = len(data) - body
+        self._skip = max(0, length - there)
+        self._at = body + min(length, there)
+        if self._at >= len(data):
+            self._data = b""
+            self._have = self._need = 0
+        return Message(topic, None, qos, bool(flags & 1), bool(flags & 8), mid)
+
+    def _topic(self, data: bytes, start: int, body: int, end: int) -> tuple[int, str, int]:
+        flags = data[start] & 15
+        if end - body < 2:
+            raise FramingError("a PUBLISH without a topic")
+        at = body + 2 + (data[body] << 8 | data[body + 1])
+        if at > end or flags & 6 == 6:
+            raise FramingError("a PUBLISH whose topic or QoS is malformed")
+        return flags, data[body + 2 : at].decode("utf-8", "replace"), at
+
+    def _publish(self, data: bytes, start: int, body: int, end: int) -> Message:
+        flags, topic, at = self._topic(data, start, body, end)
+        mid = 0
+        properties = b""
+        qos = flags >> 1 & 3
+        try:
+            if qos:
+                mid = data[at] << 8 | data[at + 1]
+                at += 2
+            if self._v5:
+                length = data[at]
+                at += 1
+                if length:
+                    length, at = read_varint(data, at - 1)
+                    properties = data[at : at + length]
+                    at += length
+        except (IndexError, PropertyError):
+            raise FramingError("a PUBLISH that is cut off") from None
+        if at > end or not topic or (qos and not mid):
+            raise FramingError("a PUBLISH that is malformed: its parts do not fit, or it has no topic or identifier")
+        return Message(topic, data[at:end], qos, bool(flags & 1), bool(flags & 8), mid, properties)
