@@ -88,15 +88,14 @@ class GraphReader:
         ends = [node for node in self.nodes.values() if node.kind in {FROM, TO}]
         return [End(node.kind, str(node.properties["name"]), self.report.nodes[self.name, node.id]) for node in ends]
 
-    def _error(self, path: Path, message: str, hint: str = "") -> None:
+    def _error(self, path: Path, message: str, hint: str = "", *, key: bool = False) -> None:
         self.sound = False
-        self.report.error(path, message, hint)
+        self.report.error(path, message, hint, key=key)
 
     def _known_keys(self, value: dict[str, Any], path: Path, known: tuple[str, ...]) -> None:
         for key in value:
             if key not in known:
-                self.sound = False
-                self.report.error((*path, key), f"unknown key {key!r}", nearest_hint(key, known), key=True)
+                self._error((*path, key), f"unknown key {key!r}", nearest_hint(key, known), key=True)
 
     # -- the short form ----------------------------------------------------------------------------------------------
 
@@ -259,7 +258,7 @@ class GraphReader:
             properties = self.catalogue.properties(step.kind, step.value)
         except ConfigError:
             known = [*self.catalogue.kinds(), FROM, TO]
-            self._error(step.path, f"there is no stage {step.kind!r}", nearest_hint(step.kind, known))
+            self._error(step.path, f"there is no stage {step.kind!r}", nearest_hint(step.kind, known), key=True)
             return self._add(step, step.id or step.kind, {}, step.path, exact=exact)
         for wrong in self.catalogue.check(step.kind, properties).errors:
             # with the shorthand, the property's name is not in the file
