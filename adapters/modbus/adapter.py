@@ -82,7 +82,7 @@ class ModbusAdapter(DeviceAdapter):
             )
         _open_channels[key] = self.context.name
         try:
-            link = Link(self._bus, self._framing(), wire_of(channel), self.context, self._lost)
+            link = Link(self._bus, self._framing(), wire_of(channel), self.context, self._lost, asyncio.get_running_loop())
             self._key, self._link = key, link
             transport = await self._connect(link)
         except BaseException:

@@ -1,8 +1,8 @@
 """The arbiter of one physical channel, without I/O: who may ask what, when. One transaction at a time, for all units together.
 
 Commands come before polls; among polls that are due the earliest deadline goes first, again after each request. A poll begins
-only when somebody asked for a Reading. Its times are fixed multiples of its period; what passed meanwhile is one poll, not several.
-A unit that does not answer is left to its breaker.
+only when somebody asked for a Reading. Its times are fixed multiples of its period; what passed meanwhile is one poll, not
+several. A unit that does not answer is left to its breaker.
 
 What becomes of a poll: all points read -> `good`; some -> a Reading with what was read, quality `uncertain` and the tag `missing`
 with the names of the others; none -> no Reading, the demand stays, and a gap record says so when the unit returns.

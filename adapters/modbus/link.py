@@ -2,14 +2,34 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
+from typing import Protocol
 
 from adapters.modbus.bus import Bus, Transaction
 from adapters.modbus.rtu import Framing
 from adapters.modbus.timing import Wire
 from adapters.modbus.transport import Transport
 from rt_edge.sdk import AdapterContext, CodecError
+
+
+class Handle(Protocol):
+    """A call to come."""
+
+    def cancel(self) -> None:
+        """Let it not happen."""
+        ...
+
+
+class Timers(Protocol):
+    """What a link needs of an event loop; tests have one under time wound by hand."""
+
+    def call_soon(self, callback: Callable[[], None], /) -> object:
+        """Call it after this turn."""
+        ...
+
+    def call_later(self, delay: float, callback: Callable[[], None], /) -> Handle:
+        """Call it in `delay` seconds."""
+        ...
 
 
 class Link:
@@ -21,22 +41,29 @@ class Link:
         wire: timing of the channel.
         context: clock and counters.
         lost: called once when the connection is gone.
+        loop: timers.
     """
 
     def __init__(
-        self, bus: Bus, framing: Framing, wire: Wire, context: AdapterContext, lost: Callable[[Exception], None]
+        self,
+        bus: Bus,
+        framing: Framing,
+        wire: Wire,
+        context: AdapterContext,
+        lost: Callable[[Exception], None],
+        loop: Timers,
     ) -> None:
         self._bus = bus
         self._framing = framing
         self._wire = wire
         self._clock = context.clock
         self._on_lost = lost
-        self._loop = asyncio.get_running_loop()
+        self._loop = loop
         self._transport: Transport | None = None
         self._tx: Transaction | None = None
         self._deadline = 0.0
         self._quiet_until = 0.0
-        self._timer: asyncio.TimerHandle | None = None
+        self._timer: Handle | None = None
         self._timer_at = 0.0
         self._inside = False
         self._kicked = False

@@ -111,15 +111,13 @@ def unit_plan(name: str, settings: Any, channel: Any, wire: Wire) -> UnitPlan:
     """What the unit `name` is asked.
 
     Raises:
-        ConfigError: points that do not work, or do not fit one request.
+        ConfigError: a point does not work.
     """
     limits = Limits(settings.max_registers, settings.max_bits, wire.hole() if settings.hole is None else settings.hole)
     points: dict[str, PointPlan] = {}
     periods: dict[float, list[Point]] = {}
     for point_name, p in settings.points.items():
         point = point_of(point_name, p, settings.address_base)
-        if point.size > limits.registers:
-            raise ConfigError(f"{point_name} has {point.size} registers, the unit allows {limits.registers} a request")
         verify = settings.verify if p.verify is None else p.verify
         points[point_name] = PointPlan(point, p.writable, verify, p.function == "multiple")
         periods.setdefault(float(p.every or settings.every), []).append(point)
