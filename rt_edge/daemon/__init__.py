@@ -1,1 +1,1 @@
-"""(see docs/ARCHITECTURE.md)"""
+"""The daemon: start-up, process tree, signals, sd_notify. Wiring only."""

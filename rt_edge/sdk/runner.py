@@ -68,6 +68,7 @@ class AdapterRunner:
         self._backoff = Backoff(random)
         self._lost: asyncio.Future[Exception] | None = None
         self._task: asyncio.Task[None] | None = None
+        self._closing: asyncio.Task[None] | None = None
         self._users = 0
         self.adapter = make(self)
 
@@ -85,9 +86,17 @@ class AdapterRunner:
         if self._users > 0 or self._task is None:
             return
         task, self._task = self._task, None
+        self._closing = task
         task.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await task
+        self._closing = None
+
+    async def closed(self) -> None:
+        """Returns when the adapter has been closed."""
+        while self._task is not None or self._closing is not None:
+            await asyncio.wait([task for task in (self._task, self._closing) if task is not None])
+            await asyncio.sleep(0)  # a task that has ended already must not keep `stop` from running
 
     # -- AdapterContext ----------------------------------------------------------------------------------------------
 

@@ -60,10 +60,12 @@ class AdapterSource(Stage, frozen=True, kw_only=True):
 
     def create_logic(self) -> StageLogic:
         """One life of the source."""
-        return _Logic(self)
+        return SourceLogic(self)
 
 
-class _Logic(StageLogic):
+class SourceLogic(StageLogic):
+    """One life of a source."""
+
     def __init__(self, stage: AdapterSource) -> None:
         runner: AdapterRunner = stage.runner
         self._runner = runner
@@ -75,13 +77,24 @@ class _Logic(StageLogic):
         self._gaps = 0
         self._wanted = 0  # pulled and neither pushed nor asked of the adapter
         self._flushing = False
+        self._quiet = False
         keyed = stage.capability.delivery == "redelivering"
         self._ledger = Ledger(
             Origin(runner.name, runner.incarnation), stage.attempts, self._settled, self._retry, self._dead, keyed
         )
         self._dead_letters = DeadLetterFile(runner.data / "dead-letters.jsonl", runner.clock)
 
+    @property
+    def unsettled(self) -> int:
+        """Readings emitted and not settled, or received and not emitted."""
+        return self._ledger.outstanding + len(self._ready)
+
+    def quiet(self) -> None:
+        """Ask the adapter for nothing more; what is under way goes on."""
+        self._quiet = True
+
     def on_start(self) -> None:
+        """Keep the adapter open."""
         runner = self._runner
         runner.on_emit = self._emit
         runner.on_session = self._session
@@ -90,15 +103,19 @@ class _Logic(StageLogic):
         runner.start()
 
     def on_pull(self, outlet: Outlet, n: int) -> None:
+        """Demand."""
         self._wanted += n
         self._flush()
 
     def on_stop(self, error: BaseException | None) -> None:
+        """Let the adapter go."""
         runner = self._runner
         runner.on_emit = runner.on_session = runner.on_forget = runner.on_gap = None
         self.seat.engine.host.spawn(runner.stop(), lambda _result, _error: None)
 
     def _ask(self) -> None:
+        if self._quiet:
+            return
         room = self._window - self._ledger.outstanding - self._asked - len(self._ready)
         n = min(self._wanted - self._asked - len(self._ready), room)
         if n > 0:

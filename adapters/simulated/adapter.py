@@ -1,0 +1,106 @@
+"""SimulatedAdapter: reads simulated devices, only on demand; a slot without demand is skipped and counted, never queued."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+from adapters.simulated.codec import values
+from rt_edge.sdk import AdapterContext, Capability, DeviceAdapter, Reading
+
+if TYPE_CHECKING:
+    from adapters.simulated.settings import SimulatedSettings
+
+BATCH = 1024
+"""Readings emitted in one go where there is no period."""
+
+
+class SimulatedAdapter(DeviceAdapter):
+    """Devices `NAME/device-1`, `NAME/device-2`, ... with the fields `count`, `temperature`, `running`."""
+
+    kind = "simulated"
+    settings: SimulatedSettings
+
+    def __init__(self, settings: Any, context: AdapterContext) -> None:
+        super().__init__(settings, context)
+        self._counts = [0] * settings.devices
+        self._names = [f"{context.name}/device-{i + 1}" for i in range(settings.devices)]
+        self._wanted = 0
+        self._next = 0
+        self._timer: asyncio.TimerHandle | asyncio.Handle | None = None
+        self._due = 0.0
+
+    @classmethod
+    def settings_model(cls) -> type[Any]:
+        """Its settings."""
+        from adapters.simulated.settings import SimulatedSettings
+
+        return SimulatedSettings
+
+    @classmethod
+    def capability(cls, settings: Any) -> Capability:
+        """Polled: what is not asked for is not made."""
+        return Capability(delivery="polled", backpressure="native")
+
+    async def open(self) -> None:
+        """Start the clock of the devices."""
+        if self.settings.every:
+            self._due = self.context.clock.monotonic() + self.settings.every
+            self._arm()
+        else:
+            self._run()
+
+    def demand(self, n: int) -> None:
+        """So many more Readings may be emitted."""
+        self._wanted += n
+        if not self.settings.every and self._timer is None:
+            self._timer = asyncio.get_running_loop().call_soon(self._run)
+
+    async def close(self) -> None:
+        """Stop the clock."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _arm(self) -> None:
+        delay = max(0.0, self._due - self.context.clock.monotonic())
+        self._timer = asyncio.get_running_loop().call_later(delay, self._slot)
+
+    def _slot(self) -> None:
+        """One period is over: read every device once, as far as demand goes."""
+        every = self.settings.every
+        n = min(self._wanted, self.settings.devices)
+        if n < self.settings.devices:
+            self.context.count("polls_skipped", self.settings.devices - n)
+        self._emit(n)
+        now = self.context.clock.monotonic()
+        missed = int((now - self._due) // every)
+        if missed > 0:
+            self.context.count("slots_missed", missed)
+        self._due += every * (missed + 1)
+        self._arm()
+
+    def _run(self) -> None:
+        """Without a period: a batch now, the next after the loop has had its turn."""
+        self._timer = None
+        self._emit(min(self._wanted, BATCH))
+        if self._wanted:
+            self._timer = asyncio.get_running_loop().call_soon(self._run)
+
+    def _emit(self, n: int) -> None:
+        if not n:
+            return
+        now = self.context.clock.wall_ns()
+        self._wanted -= n
+        self.context.count("polls_ok", n)
+        self.context.emit([self._read(now) for _ in range(n)])
+
+    def _read(self, now: int) -> Reading:
+        device = self._next
+        self._next = (device + 1) % len(self._counts)
+        count = self._counts[device]
+        self._counts[device] = count + 1
+        settings = self.settings
+        slots = settings.period / (settings.every or 1.0)
+        fields = values(device + 1, count, settings.seed, settings.amplitude, slots)
+        return Reading(self._names[device], now, fields, received=now)

@@ -1,0 +1,308 @@
+"""Guardian: starts the islands of a node, starts a dead one again with backoff, and ends all in order (design 6).
+
+It has no threads, no SQLite and no protocol library of its own: it forks.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from random import SystemRandom
+
+import msgspec
+from thespian.actors import ActorAddress, ChildActorExited
+
+from rt_edge import __version__
+from rt_edge.actors.base import BaseActor, Timer
+from rt_edge.actors.island_actor import IslandActor
+from rt_edge.actors.layout import lay_out
+from rt_edge.actors.logs import restore_logging
+from rt_edge.actors.messages import HandlerFailed, Ping, Pong
+from rt_edge.actors.node_messages import (
+    PHASES,
+    Begin,
+    Begun,
+    Control,
+    Controlled,
+    GetStatus,
+    Launch,
+    Launched,
+    NodeStopped,
+    Peers,
+    PhaseDone,
+    Status,
+    StopNode,
+    StopPhase,
+)
+from rt_edge.actors.transport.messages import SendFailed
+from rt_edge.data.clock import SystemClock
+from rt_edge.sdk.backoff import Backoff
+from rt_edge.settings.plan import NodePlan, decode_plan
+from rt_edge.telemetry.notify import notify
+from rt_edge.telemetry.status import IslandStatus, NodeStatus, encode
+
+log = logging.getLogger(__name__)
+
+PULSE_S = 5.0
+"""Every island is asked whether both its loops turn at this interval; if all answered, the watchdog is fed."""
+
+STATUS_S = 1.0
+"""An island that has not answered by then is shown without its members."""
+
+UNANSWERED = 6
+"""An island that did not answer so many pulses is killed, and started again."""
+
+
+class _Island:
+    """One island as its guardian sees it."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.address: ActorAddress | None = None
+        self.state = "starting"
+        self.error = ""
+        self.pid = 0
+        self.starts = 0
+        self.missed = 0
+        self.began = 0.0
+        self.backoff = Backoff(SystemRandom(), first_s=0.2, last_s=30.0)
+
+
+class _Question:
+    """A status that is being collected."""
+
+    def __init__(self, asker: ActorAddress, number: int, waiting: set[str], timer: Timer) -> None:
+        self.asker = asker
+        self.number = number
+        self.waiting = waiting
+        self.timer = timer
+        self.answers: dict[str, IslandStatus] = {}
+
+
+class Guardian(BaseActor):
+    """One per node; created by the main process."""
+
+    name = "guardian"
+
+    def __init__(self) -> None:
+        super().__init__()
+        restore_logging()
+        self._clock = SystemClock()
+        self._started = self._clock.monotonic()
+        self._plan: NodePlan | None = None
+        self._encoded = b""
+        self._islands: dict[str, _Island] = {}
+        self._questions: dict[int, _Question] = {}
+        self._number = 0
+        self._pulse = 0
+        self._stopping: ActorAddress | None = None
+        self._phases: list[str] = []
+        self._phase_waiting: set[str] = set()
+        self._phase_left = 0
+        self._phase_timer: Timer | None = None
+        self._seconds = 5.0
+        self._report: list[str] = []
+
+    # -- start -------------------------------------------------------------------------------------------------------
+
+    def on_Begin(self, message: Begin, sender: ActorAddress) -> None:
+        """Run a plan."""
+        if self._plan is None:
+            self._encoded = message.plan
+            self._plan = decode_plan(message.plan)
+            logging.getLogger().setLevel(self._plan.telemetry.log_level.upper())
+            for name in lay_out(self._plan).islands:
+                self._islands[name] = _Island(name)
+                self._start(self._islands[name])
+            self.after(PULSE_S, self._beat)
+        self.send(sender, Begun(tuple(self._islands)))
+
+    def _start(self, island: _Island) -> None:
+        if self._stopping is not None:
+            return
+        island.starts += 1
+        island.missed = 0
+        island.state = "starting"
+        island.began = self._clock.monotonic()
+        address = island.address = self.createActor(IslandActor)
+        self.send(address, Launch(island.name, self._encoded))
+
+    def on_Launched(self, message: Launched, sender: ActorAddress) -> None:
+        """An island runs, or could not be built."""
+        island = self._islands.get(message.island)
+        if island is None:
+            return
+        island.pid = message.pid
+        island.address = sender
+        island.error = message.error
+        island.state = "failed" if message.error else "running"
+        if message.error:
+            log.error("island %s could not be started: %s", island.name, message.error)
+            self._kill(island)
+        self._tell_peers(island.name)
+
+    def _tell_peers(self, fresh: str) -> None:
+        addresses = {i.name: i.address for i in self._islands.values() if i.address is not None and i.pid}
+        for island in self._islands.values():
+            if island.pid and island.address is not None:
+                self.send(island.address, Peers(addresses, fresh))
+
+    # -- death -------------------------------------------------------------------------------------------------------
+
+    def on_ChildActorExited(self, message: ChildActorExited, sender: ActorAddress) -> None:
+        """An island has ended: start it again, later each time."""
+        for island in self._islands.values():
+            if island.address is not None and island.address == message.childAddress:
+                self._ended(island)
+                return
+
+    def _ended(self, island: _Island) -> None:
+        island.address = None
+        island.pid = 0
+        if self._stopping is not None:
+            self._phase_waiting.discard(island.name)
+            self._next_phase_if_done()
+            return
+        island.backoff.lived(self._clock.monotonic() - island.began)
+        delay = island.backoff.failed()
+        island.state = "waiting"
+        log.warning("island %s has ended and is started again in %.1f s", island.name, delay)
+        self.after(delay, self._start, island)
+
+    def on_SendFailed(self, message: SendFailed, sender: ActorAddress) -> None:
+        """An island does not read; its end is told by `ChildActorExited`, its silence by the pulse."""
+
+    def on_HandlerFailed(self, message: HandlerFailed, sender: ActorAddress) -> None:
+        """A handler of an island raised; its own log has the traceback."""
+        log.error("%s failed at %s (%d times): %s", message.actor, message.message, message.count, message.error)
+
+    # -- pulse -------------------------------------------------------------------------------------------------------
+
+    def _beat(self) -> None:
+        alive = all(island.missed == 0 for island in self._islands.values() if island.pid)
+        if alive:
+            notify("WATCHDOG=1")
+        self._pulse += 1
+        for island in self._islands.values():
+            if not island.pid or island.address is None:
+                continue
+            island.missed += 1
+            if island.missed > UNANSWERED:
+                log.error("island %s has not answered for %.0f s and is killed", island.name, island.missed * PULSE_S)
+                self._kill(island)
+            else:
+                self.send(island.address, Ping(self._pulse))
+        self.after(PULSE_S, self._beat)
+
+    def _kill(self, island: _Island) -> None:
+        if island.pid:
+            try:
+                os.kill(island.pid, 9)
+            except ProcessLookupError:
+                log.debug("island %s had ended already", island.name)
+
+    def on_Pong(self, message: Pong, sender: ActorAddress) -> None:
+        """Both loops of an island turn."""
+        for island in self._islands.values():
+            if island.address is not None and island.address == sender:
+                island.missed = 0
+
+    # -- status ------------------------------------------------------------------------------------------------------
+
+    def on_GetStatus(self, message: GetStatus, sender: ActorAddress) -> None:
+        """Collect the statuses of all islands, for a second at most."""
+        self._number += 1
+        number = self._number
+        asked = {i.name for i in self._islands.values() if i.pid and i.address is not None}
+        question = _Question(sender, message.number, asked, self.after(STATUS_S, self._answer, number))
+        self._questions[number] = question
+        for name in asked:
+            address = self._islands[name].address
+            if address is not None:
+                self.send(address, GetStatus(number))
+        if not asked:
+            self._answer(number)
+
+    def on_Status(self, message: Status, sender: ActorAddress) -> None:
+        """One island's part."""
+        question = self._questions.get(message.number)
+        if question is None:
+            return
+        status = msgspec.msgpack.decode(message.body, type=IslandStatus)
+        question.answers[status.name] = status
+        question.waiting.discard(status.name)
+        if not question.waiting:
+            self._answer(message.number)
+
+    def _answer(self, number: int) -> None:
+        question = self._questions.pop(number, None)
+        if question is None or self._plan is None:
+            return
+        question.timer.cancel()
+        node = NodeStatus(self._plan.node.id, __version__, os.getpid(), self._clock.monotonic(), self._started, [])
+        for island in self._islands.values():
+            status = question.answers.get(island.name) or IslandStatus(island.name, island.pid, island.state, island.error)
+            status.starts = island.starts
+            node.islands.append(status)
+        self.send(question.asker, Status(question.number, encode(node)))
+
+    # -- control -----------------------------------------------------------------------------------------------------
+
+    def on_Control(self, message: Control, sender: ActorAddress) -> None:
+        """Pass an operator's or a demo's command on to the island of a member."""
+        plan = self._plan
+        islands = lay_out(plan).islands if plan is not None else {}
+        for name, members in islands.items():
+            island = self._islands.get(name)
+            if message.member in members and island is not None and island.address is not None and island.pid:
+                self.send(island.address, message)
+                self.send(sender, Controlled())
+                return
+        self.send(sender, Controlled(f"there is no running member {message.member!r}"))
+
+    # -- stop --------------------------------------------------------------------------------------------------------
+
+    def on_StopNode(self, message: StopNode, sender: ActorAddress) -> None:
+        """End sources, then graphs, then ends; each phase has its time limit."""
+        if self._stopping is None:
+            self._stopping = sender
+            self._seconds = message.seconds
+            self._phases = list(PHASES)
+            self._next_phase()
+
+    def _next_phase(self) -> None:
+        if self._phase_timer is not None:
+            self._phase_timer.cancel()
+        if not self._phases:
+            if self._stopping is not None:
+                self.send(self._stopping, NodeStopped(tuple(self._report)))
+            return
+        phase = self._phases[0]
+        self._phase_left = 0
+        running = [i for i in self._islands.values() if i.pid and i.address is not None]
+        self._phase_waiting = {i.name for i in running}
+        self._phase_timer = self.after(self._seconds + 2.0, self._phase_over, phase)
+        for island in running:
+            if island.address is not None:
+                self.send(island.address, StopPhase(phase, self._seconds))  # type: ignore[arg-type]  # an item of PHASES
+        self._next_phase_if_done()
+
+    def on_PhaseDone(self, message: PhaseDone, sender: ActorAddress) -> None:
+        """One island has ended its part of the phase."""
+        if self._phases and message.phase == self._phases[0] and message.island in self._phase_waiting:
+            self._phase_waiting.discard(message.island)
+            self._phase_left += message.left
+            self._next_phase_if_done()
+
+    def _next_phase_if_done(self) -> None:
+        if self._phases and not self._phase_waiting:
+            self._phase_over(self._phases[0])
+
+    def _phase_over(self, phase: str) -> None:
+        if not self._phases or self._phases[0] != phase:
+            return
+        late = f", no answer from {', '.join(sorted(self._phase_waiting))}" if self._phase_waiting else ""
+        left = f", {self._phase_left} elements stay with their devices" if self._phase_left else ""
+        self._report.append(f"{phase} stopped{left}{late}")
+        self._phases.pop(0)
+        self._next_phase()

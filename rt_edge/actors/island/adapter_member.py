@@ -1,0 +1,109 @@
+"""A member that is an adapter: its source, its sink, or both, on one AdapterRunner."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from random import Random
+
+from rt_edge.actors.island.member import Member
+from rt_edge.actors.island.post_office import PostOffice
+from rt_edge.actors.island.wiring import fan_in, fan_out
+from rt_edge.actors.layout import Layout
+from rt_edge.data.clock import Clock
+from rt_edge.sdk.adapter import DeviceAdapter
+from rt_edge.sdk.registry import Registry
+from rt_edge.sdk.runner import AdapterRunner
+from rt_edge.sdk.sink import AdapterSink
+from rt_edge.sdk.source import AdapterSource, SourceLogic
+from rt_edge.settings.plan import AdapterPlan
+from rt_edge.streams.blueprint import Blueprint
+from rt_edge.streams.catalogue import Catalogue
+from rt_edge.telemetry.status import AdapterStatus, MemberStatus
+
+
+class AdapterMember(Member):
+    """One adapter.
+
+    Args:
+        data: the adapter's own directory.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        plan: AdapterPlan,
+        layout: Layout,
+        office: PostOffice,
+        catalogue: Catalogue,
+        registry: Registry,
+        data: Path,
+        clock: Clock,
+        random: Random,
+    ) -> None:
+        super().__init__(f"adapter/{name}", clock, random)
+        self._short = name
+        self._plan = plan
+        self._layout = layout
+        self._office = office
+        self._catalogue = catalogue
+        self._random = random
+        self._data = data
+        self._adapter: type[DeviceAdapter] = registry.load(plan.kind)
+        self._settings = plan.frozen()
+        self._capability = self._adapter.capability(self._settings)
+        self._runner: AdapterRunner | None = None
+        self._source = ""
+
+    def build(self) -> Blueprint:
+        """AdapterSource to every graph that reads from it; every graph that writes to it, to AdapterSink."""
+        self._data.mkdir(mode=0o700, parents=True, exist_ok=True)
+        runner = self._runner = AdapterRunner(
+            self._short, lambda context: self._adapter(self._settings, context), self.clock, self._random, self._data
+        )
+        blueprint = Blueprint()
+        out = self._layout.out_of(self.name)
+        if out:
+            self._source = blueprint.add(AdapterSource(runner=runner, capability=self._capability))
+            fan_out(blueprint, self._source, out, self._office, self._catalogue)
+        into = self._layout.into(self.name)
+        if into:
+            fan_in(blueprint, blueprint.add(AdapterSink(runner=runner)), into, self._office, self._catalogue)
+        return blueprint
+
+    def _source_logic(self) -> SourceLogic | None:
+        seat = self.engine.seats.get(self._source) if self.engine is not None else None
+        logic = getattr(seat, "logic", None)
+        return logic if isinstance(logic, SourceLogic) else None
+
+    @property
+    def unsettled(self) -> int:
+        """Readings emitted and not settled."""
+        logic = self._source_logic()
+        return logic.unsettled if logic is not None else 0
+
+    def quiet(self) -> None:
+        """Ask the adapter for nothing more."""
+        logic = self._source_logic()
+        if logic is not None:
+            logic.quiet()
+
+    async def close(self) -> None:
+        """Close the adapter's connection."""
+        if self._runner is not None:
+            await self._runner.closed()
+
+    def describe(self, status: MemberStatus) -> None:
+        """State and counters of the adapter."""
+        runner = self._runner
+        if runner is None:
+            return
+        status.adapter = AdapterStatus(
+            self._plan.kind,
+            runner.state,
+            runner.error,
+            self._capability.delivery,
+            self._capability.backpressure,
+            self._capability.window,
+            dict(runner.counters),
+            dict(runner.gauges),
+        )

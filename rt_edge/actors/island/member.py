@@ -1,0 +1,145 @@
+"""Member: one engine that can fail and be started again alone, with what belongs to it."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from random import Random
+from typing import Literal
+
+from rt_edge.data.clock import Clock
+from rt_edge.data.errors import ConfigError, FatalAdapterError
+from rt_edge.sdk.backoff import Backoff
+from rt_edge.streams.blueprint import Blueprint
+from rt_edge.streams.engine import Engine
+from rt_edge.streams.host import AsyncioHost
+from rt_edge.streams.seat import Seat
+from rt_edge.streams.wire import UNBOUNDED, Wire
+from rt_edge.telemetry.status import GraphNodeStatus, MemberStatus, WireStatus
+
+log = logging.getLogger(__name__)
+
+MemberState = Literal["new", "running", "waiting", "failed", "stopped"]
+
+
+class Member:
+    """Base of all members: builds a blueprint, runs it, starts it again with backoff when it fails.
+
+    Args:
+        name: `graph/telemetry`.
+        clock: time.
+        random: jitter of the backoff.
+    """
+
+    def __init__(self, name: str, clock: Clock, random: Random) -> None:
+        self.name = name
+        self.clock = clock
+        self.state: MemberState = "new"
+        self.error = ""
+        self.restarts = 0
+        self.engine: Engine | None = None
+        self._backoff = Backoff(random)
+        self._started = 0.0
+        self._cancel_restart: Callable[[], None] | None = None
+
+    # -- for subclasses ----------------------------------------------------------------------------------------------
+
+    def build(self) -> Blueprint:
+        """The blueprint of one life.
+
+        Raises:
+            ConfigError, FatalAdapterError: it will never work; the member stays off.
+        """
+        raise NotImplementedError
+
+    def describe(self, status: MemberStatus) -> None:
+        """Add to a status what only this kind of member has."""
+
+    async def close(self) -> None:
+        """Release what outlives an engine."""
+
+    @property
+    def unsettled(self) -> int:
+        """Elements that this member's sources have emitted and that are not settled."""
+        return 0
+
+    def quiet(self) -> None:
+        """Sources: emit nothing new; what is under way goes on."""
+
+    # -- life --------------------------------------------------------------------------------------------------------
+
+    def start(self) -> None:
+        """Begin a life, on the running loop."""
+        self._cancel_restart = None
+        host = AsyncioHost(self.clock)
+        try:
+            engine = Engine(self.build(), host, self._ended)
+        except (ConfigError, FatalAdapterError) as error:
+            self.state, self.error = "failed", str(error)
+            log.error("%s cannot run: %s", self.name, error)  # the message says it all; a traceback would not help
+            return
+        except Exception as error:  # noqa: BLE001  # one member's failure must not take the island down; it is tried again
+            self._ended(error)
+            return
+        host.attach(engine)
+        self.engine = engine
+        self.state, self.error = "running", ""
+        self._started = self.clock.monotonic()
+        engine.start()
+
+    def _ended(self, error: BaseException | None) -> None:
+        if self.state == "stopped":
+            return
+        if error is None:
+            self.state = "stopped"
+            return
+        self._backoff.lived(self.clock.monotonic() - self._started)
+        delay = self._backoff.failed()
+        self.state, self.error = "waiting", str(error) or repr(error)
+        self.restarts += 1
+        log.warning("%s failed and is started again in %.1f s: %s", self.name, delay, self.error)
+        self._cancel_restart = AsyncioHost(self.clock).later(delay, self.start)
+
+    def stop(self, error: BaseException | None = None) -> None:
+        """End this life; what is under way is failed with `error`, so that its origin keeps it."""
+        self.state = "stopped"
+        if self._cancel_restart is not None:
+            self._cancel_restart()
+        if self.engine is not None:
+            self.engine.stop(error)
+
+    # -- status ------------------------------------------------------------------------------------------------------
+
+    def status(self) -> MemberStatus:
+        """A snapshot."""
+        status = MemberStatus(self.name, self.state, self.error, self.restarts)
+        if self.engine is not None:
+            status.nodes = [_node_status(seat) for seat in self.engine.seats.values()]
+            status.wires = [WireStatus(w.name, w.passed, w.chunks, _demand(w.demand), w.buffered) for w in self.engine.wires]
+        self.describe(status)
+        return status
+
+
+def _demand(n: int) -> int:
+    return -1 if n >= UNBOUNDED else n
+
+
+def _node_status(seat: Seat) -> GraphNodeStatus:
+    outs: list[Wire] = seat.outs
+    status = GraphNodeStatus(
+        seat.name,
+        seat.stage.kind or type(seat.stage).__name__,
+        received=sum(w.passed for w in seat.ins),
+        emitted=sum(w.passed for w in outs),
+        demand=_demand(sum(w.demand for w in outs) if outs else sum(w.demand for w in seat.ins)),
+        buffered=sum(w.buffered for w in outs),
+        stopped=seat.stopped,
+    )
+    for name, count in seat.counters.items():
+        if name == "errors":
+            status.errors = count
+        elif name.startswith("dropped_"):
+            status.dropped[name.removeprefix("dropped_")] = count
+        else:
+            status.counters[name] = count
+    return status

@@ -1,0 +1,136 @@
+"""PostOffice: carries signals between the members of an island, and to other islands in batches.
+
+To another island at most one batch is under way; what is said meanwhile goes with the next. So the busier a wire is the larger
+its batches, and an idle one answers at once. Nothing here is reliable: what is dropped is said again by the ends of the wire.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+
+from rt_edge.actors.layout import WirePlan
+from rt_edge.data.errors import CodecError
+from rt_edge.protocol.signals import AnySignal, Cancel, OnNext, Request, Settled, Subscribe, decode_signals, encode_signals
+
+Receiver = Callable[[AnySignal], None]
+
+WAITING = 4096
+"""Signals that may wait for one island; the oldest are dropped beyond it, and said again by their wire."""
+
+BATCH_BYTES = 512_000
+"""Payload in one batch, about."""
+
+_TO_PRODUCER = (Subscribe, Request, Settled, Cancel)
+
+
+class PostOffice:
+    """The post of one island; all calls on the island's loop.
+
+    Args:
+        island: its name.
+        wires: the wires with an end in it.
+        soon: schedules a call on the loop.
+        dispatch: hands a batch for another island to the actor; `sent(island)` must be called when it is done with.
+    """
+
+    def __init__(
+        self,
+        island: str,
+        wires: tuple[WirePlan, ...],
+        soon: Callable[[Callable[[], None]], None],
+        dispatch: Callable[[str, bytes], None],
+    ) -> None:
+        self._island = island
+        self._wires = {wire.name: wire for wire in wires}
+        self._soon = soon
+        self._dispatch = dispatch
+        self._receivers: dict[tuple[str, bool], Receiver] = {}
+        self._queues: dict[str, deque[AnySignal]] = {}
+        self._busy: set[str] = set()
+        self._flushing = False
+        self.counters = {"batches_out": 0, "batches_in": 0, "signals_out": 0, "dropped_queue_full": 0, "undecodable": 0}
+
+    def end(self, wire: str, producing: bool) -> WireEnd:
+        """The post as one end of `wire` sees it."""
+        return WireEnd(self, wire, producing)
+
+    def register(self, wire: str, producing: bool, receive: Receiver) -> None:
+        """`receive` is this end from now on."""
+        self._receivers[wire, producing] = receive
+
+    def send(self, signal: AnySignal) -> None:
+        """To the other end, wherever it is."""
+        wire = self._wires[signal.wire]
+        island = wire.producer_island if isinstance(signal, _TO_PRODUCER) else wire.consumer_island
+        if island == self._island:
+            self._soon(lambda: self._deliver(signal))
+            return
+        queue = self._queues.get(island)
+        if queue is None:
+            queue = self._queues[island] = deque(maxlen=WAITING)
+        if len(queue) == WAITING:
+            self.counters["dropped_queue_full"] += 1
+        queue.append(signal)
+        if not self._flushing:
+            self._flushing = True
+            self._soon(self._flush)
+
+    def receive(self, data: bytes) -> None:
+        """A batch from another island."""
+        self.counters["batches_in"] += 1
+        try:
+            signals = decode_signals(data)
+        except CodecError:
+            self.counters["undecodable"] += 1
+            return
+        for signal in signals:
+            self._deliver(signal)
+
+    def sent(self, island: str) -> None:
+        """The batch that was under way to `island` has arrived, or is lost."""
+        self._busy.discard(island)
+        if self._queues.get(island):
+            self._pump(island)
+
+    def _deliver(self, signal: AnySignal) -> None:
+        receive = self._receivers.get((signal.wire, isinstance(signal, _TO_PRODUCER)))
+        if receive is not None:
+            receive(signal)
+
+    def _flush(self) -> None:
+        self._flushing = False
+        for island, queue in self._queues.items():
+            if queue and island not in self._busy:
+                self._pump(island)
+
+    def _pump(self, island: str) -> None:
+        queue = self._queues[island]
+        batch: list[AnySignal] = []
+        size = 0
+        while queue and size < BATCH_BYTES:
+            signal = queue.popleft()
+            batch.append(signal)
+            if isinstance(signal, OnNext):
+                size += len(signal.payload)
+        self._busy.add(island)
+        self.counters["batches_out"] += 1
+        self.counters["signals_out"] += len(batch)
+        self._dispatch(island, encode_signals(batch))
+
+
+class WireEnd:
+    """`rt_edge.streams.boundary.post.Post` for one end of one wire."""
+
+    def __init__(self, office: PostOffice, wire: str, producing: bool) -> None:
+        self._office = office
+        self._wire = wire
+        self._producing = producing
+
+    def send(self, signal: AnySignal) -> None:
+        """To the other end."""
+        self._office.send(signal)
+
+    def register(self, wire: str, receive: Receiver) -> None:
+        """This end has a new life."""
+        self._office.register(wire, self._producing, receive)

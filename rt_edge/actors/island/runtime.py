@@ -1,0 +1,113 @@
+"""IslandRuntime: the members of one island on one asyncio loop."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from pathlib import Path
+from random import SystemRandom
+
+from rt_edge.actors.island.adapter_member import AdapterMember
+from rt_edge.actors.island.graph_member import GraphMember
+from rt_edge.actors.island.links import Links
+from rt_edge.actors.island.member import Member
+from rt_edge.actors.island.post_office import PostOffice
+from rt_edge.actors.layout import INGRESS, lay_out
+from rt_edge.data.clock import Clock, SystemClock
+from rt_edge.sdk.registry import Registry
+from rt_edge.settings.plan import NodePlan
+from rt_edge.streams.catalogue import Catalogue
+from rt_edge.telemetry.status import MemberStatus
+
+log = logging.getLogger(__name__)
+
+SETTLE_CHECK_S = 0.05
+"""While a stop waits for the last receipts, they are counted at this interval."""
+
+PHASE_OF = {"adapter": "sources", "graph": "graphs", "uplink": "ends", INGRESS: "ends"}
+
+
+class IslandRuntime:
+    """Builds, runs and ends the members of one island. All calls on the island's loop.
+
+    Args:
+        plan: of the whole node.
+        island: which part of it this is.
+        dispatch: hands a batch of signals for another island to the actor.
+        links: opens and uses links to other nodes, through the actor.
+    """
+
+    def __init__(
+        self,
+        plan: NodePlan,
+        island: str,
+        dispatch: Callable[[str, bytes], None],
+        links: Links,
+        clock: Clock | None = None,
+    ) -> None:
+        self.plan = plan
+        self.island = island
+        self.clock = clock or SystemClock()
+        layout = lay_out(plan)
+        loop = asyncio.get_running_loop()
+        self.office = PostOffice(island, layout.of_island(island), loop.call_soon, dispatch)
+        self.links = links
+        random = SystemRandom()
+        data = Path(plan.node.data)
+        catalogue = Catalogue.installed()
+        registry = Registry.installed()
+        self.members: dict[str, Member] = {}
+        for name in layout.islands[island]:
+            kind, _, short = name.partition("/")
+            member: Member
+            if kind == "adapter":
+                folder = data / "adapters" / short
+                adapter = plan.adapters[short]
+                member = AdapterMember(short, adapter, layout, self.office, catalogue, registry, folder, self.clock, random)
+            elif kind == "graph":
+                member = GraphMember(short, plan.graphs[short], layout, self.office, catalogue, self.clock, random)
+            elif kind == "uplink":
+                from rt_edge.actors.island.uplink_member import UplinkMember
+
+                member = UplinkMember(short, plan, layout, self.office, catalogue, links, self.clock, random)
+            else:
+                from rt_edge.actors.island.ingress_member import IngressMember
+
+                member = IngressMember(plan, links, self.clock, random)
+            self.members[name] = member
+
+    def start(self) -> None:
+        """Start every member; the ends first, so that demand finds them."""
+        for phase in ("ends", "graphs", "sources"):
+            for member in self._of(phase):
+                member.start()
+
+    def _of(self, phase: str) -> list[Member]:
+        return [member for name, member in self.members.items() if PHASE_OF[name.partition("/")[0]] == phase]
+
+    async def stop_phase(self, phase: str, seconds: float) -> int:
+        """End the members of a phase; sources wait until what they emitted is settled, `seconds` at most.
+
+        Returns:
+            Elements that were not settled in time.
+        """
+        members = self._of(phase)
+        for member in members:
+            member.quiet()
+        until = self.clock.monotonic() + seconds
+        while any(member.unsettled for member in members) and self.clock.monotonic() < until:
+            await asyncio.sleep(SETTLE_CHECK_S)
+        left = sum(member.unsettled for member in members)
+        for member in members:
+            member.stop()
+            try:
+                async with asyncio.timeout(max(1.0, until - self.clock.monotonic())):
+                    await member.close()
+            except TimeoutError:
+                log.error("%s did not close in time", member.name)  # there is no traceback worth showing
+        return left
+
+    def status(self) -> list[MemberStatus]:
+        """A snapshot of every member."""
+        return [member.status() for member in self.members.values()]

@@ -1,0 +1,107 @@
+"""A member that is an uplink: its spool, the stage that fills it, and the delivery that empties it."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from random import Random
+
+from rt_edge.actors.island.links import Links
+from rt_edge.actors.island.member import Member
+from rt_edge.actors.island.post_office import PostOffice
+from rt_edge.actors.island.uplink_driver import UplinkDriver
+from rt_edge.actors.island.wiring import fan_in
+from rt_edge.actors.layout import Layout
+from rt_edge.data.clock import Clock
+from rt_edge.settings.plan import NodePlan
+from rt_edge.spool.sink import SpoolSink
+from rt_edge.spool.spool import Spool
+from rt_edge.spool.worker import SpoolWorker
+from rt_edge.streams.blueprint import Blueprint
+from rt_edge.streams.catalogue import Catalogue
+from rt_edge.telemetry.status import MemberStatus, UplinkStatus
+
+DRAIN_S = 2.0
+"""While a node stops, what is spooled may still be delivered for so long."""
+
+
+class UplinkMember(Member):
+    """One uplink; the spool stays open over restarts of the engine."""
+
+    def __init__(
+        self,
+        name: str,
+        plan: NodePlan,
+        layout: Layout,
+        office: PostOffice,
+        catalogue: Catalogue,
+        links: Links,
+        clock: Clock,
+        random: Random,
+    ) -> None:
+        super().__init__(f"uplink/{name}", clock, random)
+        self._short = name
+        self._node = plan.node
+        self._plan = plan.uplinks[name]
+        self._layout = layout
+        self._office = office
+        self._catalogue = catalogue
+        self._links = links
+        self._random = random
+        self._worker: SpoolWorker | None = None
+        self._driver: UplinkDriver | None = None
+
+    def build(self) -> Blueprint:
+        """Every graph that ends here, merged, into the spool."""
+        worker = self._open()
+        blueprint = Blueprint()
+        sink = blueprint.add(SpoolSink(worker=worker, max_wait=self._plan.spool.max_wait))
+        fan_in(blueprint, sink, self._layout.into(self.name), self._office, self._catalogue)
+        return blueprint
+
+    def _open(self) -> SpoolWorker:
+        if self._worker is None:
+            path = Path(self._node.data) / "spool" / f"{self._short}.db"
+            plan = self._plan.spool
+            spool = Spool.open(path, self._node.id, self._short, self.clock, plan.max, plan.when_full)
+            self._worker = SpoolWorker(spool)
+            self._driver = UplinkDriver(
+                self._short, self._node.id, self._plan, self._worker, self._links, self.clock, self._random
+            )
+            self._driver.start()
+        return self._worker
+
+    def control(self, action: str) -> None:
+        """`cut-link`, `restore-link`."""
+        if self._driver is not None:
+            self._driver.cut() if action == "cut-link" else self._driver.restore()
+
+    async def close(self) -> None:
+        """Deliver for a moment, close the link, close the spool."""
+        worker, driver = self._worker, self._driver
+        if worker is None or driver is None:
+            return
+        await driver.close(lambda: not any(lane.records for lane in worker.spool.lanes()), DRAIN_S)
+        await asyncio.get_running_loop().run_in_executor(None, worker.close)
+
+    def describe(self, status: MemberStatus) -> None:
+        """Link, spool, and what is confirmed."""
+        worker, driver = self._worker, self._driver
+        if worker is None or driver is None:
+            return
+        lanes = worker.spool.lanes()
+        link = "session open" if driver.session_open else driver.link
+        status.uplink = UplinkStatus(
+            link=link,
+            peer=str(driver.peer),
+            records=sum(lane.records for lane in lanes),
+            readings=sum(lane.readings for lane in lanes),
+            bytes=sum(lane.bytes for lane in lanes),
+            oldest=None,
+            full=False,
+            confirmed=sum(lane.confirmed for lane in lanes),
+            last=sum(lane.last for lane in lanes),
+            counters=dict(driver.counters),
+        )
+        if not driver.session_open and driver.reason:
+            status.error = status.error or driver.reason

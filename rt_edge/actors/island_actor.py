@@ -1,0 +1,160 @@
+"""IslandActor: an island as an actor: messages on the main thread, everything else on the loop's thread (design 6)."""
+
+from __future__ import annotations
+
+import logging
+import os
+from functools import partial
+from typing import Any
+
+from thespian.actors import ActorAddress
+from thespian.system.transport import TransmitIntent
+
+from rt_edge.actors.base import BaseActor
+from rt_edge.actors.island.runtime import IslandRuntime
+from rt_edge.actors.island_links import ActorLinks
+from rt_edge.actors.logs import restore_logging
+from rt_edge.actors.node_messages import GetStatus, Launch, Launched, Peers, PhaseDone, Signals, Status, StopPhase
+from rt_edge.actors.transport.messages import Frame, LinkDown, LinkUp, SendFailed
+from rt_edge.settings.plan import decode_plan
+from rt_edge.telemetry.status import IslandStatus, encode
+
+QUEUE = 8192
+"""Hand-overs that may wait between the two threads."""
+
+
+class IslandActor(BaseActor):
+    """Hosts an `IslandRuntime`."""
+
+    name = "island"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._island = ""
+        self._peers: dict[str, ActorAddress] = {}
+        self._runtime: IslandRuntime | None = None
+        self._links: ActorLinks | None = None
+        self._error = ""
+
+    # -- from the guardian -------------------------------------------------------------------------------------------
+
+    def on_Launch(self, message: Launch, sender: ActorAddress) -> None:
+        """Become this island."""
+        if self._island:
+            return  # delivery is at least once
+        self._island = self.name = message.island
+        self.guardian = sender
+        plan = decode_plan(message.plan)
+        restore_logging(level=getattr(logging, plan.telemetry.log_level.upper()))
+        if self.transport.lifeline is not None:
+            self.transport.lifeline.announce("actor", self.name)
+        loop = self.start_loop(limit=QUEUE)
+        links = self._links = ActorLinks(loop, self.transport, plan.node.id)
+
+        def build() -> None:
+            try:
+                runtime = IslandRuntime(plan, message.island, self._dispatch_batch, links)
+                runtime.start()
+            except Exception as error:  # told to the guardian, which starts the island again with backoff
+                self._error = f"{type(error).__name__}: {error}"
+                loop.to_actor(partial(self.send, sender, Launched(message.island, os.getpid(), self._error)))
+                raise
+            self._runtime = runtime
+            loop.to_actor(partial(self.send, sender, Launched(message.island, os.getpid())))
+
+        loop.to_loop(build)
+
+    def on_Peers(self, message: Peers, sender: ActorAddress) -> None:
+        """Where the other islands are."""
+        self._peers = dict(message.addresses)
+
+    def on_StopPhase(self, message: StopPhase, sender: ActorAddress) -> None:
+        """End a part; answered when it has ended."""
+        runtime = self._runtime
+        if runtime is None:
+            self.send(sender, PhaseDone(self._island, message.phase, 0))
+            return
+        loop = self.loop
+
+        async def stop() -> None:
+            left = await runtime.stop_phase(message.phase, message.seconds)
+            loop.to_actor(partial(self.send, sender, PhaseDone(self._island, message.phase, left)))
+
+        loop.to_loop(lambda: self._keep(loop.loop.create_task(stop())))
+
+    def _keep(self, task: Any) -> None:
+        self._stopping = task  # a task without a reference may be collected
+
+    def on_GetStatus(self, message: GetStatus, sender: ActorAddress) -> None:
+        """A snapshot, taken on the loop."""
+        loop = self.loop
+
+        def answer() -> None:
+            runtime = self._runtime
+            status = IslandStatus(self._island, os.getpid(), "running" if runtime else "starting", self._error)
+            if runtime is not None:
+                status.members = runtime.status()
+                status.post = dict(runtime.office.counters)
+            loop.to_actor(partial(self.send, sender, Status(message.number, encode(status))))
+
+        loop.to_loop(answer)
+
+    # -- signals -----------------------------------------------------------------------------------------------------
+
+    def on_Signals(self, message: Signals, sender: ActorAddress) -> None:
+        """A batch from another island."""
+        runtime = self._runtime
+        if runtime is not None:
+            self.loop.to_loop(runtime.office.receive, message.data)
+
+    def _dispatch_batch(self, island: str, data: bytes) -> None:
+        """On the loop: hand a batch to this thread."""
+        self.loop.to_actor(partial(self._send_batch, island, data))
+
+    def _send_batch(self, island: str, data: bytes) -> None:
+        peer = self._peers.get(island)
+        if peer is None:
+            self._batch_done(island)
+            return
+        message = Signals(data)
+        self.send(peer, message)
+
+    def _batch_done(self, island: str) -> None:
+        runtime = self._runtime
+        if runtime is not None:
+            self.loop.to_loop(runtime.office.sent, island)
+
+    def _sent(self, key: Any, result: Any, intent: TransmitIntent) -> None:
+        super()._sent(key, result, intent)
+        if isinstance(intent.message, Signals):
+            self._guarded("sent", partial(self._batch_to_done, intent.targetAddr))
+
+    def _not_sent(self, key: Any, result: Any, intent: TransmitIntent) -> None:
+        super()._not_sent(key, result, intent)
+        if isinstance(intent.message, Signals):
+            self._guarded("not sent", partial(self._batch_to_done, intent.targetAddr))
+
+    def _batch_to_done(self, address: ActorAddress) -> None:
+        for island, peer in self._peers.items():
+            if peer == address:
+                self._batch_done(island)
+
+    def on_SendFailed(self, message: SendFailed, sender: ActorAddress) -> None:
+        """The ends of the wires say it again."""
+
+    # -- links -------------------------------------------------------------------------------------------------------
+
+    def on_LinkUp(self, message: LinkUp, sender: ActorAddress) -> None:
+        """A link to another node."""
+        if self._links is not None:
+            self._links.up(message, sender)
+
+    def on_LinkDown(self, message: LinkDown, sender: ActorAddress) -> None:
+        """It is gone."""
+        if self._links is not None:
+            self._links.down(message, sender)
+
+    def on_Frame(self, message: Frame, sender: ActorAddress) -> None:
+        """A frame from another node."""
+        if self._links is not None:
+            self._links.frame(message, sender)

@@ -1,0 +1,140 @@
+"""The main process of a node (design 6, process tree): it starts the actor system, watches it, stops it in order.
+
+The death of admin, logger or guardian ends the whole tree, and it is started again with backoff. Islands are the guardian's.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import select
+import signal
+from enum import Enum
+from pathlib import Path
+from random import SystemRandom
+
+from rt_edge.actors.node_messages import Begin, Begun, NodeStopped, StopNode
+from rt_edge.actors.process_tree import Member
+from rt_edge.actors.system import NodeSystem, start_node
+from rt_edge.actors.transport.addresses import address_key
+from rt_edge.daemon.data_dir import DataDir, NodeFile
+from rt_edge.daemon.signals import SignalPipe
+from rt_edge.data.clock import SystemClock
+from rt_edge.data.errors import RtEdgeError
+from rt_edge.sdk.backoff import Backoff
+from rt_edge.settings.plan import NodePlan, encode_plan
+from rt_edge.telemetry.notify import notify
+
+log = logging.getLogger(__name__)
+
+GUARDIAN = "rt_edge.actors.guardian.Guardian"
+BEGIN_S = 20.0
+PHASE_S = 5.0
+"""Time limit of each of the three phases of a stop."""
+
+
+class End(Enum):
+    """How a life of the tree ended."""
+
+    STOPPED = "stopped"
+    DIED = "died"
+
+
+class NodeDaemon:
+    """Runs a plan until it is told to stop.
+
+    Args:
+        plan: what to run.
+    """
+
+    def __init__(self, plan: NodePlan) -> None:
+        self._plan = plan
+        self._clock = SystemClock()
+        self._backoff = Backoff(SystemRandom(), first_s=0.5, last_s=30.0)
+        self._signals: SignalPipe
+        self._data: DataDir
+
+    def run(self) -> int:
+        """Returns the exit code: 0 after an ordered stop.
+
+        Raises:
+            ConfigError, RefusedError: the data directory cannot be used.
+        """
+        self._data = DataDir(Path(self._plan.node.data))
+        self._signals = SignalPipe()
+        try:
+            while True:
+                began = self._clock.monotonic()
+                if self._life() is End.STOPPED:
+                    return 0
+                self._backoff.lived(self._clock.monotonic() - began)
+                delay = self._backoff.failed()
+                log.error("the process tree has ended and is started again in %.1f s", delay)
+                if self._wait_for_stop(delay):
+                    return 0
+        finally:
+            self._signals.close()
+            self._data.close()
+
+    def _life(self) -> End:
+        try:
+            node = start_node()
+        except RtEdgeError as error:
+            log.error("the actor system did not start: %s", error)
+            return End.DIED
+        try:
+            guardian = node.create(GUARDIAN)
+            begun = node.ask(guardian, Begin(encode_plan(self._plan)), BEGIN_S, Begun)
+            host, port = address_key(guardian)[:2]
+            self._data.publish(NodeFile(self._plan.node.id, os.getpid(), node.port, (str(host), int(port)), self._listen()))
+            log.info("node %s runs: %s", self._plan.node.id, ", ".join(begun.islands) or "nothing configured")
+            notify("READY=1")
+            if self._watch(node):
+                notify("STOPPING=1")
+                stopped = node.ask(guardian, StopNode(PHASE_S), 3 * (PHASE_S + 3), NodeStopped)
+                for line in stopped.report:
+                    log.info("%s", line)
+                node.stop()
+                return End.STOPPED
+        except RtEdgeError as error:
+            log.error("%s", error)
+        finally:
+            self._data.withdraw()
+            node.kill()
+        return End.DIED
+
+    def _listen(self) -> str:
+        return str(self._plan.ingress.listen) if self._plan.ingress is not None else ""
+
+    def _watch(self, node: NodeSystem) -> bool:
+        """Wait until the node is told to stop (True) or one of the vital processes ends (False)."""
+        while True:
+            poll = select.poll()
+            poll.register(self._signals.fileno(), select.POLLIN)
+            for fd in node.tree.filenos():
+                poll.register(fd, select.POLLIN)
+            poll.poll()
+            if self._stop_asked():
+                return True
+            gone = node.tree.wait_exit(0.0, _vital)
+            if gone is not None:
+                log.error("%s has ended", gone)
+                return False
+
+    def _stop_asked(self) -> bool:
+        taken = self._signals.take()
+        if signal.SIGHUP in taken:
+            log.warning("reload is not supported in this version: restart the node to apply a changed configuration")
+        return bool(taken - {signal.SIGHUP})
+
+    def _wait_for_stop(self, seconds: float) -> bool:
+        until = self._clock.monotonic() + seconds
+        while (left := until - self._clock.monotonic()) > 0:
+            select.select([self._signals.fileno()], [], [], left)
+            if self._stop_asked():
+                return True
+        return False
+
+
+def _vital(member: Member) -> bool:
+    return member.role in ("admin", "logger") or member.name == "guardian"

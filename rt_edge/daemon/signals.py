@@ -1,0 +1,41 @@
+"""Signals of the main process as something to poll."""
+
+from __future__ import annotations
+
+import os
+import signal
+from types import FrameType
+
+CAUGHT = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+
+
+class SignalPipe:
+    """Readable when one of `CAUGHT` came in; restores the old handlers when closed."""
+
+    def __init__(self) -> None:
+        self._read, self._write = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
+        self._old_fd = signal.set_wakeup_fd(self._write, warn_on_full_buffer=False)
+        self._old = {number: signal.signal(number, _nothing) for number in CAUGHT}
+
+    def fileno(self) -> int:
+        """The read end."""
+        return self._read
+
+    def take(self) -> set[int]:
+        """The signals that came in since the last call."""
+        try:
+            return set(os.read(self._read, 64)) & set(CAUGHT)
+        except BlockingIOError:
+            return set()
+
+    def close(self) -> None:
+        """Put everything back."""
+        signal.set_wakeup_fd(self._old_fd)
+        for number, handler in self._old.items():
+            signal.signal(number, handler)
+        os.close(self._read)
+        os.close(self._write)
+
+
+def _nothing(_number: int, _frame: FrameType | None) -> None:
+    """The wake-up descriptor is enough."""

@@ -1,0 +1,124 @@
+"""What a node says of itself: a snapshot, as msgspec structs; shown by `rt-edge status`, polled by the window.
+
+Counters only grow within one life of a member; rates are made by whoever asks twice.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+
+class GraphNodeStatus(msgspec.Struct):
+    """One graph node.
+
+    Attributes:
+        received, emitted: elements, over all inlets and outlets.
+        demand: elements wanted at its outlets and not pushed so far; -1: unbounded.
+        buffered: elements in the slots at its outlets.
+        dropped: by reason.
+        errors: exceptions in user code.
+        counters: all others.
+    """
+
+    name: str
+    kind: str
+    received: int = 0
+    emitted: int = 0
+    demand: int = 0
+    buffered: int = 0
+    dropped: dict[str, int] = {}
+    errors: int = 0
+    counters: dict[str, int] = {}
+    stopped: bool = False
+
+
+class WireStatus(msgspec.Struct):
+    """One wire inside a member: elements and chunks delivered, demand (-1: unbounded), elements in its slot."""
+
+    name: str
+    passed: int
+    chunks: int
+    demand: int
+    buffered: int
+
+
+class AdapterStatus(msgspec.Struct):
+    """The adapter of a member."""
+
+    kind: str
+    state: str
+    error: str
+    delivery: str
+    backpressure: str
+    window: int | None
+    counters: dict[str, int] = {}
+    gauges: dict[str, float] = {}
+
+
+class UplinkStatus(msgspec.Struct):
+    """The uplink of a member: its link, its spool and what upstream has confirmed."""
+
+    link: str
+    peer: str
+    records: int
+    readings: int
+    bytes: int
+    oldest: int | None
+    full: bool
+    confirmed: int
+    last: int
+    counters: dict[str, int] = {}
+
+
+class IngressStatus(msgspec.Struct):
+    """The ingress of a member: sessions and what was stored."""
+
+    listen: str
+    sessions: list[str]
+    stored_records: int
+    stored_readings: int
+    counters: dict[str, int] = {}
+
+
+class MemberStatus(msgspec.Struct):
+    """A member: `adapter/plc`, `graph/telemetry`, `uplink/hq`, `ingress`."""
+
+    name: str
+    state: str
+    error: str = ""
+    restarts: int = 0
+    nodes: list[GraphNodeStatus] = []
+    wires: list[WireStatus] = []
+    adapter: AdapterStatus | None = None
+    uplink: UplinkStatus | None = None
+    ingress: IngressStatus | None = None
+
+
+class IslandStatus(msgspec.Struct):
+    """An island: one process."""
+
+    name: str
+    pid: int
+    state: str
+    error: str = ""
+    starts: int = 1
+    members: list[MemberStatus] = []
+    post: dict[str, int] = {}
+
+
+class NodeStatus(msgspec.Struct):
+    """A node. `at`: when the snapshot was taken, monotonic seconds of the node's host, for rates."""
+
+    node: str
+    version: str
+    pid: int
+    at: float
+    started: float
+    islands: list[IslandStatus] = []
+
+
+def encode(status: Any) -> bytes:
+    """A status as MessagePack."""
+    return msgspec.msgpack.encode(status)
