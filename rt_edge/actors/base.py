@@ -285,7 +285,13 @@ class BaseActor(Actor):  # type: ignore[misc]
         on_stop: Callable[[], None] | None = getattr(self, "on_stop", None)
         if on_stop is not None:
             self._guarded("on_stop", on_stop)
-        if self._loop is not None and not self._loop.stop(_STOP_S):
+        loop = self._loop
+        if loop is None:
+            return
+        self._guarded("the last items of the loop", self._from_loop)
+        self._loop = None
+        self.unwatch(loop.fileno())
+        if not loop.stop(_STOP_S):
             _log.error("the loop of %s did not stop within %g s", self.name, _STOP_S)
 
     def _on_main_thread(self) -> None:

@@ -148,7 +148,7 @@ class LoopThread:
         return len(self._inbox), len(self._outbox)
 
     def stop(self, deadline: float) -> bool:
-        """Cancel the loop's tasks, stop it, and wait for the thread.
+        """Cancel the loop's tasks, stop it, and wait for the thread. What waits in the queues is dropped.
 
         Args:
             deadline: seconds to wait at most.
@@ -162,7 +162,11 @@ class LoopThread:
         if thread.is_alive():
             loop.call_soon_threadsafe(loop.stop)
             thread.join(deadline)
-        return not thread.is_alive()
+        if thread.is_alive():
+            return False
+        self._loop = self._thread = None
+        os.close(self._eventfd)
+        return True
 
 
 def _finish(loop: asyncio.AbstractEventLoop) -> None:

@@ -138,6 +138,7 @@ class NodeSystem(Endpoint):
         super().__init__(system, port, clock)
         self.tree = tree
         self._held = held
+        self._running = True
 
     def create(self, actor_class: type | str) -> ActorAddress:
         """Create a top-level actor (the guardian; everything else is the guardian's to create).
@@ -147,16 +148,22 @@ class NodeSystem(Endpoint):
         """
         return self._system.createActor(actor_class)
 
-    def stop(self, timeout: float = 10.0) -> None:
-        """Ask all actors to exit, then make sure that no process and no socket is left."""
+    def stop(self) -> None:
+        """Ask all actors to exit, then make sure that no process and no socket is left; a second call does nothing.
+
+        Thespian asks for at most 10 seconds; what has not gone by then is killed.
+        """
+        if not self._running:
+            return
         with suppress(Exception):  # the admin may be dead: the tree ends what is left
             self._system.shutdown()
-        self.tree.wait_exit(0.0)
-        self.tree.close()
-        self._close()
+        self.kill()
 
     def kill(self) -> None:
-        """End everything at once."""
+        """End everything at once; a second call does nothing."""
+        if not self._running:
+            return
+        self._running = False
         self.tree.close()
         self._close()
 
@@ -215,9 +222,15 @@ def start_node(
 def _open(base: type[NodeSystemBase], port: int) -> Any:
     capabilities = {"Admin Port": port, "Process Startup Method": "fork"}
     holder = SimpleNamespace(capabilities=capabilities, systemAddress=ActorAddress("/ActorSys"))
+    before = NodeTransport.current
     try:
         return ActorSystem(base(holder), capabilities=holder.capabilities, transientUnique=True)
-    except InvalidActorAddress as error:
+    except BaseException as error:
+        if NodeTransport.current is not before and NodeTransport.current is not None:
+            NodeTransport.current.close()  # the base opened it before it failed, and nobody else knows it
+            NodeTransport.current = before
+        if not isinstance(error, InvalidActorAddress):
+            raise
         raise NodeNotReachable(f"the system at port {port} is not usable: {error}") from error
 
 

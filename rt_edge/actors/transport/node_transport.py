@@ -75,6 +75,17 @@ class NodeTransport(TCPTransport):  # type: ignore[misc]
         """A second endpoint for an outside process, of the same class."""
         return type(self)(ExternalTransportCopy(), self._adminAddr, self.txOnly, False)
 
+    def close(self) -> None:
+        """Close everything. Thespian's version leaves its listener and the idle connections to the garbage collector."""
+        intents = getattr(self, "_transmitIntents", {}).values()
+        left = [getattr(self, "socket", None), *(getattr(intent, "socket", None) for intent in intents)]
+        left += [idle.socket for idle in getattr(self, "_openSockets", {}).values()]
+        super().close()
+        self._openSockets = {}
+        for sock in left:
+            if sock is not None:
+                sock.close()
+
     # -- our descriptors in Thespian's loop ----------------------------------------------------------------------------
 
     def add_entry(self, entry: LoopEntry) -> None:

@@ -87,6 +87,8 @@ SEAMS = (
     Seam(_BASE, "TransmitIntent.__init__", None, ("DEFAULT_MAX_TRANSMIT_PERIOD",)),
     Seam("thespian.system.systemCommon", "systemCommonBase.__init__", None, ("RATE_THROTTLE",)),
     Seam("thespian.system.utilis", "thesplog_control", ("baseLevel", "useLogging", "tmpFileMaxSize")),
+    Seam(_BASE, "TransmitIntent.identify", ("self",)),
+    Seam(_BASE, "ReceiveEnvelope.identify", ("self",)),
     # called by the base actor
     Seam(_BASE, "TransmitIntent.tx_done", ("self", "status")),
     Seam("thespian.system.systemCommon", "systemCommonBase._send_intent", ("self", "intent", "curtime")),

@@ -27,6 +27,10 @@ def _loopback(address: Any) -> tuple[tuple[str, int]]:
     return ((LOOPBACK, address.bindname[1]),)
 
 
+def _identify(self: Any) -> str:
+    return f"{type(self).__name__}({type(self.message).__name__})"
+
+
 def prepare(thesplog: Path | None = None) -> None:
     """Make Thespian safe for a node; may be called again.
 
@@ -37,12 +41,16 @@ def prepare(thesplog: Path | None = None) -> None:
       `0:00:20` are ignored), but Thespian reads it once, at import: the module's value is set instead;
     - no pause of 0.1 s above 4,480 sends a second;
     - up to 512 transmits may be pending: there is at most one a target (`outbox`), so silent targets cannot stop the others;
+    - what Thespian calls itself a message in its internal log is its class: it would make the text of the whole message, three
+      times a send, also for log lines that are discarded;
     - Thespian's internal log goes to `thesplog`, or nowhere: its default is a file in the folder for temporary files.
 
     Raises:
         InternalError: Thespian is not the version whose seams are used.
     """
     check_seams()
+    transport.TransmitIntent.identify = _identify
+    transport.ReceiveEnvelope.identify = _identify
     os.environ["THESPIAN_BASE_IPADDR"] = LOOPBACK
     IPActorAddress.bindArgs = property(_loopback)
     TCPTransport.serializer = ALLOWED
