@@ -1,1 +1,1 @@
-"""(see docs/ARCHITECTURE.md)"""
+"""The command line: one file a command; `app.py` finds the command and imports its file only."""

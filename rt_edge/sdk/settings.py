@@ -16,7 +16,7 @@ Properties that it needs too are declared with `@computed_field`; methods and pl
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Annotated, Any
+from typing import Annotated, Any, get_args
 
 from pydantic import (
     BaseModel,
@@ -28,6 +28,7 @@ from pydantic import (
     field_validator,
     model_validator,
 )
+from pydantic.fields import FieldInfo
 from pydantic_core import CoreSchema, core_schema
 
 from rt_edge.data.errors import ConfigError
@@ -81,6 +82,12 @@ class Settings(BaseModel):
         missing = [name for name, field in cls.model_fields.items() if not field.description]
         if missing:
             raise TypeError(f"{cls.__name__}: no docstring under {', '.join(missing)}")
+        # a user has to write a unit; an author may write a default in seconds
+        seconds = [field for field in cls.model_fields.values() if type(field.default) in {int, float} and _is_duration(field)]
+        for field in seconds:
+            field.default = Duration(field.default)
+        if seconds:
+            cls.model_rebuild(force=True, raise_errors=False)
 
 
 class SettingError(ValueError):
@@ -127,6 +134,11 @@ class _Parsed:
 
     def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
         return dict(self.json)
+
+
+def _is_duration(field: FieldInfo) -> bool:
+    parts = [*field.metadata, *(part for arg in get_args(field.annotation) for part in get_args(arg))]
+    return any(isinstance(part, _Parsed) and part.parse is _duration for part in parts)
 
 
 def _duration(value: object) -> float:

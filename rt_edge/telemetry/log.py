@@ -18,9 +18,17 @@ from collections.abc import Mapping, MutableMapping
 from datetime import UTC, datetime
 from typing import Any, Literal, TextIO
 
-import structlog
-
 from rt_edge.data.clock import Clock, SystemClock
+
+if "rich" in sys.modules:
+    import structlog
+else:
+    # structlog's development renderer, which is not used here, loads rich where it is installed: 5 MiB in every process
+    sys.modules["rich"] = None  # type: ignore[assignment]  # makes `import rich` raise ImportError
+    try:
+        import structlog
+    finally:
+        del sys.modules["rich"]
 
 Level = Literal["debug", "info", "warning", "error"]
 Format = Literal["auto", "text", "json", "journal"]

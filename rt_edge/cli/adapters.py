@@ -1,0 +1,96 @@
+"""`rt-edge adapters`: the kinds of adapters that are installed, or could be."""
+
+from __future__ import annotations
+
+import sys
+from importlib import resources
+from typing import Any, NamedTuple
+
+from rt_edge.cli.output import JsonFlag, print_json, print_table
+from rt_edge.data.errors import ConfigError, RtEdgeError
+from rt_edge.sdk.adapter import Capability, DeviceAdapter
+from rt_edge.sdk.registry import AdapterEntry, Registry
+from rt_edge.settings.frozen import freeze
+from rt_edge.settings.validate import melt
+from rt_edge.settings.yaml_text import read_yaml
+
+
+class Kind(NamedTuple):
+    """One kind, as listed."""
+
+    kind: str
+    summary: str
+    capability: Capability | None
+    installed: bool
+    install: str
+    package: str
+    problem: str = ""
+
+
+def command(as_json: JsonFlag = False) -> None:
+    """List the kinds of adapters: what each is for, what it promises, and how to install what it needs.
+
+    The promise is that of the adapter's sample settings; some depend on the settings (MQTT at QoS 0 is volatile).
+
+    \b
+    Example:
+        rt-edge adapters --json
+    """
+    registry = Registry.installed()
+    kinds = [describe_kind(entry) for kind in registry.kinds() if (entry := registry.entry(kind)) is not None]
+    if as_json:
+        print_json([_data(kind) for kind in kinds])
+        return
+    rows = []
+    for kind in kinds:
+        promise = kind.capability
+        words = f"{promise.delivery}, {promise.backpressure}" + (", writable" if promise.writable else "") if promise else "-"
+        state = "installed" if kind.installed else kind.install or kind.problem
+        rows.append((kind.kind, kind.summary, words, state))
+    print_table(("kind", "what", "promise", "state"), rows)
+    if not kinds:
+        sys.stderr.write("rt-edge: no adapters are installed (pip install 'rt-edge[all]')\n")
+
+
+def describe_kind(entry: AdapterEntry) -> Kind:
+    """What there is to say about a kind; never raises for an adapter that cannot be imported."""
+    try:
+        adapter = entry.load()
+    except (ImportError, AttributeError, RtEdgeError) as error:
+        return Kind(entry.kind, "", None, False, entry.install, entry.package, f"cannot be imported: {error}")
+    summary = (adapter.__doc__ or "").strip().split("\n", 1)[0]
+    return Kind(entry.kind, summary, sample_capability(adapter), entry.installed, entry.install, entry.package)
+
+
+def sample_capability(adapter: type[DeviceAdapter]) -> Capability | None:
+    """What the adapter promises with its sample settings, or with none; None if there are no valid ones."""
+    try:
+        model = adapter.settings_model()
+        for settings in (_sample(adapter), {}):
+            if settings is not None:
+                return adapter.capability(freeze(melt(model.model_validate(settings))))
+    except (ImportError, ValueError, RtEdgeError):  # of a broken or not installed adapter: the list goes on
+        return None
+    return None
+
+
+def _sample(adapter: type[DeviceAdapter]) -> dict[str, Any] | None:
+    package = adapter.__module__.rpartition(".")[0]
+    try:
+        data = resources.files(package).joinpath("sample.yaml").read_bytes()
+        entries = read_yaml(data, "sample.yaml").plain()["adapters"]
+    except (OSError, ImportError, ConfigError, KeyError, TypeError, ValueError):
+        return None
+    for entry in entries.values():
+        if entry.pop("kind", None) == adapter.kind:
+            entry.pop("island", None)
+            return dict(entry)
+    return None
+
+
+def _data(kind: Kind) -> dict[str, Any]:
+    promise = kind.capability
+    capability = None
+    if promise is not None:
+        capability = {field: getattr(promise, field) for field in promise.__struct_fields__}
+    return {**kind._asdict(), "capability": capability}
