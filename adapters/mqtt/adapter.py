@@ -319,7 +319,7 @@ class MqttAdapter(DeviceAdapter):
         if self._gate.answered(self._inbox.arrivals, self._acks, through):
             self.context.forget(through)
 
-    # -- probe and sink ------------------------------------------------------------------------------------------------------------
+    # -- probe and sink ------------------------------------------------------------------------------------------------
 
     async def probe(self) -> ProbeResult:
         """Connect under another client id with an empty session, and leave: the session of the running node is not touched."""

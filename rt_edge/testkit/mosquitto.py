@@ -7,6 +7,7 @@ import signal
 import socket
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Self
 
 from rt_edge.data.errors import TransientError
 
@@ -50,7 +51,7 @@ class MosquittoProcess:
         """Process id; 0 when it does not run."""
         return self._process.pid if self._process is not None else 0
 
-    async def __aenter__(self) -> MosquittoProcess:
+    async def __aenter__(self) -> Self:
         await self.start()
         return self
 
