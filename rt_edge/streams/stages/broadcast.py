@@ -1,0 +1,73 @@
+"""broadcast: every element to every branch."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from rt_edge.data.chunk import Chunk
+from rt_edge.streams.stage import IN, Inlet, Outlet, ReceiptUse, Stage, StageLogic
+from rt_edge.streams.stages._common import outlets, ports
+
+
+class Broadcast(Stage, frozen=True):
+    """Emits each element at every outlet. Its receipt is settled when all branches have settled theirs.
+
+    Emits when: an element arrives and every branch has asked for it.
+    Backpressures when: any branch does: the slowest sets the pace.
+    Completes when: upstream completes.
+    Cancels when: all branches have cancelled (with `eager_cancel`: one has).
+
+    Attributes:
+        count: outlets, named `out0`, `out1`, ...
+        eager_cancel: cancel as soon as one branch cancels.
+    """
+
+    kind: ClassVar[str] = "broadcast"
+    receipts: ClassVar[ReceiptUse] = ReceiptUse.SPLIT
+
+    count: int = 2
+    eager_cancel: bool = False
+
+    def __post_init__(self) -> None:
+        """Refuse a number of ports that makes no sense."""
+        ports("count", self.count)
+
+    @property
+    def outlets(self) -> tuple[Outlet, ...]:
+        """`out0`, `out1`, ..."""
+        return outlets(self.count)
+
+    def create_logic(self) -> StageLogic:
+        """A logic with what each branch has asked for."""
+        return _Logic(self)
+
+
+class _Logic(StageLogic):
+    def __init__(self, stage: Broadcast) -> None:
+        self._eager = stage.eager_cancel
+        self._wanted = dict.fromkeys(stage.outlets, 0)  # open branches: asked for and not pushed
+
+    def on_pull(self, outlet: Outlet, n: int) -> None:
+        if outlet in self._wanted:
+            self._wanted[outlet] = self.demand(outlet)
+            self._ask()
+
+    def _ask(self) -> None:
+        n = min(self._wanted.values()) - self.requested(IN)
+        if n > 0:
+            self.request(IN, n)
+
+    def on_push(self, inlet: Inlet, chunk: Chunk) -> None:
+        n = len(chunk)
+        branches = list(self._wanted)
+        copies = chunk.fork(len(branches)) if len(branches) > 1 else [chunk]
+        for branch, copy in zip(branches, copies, strict=True):
+            self._wanted[branch] -= n
+            self.push(branch, copy)
+
+    def on_downstream_finish(self, outlet: Outlet, cause: BaseException | None) -> None:
+        self._wanted.pop(outlet, None)
+        if self._eager or not self._wanted:
+            self.cancel_stage(cause)
+        else:
+            self._ask()

@@ -1,0 +1,139 @@
+"""buffer: elements that wait in memory, and what happens when there are too many."""
+
+from __future__ import annotations
+
+from typing import ClassVar, Literal
+
+from rt_edge.data.chunk import Chunk
+from rt_edge.data.errors import BufferOverflow
+from rt_edge.streams.stage import IN, OUT, Hold, Inlet, Outlet, ReceiptUse, Stage, StageLogic
+from rt_edge.streams.stages._common import Outbox, at_least, discard, named
+
+Overflow = Literal["backpressure", "drop_head", "drop_tail", "drop_buffer", "drop_new", "fail"]
+
+OVERFLOW = "overflow"
+"""The reason of what a full buffer drops."""
+
+
+class Buffer(Stage, frozen=True):
+    """Holds up to `size` elements that downstream does not want yet.
+
+    Emits when: downstream asks and an element is held or arrives.
+    Backpressures when: `backpressure` and `size` elements are held or on their way; with the other strategies never.
+    Completes when: upstream completes and all that was held has gone out.
+    Cancels when: downstream cancels, or the buffer overflows under `fail`.
+    On restart: calls no user code, so it is not restarted.
+
+    Attributes:
+        size: elements held at most.
+        overflow: what to do with an element too many. backpressure: do not ask for it. drop_head: drop the oldest.
+            drop_tail: drop the youngest that is held. drop_buffer: drop all that is held. drop_new: drop it. fail: fail the
+            stage. What is dropped is settled as dropped, `overflow`.
+    """
+
+    kind: ClassVar[str] = "buffer"
+    receipts: ClassVar[ReceiptUse] = ReceiptUse.HOLD
+
+    size: int
+    overflow: Overflow = "backpressure"
+
+    def __post_init__(self) -> None:
+        """Refuse a buffer for nothing."""
+        at_least(1, size=self.size)
+
+    def holds(self) -> Hold:
+        """Up to `size`; it does not wait for further elements."""
+        return Hold(self.size, 0.0)
+
+    def create_logic(self) -> StageLogic:
+        """A logic with the elements held."""
+        return _Logic(self)
+
+
+class _Logic(StageLogic):
+    def __init__(self, stage: Buffer) -> None:
+        self._size = stage.size
+        self._overflow = stage.overflow
+        self._finished = False
+
+    def on_start(self) -> None:
+        self._out = Outbox(self, bound=self._size)
+        self._ask()
+
+    def _ask(self) -> None:
+        held = self._out.elements if self._overflow == "backpressure" else 0
+        n = self._size - held - self.requested(IN)
+        if n > 0 and not self._finished:
+            self.request(IN, n)
+
+    def on_pull(self, outlet: Outlet, n: int) -> None:
+        self._out.flush()
+        if self._finished and not self._out:
+            self.complete_stage()
+        self._ask()
+
+    def on_push(self, inlet: Inlet, chunk: Chunk) -> None:
+        rest: Chunk | None = chunk
+        if not self._out:
+            wanted = self.demand(OUT)
+            if wanted >= len(chunk):
+                self.push(OUT, chunk)
+                rest = None
+            elif wanted:
+                first, rest = chunk.cut(wanted)
+                self.push(OUT, first)
+        if rest is not None:
+            self._hold(rest)
+        self._ask()
+
+    def _hold(self, chunk: Chunk) -> None:
+        room = self._size - self._out.elements
+        excess = len(chunk) - room
+        if excess <= 0:
+            self._out.put(chunk)
+            return
+        if self._overflow == "fail":
+            error = BufferOverflow(f"{self.ctx.name}: more than {self._size} elements are waiting")
+            chunk.fail(named(self, error))
+            self.fail_stage(error)
+        elif self._overflow == "drop_head":
+            old = min(excess, self._out.elements)
+            self._out.drop_head(old, OVERFLOW)
+            self._put(self._skip(chunk, excess - old))
+        elif self._overflow == "drop_buffer":
+            self._out.drop_head(self._out.elements, OVERFLOW)
+            self._put(self._skip(chunk, len(chunk) - ((excess - 1) % self._size + 1)))
+        else:
+            if room:
+                first, chunk = chunk.cut(room)
+                self._out.put(first)
+            if self._overflow == "drop_tail":
+                self._out.drop_tail(1, OVERFLOW)
+                self._put(self._skip(chunk, len(chunk) - 1))
+            else:
+                discard(self, chunk, OVERFLOW)
+
+    def _skip(self, chunk: Chunk, n: int) -> Chunk | None:
+        """Drop the first `n` elements of `chunk`."""
+        if n >= len(chunk):
+            discard(self, chunk, OVERFLOW)
+            return None
+        if n:
+            first, chunk = chunk.cut(n)
+            discard(self, first, OVERFLOW)
+        return chunk
+
+    def _put(self, chunk: Chunk | None) -> None:
+        if chunk is not None:
+            self._out.put(chunk)
+
+    def on_upstream_finish(self, inlet: Inlet) -> None:
+        self._finished = True
+        if not self._out:
+            self.complete_stage()
+
+    def on_stop(self, error: BaseException | None) -> None:
+        self._out.settle_rest(error)
+
+    def residue(self) -> list[Chunk]:
+        return self._out.take_all()

@@ -1,0 +1,203 @@
+"""conflate: what arrives while nobody asks becomes one element, or one a source."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, ClassVar, Literal
+
+from rt_edge.data.chunk import CHUNK_ELEMENTS, Chunk, join
+from rt_edge.data.errors import ConfigError
+from rt_edge.data.reading import Reading
+from rt_edge.streams.stage import IN, OUT, Hold, Inlet, Outlet, ReceiptUse, StageLogic, Supervision
+from rt_edge.streams.stages._common import (
+    Outbox,
+    UserCode,
+    at_least,
+    bare,
+    discard,
+    fail_behind,
+    named,
+    note_failures,
+    settle_rest,
+)
+
+CONFLATED = "conflated"
+"""The reason of what a later element replaced."""
+
+
+class Conflate(UserCode, frozen=True, kw_only=True):
+    """Never makes upstream wait: keeps the latest element of each source, or of the stream, until downstream asks.
+
+    What is replaced is settled as dropped, `conflated`. With `aggregate` nothing is replaced: the elements become one, which
+    stands for all of them (their receipts are joined). Sources keep the order in which they first waited.
+
+    Emits when: downstream asks and an element has arrived since.
+    Backpressures when: never, but for the sources above `max_sources`, of which the oldest waiting is dropped (`conflated`).
+    Completes when: upstream completes and what waits has gone out.
+    Cancels when: downstream cancels.
+    On restart: what was aggregated so far fails.
+
+    Attributes:
+        per: source: one waiting element for each `Reading.source`. stream: one in all.
+        max_sources: waiting elements at most.
+        aggregate: (waiting element, new element) -> waiting element; for the stream as a whole.
+    """
+
+    kind: ClassVar[str] = "conflate"
+    receipts: ClassVar[ReceiptUse] = ReceiptUse.HOLD
+    shorthand: ClassVar[str] = "per"
+
+    per: Literal["source", "stream"] = "source"
+    max_sources: int = 10_000
+    aggregate: Any = None
+
+    def __post_init__(self) -> None:
+        """Refuse no room and an aggregate by name."""
+        at_least(1, max_sources=self.max_sources)
+        if self.aggregate is not None and not callable(self.aggregate):
+            raise ConfigError("aggregate has to be a function", "leave it out in a configuration")
+
+    def holds(self) -> Hold:
+        """One element a source; it does not wait for further elements."""
+        return Hold(self.max_sources if self.per == "source" else 1, 0.0)
+
+    def create_logic(self) -> StageLogic:
+        """A logic with what waits."""
+        return _Aggregating(self, self.aggregate) if self.aggregate is not None else _Latest(self)
+
+
+class _Logic(StageLogic):
+    def __init__(self, stage: Conflate) -> None:
+        self._stage = stage
+        self._finished = False
+
+    def on_start(self) -> None:
+        self._out = Outbox(self, bound=self._stage.max_sources)
+        self.request(IN, CHUNK_ELEMENTS)
+
+    def on_pull(self, outlet: Outlet, n: int) -> None:
+        if not self._out:
+            self._release()
+        self._out.flush()
+        if not self.is_free(OUT):
+            self.pull_again(OUT)
+        self._complete_if_empty()
+
+    def on_push(self, inlet: Inlet, chunk: Chunk) -> None:
+        self.request(IN, len(chunk))
+        self._absorb(chunk)
+        if self.is_free(OUT) and self.demand(OUT) > 0 and not self._out:
+            self._release()
+        elif not self.is_free(OUT):
+            self.pull_again(OUT)
+
+    def on_upstream_finish(self, inlet: Inlet) -> None:
+        self._finished = True
+        if not self._out:
+            self._release()
+        self._complete_if_empty()
+
+    def _complete_if_empty(self) -> None:
+        if self._finished and not self._out and not self._is_waiting():
+            self.complete_stage()
+
+    def on_stop(self, error: BaseException | None) -> None:
+        self._out.settle_rest(error)
+
+    def residue(self) -> list[Chunk]:
+        first = self._out.take_all()
+        self._release()
+        return first + self._out.take_all()
+
+    def _absorb(self, chunk: Chunk) -> None:
+        raise NotImplementedError
+
+    def _is_waiting(self) -> bool:
+        raise NotImplementedError
+
+    def _release(self) -> None:
+        """Put what waits into the outbox."""
+        raise NotImplementedError
+
+
+class _Latest(_Logic):
+    def __init__(self, stage: Conflate) -> None:
+        super().__init__(stage)
+        self._waiting: dict[Any, Chunk] = {}
+
+    def _absorb(self, chunk: Chunk) -> None:
+        latest: dict[Any, int] = {}
+        per_source = self._stage.per == "source"
+        for place, item in enumerate(chunk.items):
+            latest[item.source if per_source and isinstance(item, Reading) else None] = place
+        if len(latest) < len(chunk):
+            kept = set(latest.values())
+            discard(self, chunk.take([place for place in range(len(chunk)) if place not in kept]), CONFLATED)
+        waiting = self._waiting
+        for key, place in latest.items():
+            piece = chunk.take([place])
+            if key in waiting:
+                discard(self, waiting[key], CONFLATED)
+            elif len(waiting) >= self._stage.max_sources:
+                discard(self, waiting.pop(next(iter(waiting))), CONFLATED)
+            waiting[key] = piece
+
+    def _is_waiting(self) -> bool:
+        return bool(self._waiting)
+
+    def _release(self) -> None:
+        waiting, self._waiting = list(self._waiting.values()), {}
+        if waiting and all(piece.receipt is None for piece in waiting):
+            waiting = [Chunk([piece.items[0] for piece in waiting])]
+        for piece in waiting:
+            self._out.put(piece)
+
+    def on_stop(self, error: BaseException | None) -> None:
+        super().on_stop(error)
+        settle_rest(self, list(self._waiting.values()), error)
+        self._waiting = {}
+
+
+class _Aggregating(_Logic):
+    def __init__(self, stage: Conflate, aggregate: Callable[[Any, Any], Any]) -> None:
+        super().__init__(stage)
+        self._aggregate = aggregate
+        self._state: list[Any] = []
+        self._parts: list[Chunk] = []
+
+    def _absorb(self, chunk: Chunk) -> None:
+        for place, item in enumerate(chunk.items):
+            try:
+                self._state = [self._aggregate(self._state[0], item)] if self._state else [item]
+            except Exception as error:  # noqa: BLE001 - whatever user code raises belongs to its element
+                self._failed(chunk, place, error)
+                if self._stage.supervision is Supervision.STOP:
+                    return
+            else:
+                if chunk.receipt is not None:
+                    self._parts.append(bare(chunk.take([place])))
+
+    def _failed(self, chunk: Chunk, place: int, error: Exception) -> None:
+        note_failures(self, [(place, error)])
+        policy = self._stage.supervision
+        chunk.take(range(place, len(chunk)) if policy is Supervision.STOP else [place]).fail(named(self, error))
+        if policy is Supervision.RESTART:
+            self.ctx.count("restarts")
+            settle_rest(self, self._parts, error)
+            self._state, self._parts = [], []
+        elif policy is Supervision.STOP:
+            fail_behind(self, error)
+
+    def _is_waiting(self) -> bool:
+        return bool(self._state)
+
+    def _release(self) -> None:
+        if self._state:
+            state, parts = self._state, self._parts
+            self._state, self._parts = [], []
+            self._out.put(join(state, parts))
+
+    def on_stop(self, error: BaseException | None) -> None:
+        super().on_stop(error)
+        settle_rest(self, self._parts, error)
+        self._parts = []

@@ -1,0 +1,53 @@
+"""drop: all but the first elements."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from rt_edge.data.chunk import Chunk
+from rt_edge.streams.stage import IN, OUT, Inlet, Stage, StageLogic
+from rt_edge.streams.stages._common import PassLogic, at_least, discard
+
+
+class Drop(Stage, frozen=True):
+    """Discards the first `count` elements (settled as dropped, `skipped`), lets the others pass.
+
+    Emits when: an element arrives and `count` were discarded.
+    Backpressures when: downstream does.
+    Completes when: upstream completes.
+    Cancels when: downstream cancels.
+
+    Attributes:
+        count: how many.
+    """
+
+    kind: ClassVar[str] = "drop"
+
+    count: int
+
+    def __post_init__(self) -> None:
+        """Refuse a negative count."""
+        at_least(0, count=self.count)
+
+    def create_logic(self) -> StageLogic:
+        """A logic that counts."""
+        return _Logic(self.count)
+
+
+class _Logic(PassLogic):
+    def __init__(self, count: int) -> None:
+        self._left = count
+
+    def on_push(self, inlet: Inlet, chunk: Chunk) -> None:
+        if not self._left:
+            self.push(OUT, chunk)
+            return
+        skipped = min(self._left, len(chunk))
+        self._left -= skipped
+        if skipped == len(chunk):
+            discard(self, chunk, "skipped")
+        else:
+            first, rest = chunk.cut(skipped)
+            discard(self, first, "skipped")
+            self.push(OUT, rest)
+        self.request(IN, skipped)

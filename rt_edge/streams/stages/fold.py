@@ -1,0 +1,121 @@
+"""fold: one result of all elements."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, ClassVar
+
+from rt_edge.data.chunk import CHUNK_ELEMENTS, Chunk, join
+from rt_edge.streams.stage import IN, OUT, Hold, Inlet, ReceiptUse, StageLogic, Supervision
+from rt_edge.streams.stages._common import (
+    Combining,
+    OutboxLogic,
+    UserCode,
+    bare,
+    intake,
+    named,
+    note_failures,
+    settle_rest,
+)
+
+
+class Fold(UserCode, Combining, frozen=True):
+    """Emits the result of folding all elements, once.
+
+    Emits when: upstream completes.
+    Backpressures when: downstream does not ask at all.
+    Completes when: upstream completes and the result was emitted.
+    Cancels when: downstream cancels.
+    On restart: the state is `zero` again, and all elements folded so far fail.
+
+    Attributes:
+        zero: the first state; must not be changed by `function`, as all runs share it.
+        function: (state, element) -> state.
+    """
+
+    receipts: ClassVar[ReceiptUse] = ReceiptUse.HOLD
+
+    zero: Any
+    function: Callable[[Any, Any], Any]
+
+    def holds(self) -> Hold:
+        """Every element until the end, unless it settles early."""
+        return Hold(0 if self.settle == "early" else None)
+
+    def create_logic(self) -> StageLogic:
+        """A logic with the state."""
+        return _Logic(self)
+
+
+class _Logic(OutboxLogic):
+    def __init__(self, stage: Fold) -> None:
+        self._stage = stage
+        self._state = stage.zero
+        self._parts: list[Chunk] = []
+        self._failing = False
+
+    def ask(self) -> None:
+        n = CHUNK_ELEMENTS - self.requested(IN)
+        if self.demand(OUT) > 0 and n > 0:
+            self.request(IN, n)
+
+    def on_push(self, inlet: Inlet, chunk: Chunk) -> None:
+        came = len(chunk)
+        function, state = self._stage.function, self._state
+        kept: Chunk | None = intake(self._stage, chunk)
+        place = 0
+        while kept is not None:
+            try:
+                for place, item in enumerate(kept.items):  # noqa: B007 - the place of the guilty element
+                    state = function(state, item)
+            except Exception as error:  # noqa: BLE001 - whatever user code raises belongs to its element
+                self._state = state
+                kept = self._failed(kept, place, error)
+                state = self._state
+            else:
+                self._keep(kept)
+                self._failing = False
+                break
+        self._state = state
+        self.request(IN, came)
+
+    def _keep(self, chunk: Chunk) -> None:
+        if chunk.receipt is not None:
+            self._parts.append(bare(chunk))
+
+    def _failed(self, chunk: Chunk, place: int, error: Exception) -> Chunk | None:
+        """Fail the guilty element; returns what is still to be folded."""
+        note_failures(self, [(place, error)])
+        self._failing = True
+        policy = self._stage.supervision
+        good, rest = chunk.cut(place) if place else (None, chunk)
+        if good is not None:
+            self._keep(good)
+        if policy is Supervision.STOP:
+            rest.fail(named(self, error))
+            self.fail_stage(error)
+            return None
+        guilty, remaining = rest.cut(1) if len(rest) > 1 else (rest, None)
+        guilty.fail(named(self, error))
+        if policy is Supervision.RESTART:
+            self.ctx.count("restarts")
+            settle_rest(self, self._parts, error)
+            self._parts = []
+            self._state = self._stage.zero
+        return remaining
+
+    def on_upstream_finish(self, inlet: Inlet) -> None:
+        self.out.put(self._result())
+        super().on_upstream_finish(inlet)
+
+    def _result(self) -> Chunk:
+        parts, self._parts = self._parts, []
+        return join([self._state], parts)
+
+    def on_stop(self, error: BaseException | None) -> None:
+        super().on_stop(error)
+        settle_rest(self, self._parts, error)
+        self._parts = []
+
+    def residue(self) -> list[Chunk]:
+        return [self._result()]

@@ -1,0 +1,70 @@
+"""iterate: a source of the elements of an iterable; with its small relatives."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from itertools import islice, repeat
+from operator import is_
+from typing import Any, ClassVar
+
+from rt_edge.data.chunk import CHUNK_ELEMENTS, Chunk
+from rt_edge.streams.stage import OUT, Inlet, Outlet, ReceiptUse, Stage, StageLogic
+from rt_edge.streams.stages._common import at_least
+
+
+class Iterate(Stage, frozen=True):
+    """Emits the elements of an iterable, in chunks as large as the demand.
+
+    Emits when: asked.
+    Backpressures when: downstream does; the iterator is not advanced then.
+    Completes when: the iterable is exhausted.
+    Cancels when: -
+
+    Attributes:
+        items: iterated anew in each run; None in it is an error (rule 2.13).
+        chunk: elements of a chunk at most.
+    """
+
+    receipts: ClassVar[ReceiptUse] = ReceiptUse.PASS
+
+    items: Iterable[Any]
+    chunk: int = CHUNK_ELEMENTS
+
+    def __post_init__(self) -> None:
+        """Refuse empty chunks."""
+        at_least(1, chunk=self.chunk)
+
+    @property
+    def inlets(self) -> tuple[Inlet, ...]:
+        """None."""
+        return ()
+
+    def create_logic(self) -> StageLogic:
+        """A logic with the iterator."""
+        return _Logic(self)
+
+
+class _Logic(StageLogic):
+    def __init__(self, stage: Iterate) -> None:
+        self._stage = stage
+        self._left = len(stage.items) if isinstance(stage.items, list | tuple | range) else None
+
+    def on_start(self) -> None:
+        self._iterator = iter(self._stage.items)
+        if self._left == 0:
+            self.complete_stage()
+
+    def on_pull(self, outlet: Outlet, n: int) -> None:
+        wanted = self.demand(OUT)
+        most = min(wanted, self._stage.chunk)
+        items = list(islice(self._iterator, most))
+        if True in map(is_, items, repeat(None)):
+            raise TypeError("None is not an element (rule 2.13)")
+        if items:
+            self.push(OUT, Chunk(items))
+        if self._left is not None:
+            self._left -= len(items)
+        if len(items) < most or self._left == 0:
+            self.complete_stage()
+        elif wanted > most:
+            self.pull_again(OUT)
