@@ -82,12 +82,14 @@ class Close(msgspec.Struct, frozen=True):
 class WantRead(msgspec.Struct, frozen=True):
     """Read records of a lane that follow number `after`, in order, without gaps, durable ones only.
 
-    At most `max_records`, and records until `max_bytes` of payload (one record may be larger). Answer: `read_done`
-    (an empty list when there is none) or `read_failed`. From this moment until `Confirm` covers it or `SentThrough` goes
-    below it, what was handed out must not be replaced by a tombstone. One read per lane is outstanding.
+    At most `max_records`, and records until `max_bytes` of payload (one record may be larger). Answer:
+    `read_done(lane, request, records)` (an empty list when there is none) or `read_failed(lane, request, error)`. From this
+    moment until `Confirm` or `Release`, what was handed out must not be replaced by a tombstone.
+    One read per lane and session is outstanding; `request` tells an answer that comes too late.
     """
 
     lane: LaneId
+    request: int
     after: int
     max_bytes: int
     max_records: int
@@ -102,12 +104,17 @@ class Confirm(msgspec.Struct, frozen=True):
 
 
 class SentThrough(msgspec.Struct, frozen=True):
-    """What may have reached upstream ends at `number`.
+    """Records up to `number` have been sent and may be stored upstream: they must not be dropped (design 7).
 
-    Records up to it must not be dropped (design 7). It goes up as records are sent, and down to the confirmed position at
-    the next handshake, when upstream has said that it has no more: from there on the policies may drop again. It does
-    *not* go down when the link is lost.
+    It only goes up, and it does not go down when the link is lost: that is when nobody knows.
     """
+
+    lane: LaneId
+    number: int
+
+
+class Release(msgspec.Struct, frozen=True):
+    """Upstream said at a handshake that it has nothing beyond `number`, and no read is out: the rest may be dropped again."""
 
     lane: LaneId
     number: int
@@ -133,7 +140,7 @@ class NewEpoch(msgspec.Struct, frozen=True):
        store shows what happened;
     5. forget the old lane. The new lane's numbers cover 1..last.
 
-    Answer: `renumbered(old, state of the new lane)`, or `read_failed(old, error)`. If the edge dies before the
+    Answer: `renumbered(old, state of the new lane)`, or `renumber_failed(old, error)`. If the edge dies before the
     transaction is durable nothing has happened, and the next handshake asks again (with another epoch).
     """
 
@@ -143,7 +150,7 @@ class NewEpoch(msgspec.Struct, frozen=True):
     stored: tuple[tuple[int, int], ...]
 
 
-SenderEffect: TypeAlias = Send | Close | WantRead | Confirm | SentThrough | StoreKnown | NewEpoch | Report | SetTimer
+SenderEffect: TypeAlias = Send | Close | WantRead | Confirm | SentThrough | Release | StoreKnown | NewEpoch | Report | SetTimer
 
 
 # --- the ingress' side

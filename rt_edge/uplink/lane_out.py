@@ -39,7 +39,8 @@ class OutLane:
     """Cursor, read-ahead buffer and unconfirmed tail of one lane.
 
     Numbers: confirmed <= sent <= read <= last. `high` is the highest number ever sent in this session: after going back,
-    sent is below it, and what lies between costs no demand a second time. Offsets count bytes (`size_of`) and records from the session's start, each record once.
+    sent is below it, and what lies between costs no demand a second time. Offsets count bytes (`size_of`) and records from
+    the session's start, each record once.
     """
 
     __slots__ = (
@@ -58,9 +59,8 @@ class OutLane:
         "phase",
         "ping_mark",
         "read",
-        "reading",
         "reconciler",
-        "stale_read",
+        "request",
         "tail",
         "waiting_since",
     )
@@ -83,8 +83,8 @@ class OutLane:
         self.high = state.confirmed
         self.high_offset = self.high_records = 0
         self.credit = 0
-        self.reading = False
-        self.stale_read = False
+        self.request = 0
+        """Number of the outstanding read, 0 for none."""
         self.ping_mark: int | None = None
         self.reconciler: Reconciler | None = None
         self.waiting_since: float | None = None
@@ -124,7 +124,7 @@ class OutLane:
 
     def wants_read(self, parameters: SenderParameters) -> int:
         """Records to ask of the spool now; 0 for none."""
-        if self.phase is not Phase.ACTIVE or self.reading or self.read >= self.last:
+        if self.phase is not Phase.ACTIVE or self.request or self.read >= self.last:
             return 0
         if self.buffered >= parameters.batch_bytes:
             return 0
@@ -203,5 +203,5 @@ class OutLane:
         self.buffer.clear()
         self.buffered = 0
         self.read = received
-        self.stale_read = self.reading
+        self.request = 0  # its answer is not wanted any more
         return True

@@ -39,7 +39,7 @@ class ReceiverParameters(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         window: bytes granted beyond what is committed, per session. A record may start below the limit and reach over
-            it, so a session holds at most `window` plus one record.
+            it, so a session holds at most `window` plus two records of the largest size.
         window_records: the same in records.
         total_window: bytes granted to all sessions together: with n sessions each gets total_window / n, at least
             `min_window` and at most `window`. A grant is never taken back, so a crowd that connects at once can hold more

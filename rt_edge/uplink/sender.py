@@ -55,10 +55,14 @@ class Sender(SenderBase):
 
     def offer(self, now: float, lanes: Iterable[LaneState]) -> list[SenderEffect]:
         """What the spool has by now: call it after each commit; new lanes are opened. Harmless without a link."""
+        self._offer(now, list(lanes))
+        return self._done(now)
+
+    def _offer(self, now: float, lanes: list[LaneState]) -> None:
+        if self._situation is Situation.HELLO:
+            self._later = {**self._later, **{state.lane: state for state in lanes}}
         if self._situation is not Situation.UP:
-            if self._situation is Situation.HELLO:
-                self._later = {**self._later, **{state.lane: state for state in lanes}}
-            return self._done(now)
+            return
         opening = []
         for state in lanes:
             known = self._by_lane.get(state.lane)
@@ -69,34 +73,41 @@ class Sender(SenderBase):
         if opening:
             self._send(now, frames.Open(opening))
         self._pump(now)
-        return self._done(now)
 
-    def read_done(self, now: float, lane: LaneId, records: list[Record]) -> list[SenderEffect]:
-        """The answer to `WantRead`. An answer that comes after its link has gone is ignored."""
-        out = self._by_lane.get(lane)
-        if out is None or not out.reading:
-            return self._done(now)
-        out.reading = False
-        if out.stale_read:
-            out.stale_read = False
-        else:
+    def read_done(self, now: float, lane: LaneId, request: int, records: list[Record]) -> list[SenderEffect]:
+        """The answer to `WantRead`; one that is not wanted any more is ignored."""
+        out = self._asked(lane, request)
+        if out is not None:
             try:
                 if out.phase is Phase.READING:
                     self._reconcile_read(now, out, records)
                 elif out.phase is Phase.ACTIVE:
                     out.fill(records)
             except CodecError as error:
-                self._end_lane(out, "spool-not-in-order", str(error))
-        self._pump(now)
+                self._end_lane(now, out, "spool-not-in-order", str(error))
+            self._pump(now)
         return self._done(now)
 
-    def read_failed(self, now: float, lane: LaneId, error: Exception) -> list[SenderEffect]:
-        """The spool could not read or renumber: the lane rests until the next session, the others go on."""
-        out = self._by_lane.get(lane)
+    def read_failed(self, now: float, lane: LaneId, request: int, error: Exception) -> list[SenderEffect]:
+        """The spool could not read: the lane rests for `resend_max` seconds, the others go on."""
+        out = self._asked(lane, request)
         if out is not None:
-            out.reading = out.stale_read = False
-            self._end_lane(out, "spool-read-failed", str(error))
+            self._end_lane(now, out, "spool-read-failed", str(error))
             self._pump(now)
+        return self._done(now)
+
+    def _asked(self, lane: LaneId, request: int) -> OutLane | None:
+        out = self._by_lane.get(lane)
+        if out is None or out.request != request or not request:
+            return None
+        out.request = 0
+        return out
+
+    def renumber_failed(self, now: float, old: LaneId, error: Exception) -> list[SenderEffect]:
+        """The spool could not renumber: the lane rests for `resend_max` seconds, the others go on."""
+        out = self._by_lane.get(old)
+        if out is not None and out.phase is Phase.RENUMBERING:
+            self._end_lane(now, out, "spool-renumber-failed", str(error))
         return self._done(now)
 
     def renumbered(self, now: float, old: LaneId, new: LaneState) -> list[SenderEffect]:
@@ -105,7 +116,8 @@ class Sender(SenderBase):
         if out is None or out.phase is not Phase.RENUMBERING:
             return self._done(now)
         out.phase = Phase.ENDED
-        return self.offer(now, [new])
+        self._offer(now, [new])
+        return self._done(now)
 
     # --- inputs: the link
 
@@ -174,15 +186,15 @@ class Sender(SenderBase):
         for entry in message.lanes:
             self._reconcile(now, entry)
         later, self._later = self._later, {}
-        if later:
-            self._out += self.offer(now, later.values())
+        self._offer(now, list(later.values()))
 
     # --- the handshake of a lane
 
     def _reconcile(self, now: float, entry: frames.LaneWelcome) -> None:
         lane = self._lane(entry.index)
         if lane.phase is not Phase.OPENING:
-            raise CodecError(f"lane {entry.index} was opened already")
+            self.stats.stale_frames += 1  # said twice
+            return
         lane.reconciler = Reconciler(lane.state(), entry.position, entry.checksum)
         self._step(now, lane, lane.reconciler, lane.reconciler.begin())
 
@@ -197,7 +209,8 @@ class Sender(SenderBase):
     def _compared(self, now: float, lane: OutLane, answer: frames.Compared) -> None:
         step = lane.reconciler.compared(answer) if lane.phase is Phase.COMPARING and lane.reconciler else None
         if step is None or lane.reconciler is None:
-            raise CodecError("Compared does not answer what was asked")
+            self.stats.stale_frames += 1  # said twice
+            return
         self._step(now, lane, lane.reconciler, step)
 
     def _step(self, now: float, lane: OutLane, reconciler: Reconciler, step: Step) -> None:
@@ -206,7 +219,7 @@ class Sender(SenderBase):
             if reconciler.position > lane.confirmed:
                 self._effect(effects.Confirm(lane.lane, reconciler.position, reconciler.agreed))
             lane.start(reconciler.position, reconciler.agreed)
-            self._effect(effects.SentThrough(lane.lane, reconciler.position))
+            self._effect(effects.Release(lane.lane, reconciler.position))
             self._rotation.append(lane.index)
         elif step is Step.READ:
             lane.phase = Phase.READING

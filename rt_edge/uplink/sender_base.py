@@ -52,6 +52,7 @@ class SenderBase:
         self._out: list[SenderEffect] = []
         self._situation = Situation.DOWN
         self._timer: float | None = None
+        self._requests = 0
         self._reset(0.0, Peer("", ""), "")
 
     def _reset(self, now: float, peer: Peer, store: str) -> None:
@@ -66,6 +67,8 @@ class SenderBase:
         self._resend_at: float | None = None
         self._resend_after = self.parameters.resend_min
         self._full_told = False
+        self._renew_at: float | None = None
+        """When the session is closed to give lanes that rest another chance."""
 
     # --- what a host may look at
 
@@ -118,6 +121,8 @@ class SenderBase:
             self._close("no-answer", f"{self._peer.node} did not answer within {self.parameters.handshake:g} s")
         elif now >= self._heard + self.parameters.idle:
             self._close("silent", f"nothing was heard of {self._peer.node} for {self.parameters.idle:g} s")
+        elif self._renew_at is not None and now >= self._renew_at:
+            self._close("lane-rests", "a lane could not be read; a new session tries again")
         elif self._situation is Situation.UP:
             if self._resend_at is not None and now >= self._resend_at:
                 self._resend_after = min(self._resend_after * 2, self.parameters.resend_max)
@@ -153,16 +158,19 @@ class SenderBase:
             raise CodecError(f"lane {index} was not opened")
         return lane
 
-    def _end_lane(self, lane: OutLane, code: str, reason: str) -> None:
+    def _end_lane(self, now: float, lane: OutLane, code: str, reason: str) -> None:
         lane.phase = Phase.ENDED
         lane.waiting_since = None
         lane.buffer.clear()
         lane.buffered = 0
-        self._report(code, f"{lane.lane}: {reason}; the lane rests until the next session", lane.lane)
+        self._report(code, f"{lane.lane}: {reason}; the lane rests", lane.lane)
+        if self._renew_at is None:
+            self._renew_at = now + self.parameters.resend_max
 
     def _want_read(self, lane: OutLane, after: int, records: int) -> None:
-        lane.reading = True
-        self._effect(effects.WantRead(lane.lane, after, self.parameters.read_bytes, records))
+        self._requests += 1
+        lane.request = self._requests
+        self._effect(effects.WantRead(lane.lane, lane.request, after, self.parameters.read_bytes, records))
 
     def _accounts(self) -> tuple[int, int, int, int]:
         used = records = released = released_records = 0
@@ -237,7 +245,7 @@ class SenderBase:
             at = min(self._handshake_deadline(), self._heard + self.parameters.idle)
             if self._situation is Situation.UP:
                 at = min(at, self._spoke + self._keepalive)
-                at = at if self._resend_at is None else min(at, self._resend_at)
+                at = min(at, *(due for due in (self._resend_at, self._renew_at) if due is not None), at)
         if at != self._timer and (at is None or self._timer is None or at < self._timer or self._timer <= now):
             self._timer = at
             self._out.append(effects.SetTimer(at))

@@ -8,7 +8,7 @@ from collections.abc import Callable, Hashable
 import msgspec
 
 from rt_edge.data.errors import CodecError
-from rt_edge.data.record import LaneId, PositionConflict, Record
+from rt_edge.data.record import MAX_RECORD, LaneId, PositionConflict, Record
 from rt_edge.uplink import effects, frames
 from rt_edge.uplink.effects import Peer, ReceiverEffect
 from rt_edge.uplink.lane_in import Comparison, InLane
@@ -122,7 +122,10 @@ class Session:
     def _open_lanes(self, lanes: list[frames.LaneHello]) -> None:
         for entry in lanes:
             lane = LaneId(self.peer.node, entry.route, entry.lane, entry.epoch)
-            if entry.index in self._lanes or lane in self._by_lane:
+            known = self._lanes.get(entry.index)
+            if known is not None and known.lane == lane:
+                continue  # said twice
+            if known is not None or lane in self._by_lane:
                 raise Violation("violation", f"lane {entry.index} ({lane}) is named twice")
             if len(self._lanes) >= self._parameters.max_lanes:
                 raise Violation("too-many-lanes", f"more than {self._parameters.max_lanes} lanes")
@@ -133,8 +136,7 @@ class Session:
             found = InLane(entry.index, lane, self._parameters.window_records)
             self._lanes[entry.index] = self._by_lane[lane] = found
             self._announced.append(entry.index)
-        for entry in lanes:
-            self._emit(effects.OpenSession(self.address, self._lanes[entry.index].lane, self.name))
+            self._emit(effects.OpenSession(self.address, lane, self.name))
 
     def _answer_opened(self) -> None:
         lanes = [self._lanes[index] for index in self._announced]
@@ -181,7 +183,7 @@ class Session:
         self.heard = now
         if isinstance(message, frames.Hello):
             if number != self.attempt or self.hello not in (None, message):
-                raise Violation("violation", "a second Hello, and a different one")
+                raise Violation("hello-again", "a second Hello, and a different one")
             return message
         if self.stage is not Stage.UP:
             raise Violation("violation", f"{kind} before Welcome")
@@ -227,7 +229,9 @@ class Session:
         used_bytes = sum(each.offset for each in self._lanes.values())
         used_records = sum(each.records for each in self._lanes.values())
         for record in records:
-            if used_bytes >= self._granted_bytes or used_records >= self._granted_records:
+            # The last record granted may reach over the limit. Which one it was is not known here: lanes can arrive in another
+            # order than they were sent when something was sent again, so the largest there is may be over.
+            if used_bytes > self._granted_bytes + MAX_RECORD or used_records >= self._granted_records:
                 raise Violation("window-violation", f"{lane.lane}: record {record.first} is beyond what was granted")
             size = lane.append(record)
             used_bytes += size
@@ -319,7 +323,8 @@ class Session:
     def _compare(self, message: frames.Compare) -> None:
         lane = self._lane(message.index)
         if lane.comparison is not None or lane.records:
-            raise Violation("violation", f"{lane.lane}: Compare at the wrong time")
+            self._stats.stale_frames += 1  # said twice
+            return
         lane.comparison = Comparison(message.proofs)
         self._read_stored(lane, lane.comparison)
 
