@@ -1,7 +1,7 @@
 """The SQLite side that spool and recovery share: schema, connection, transactions, kinds of errors.
 
-One file, WAL, `synchronous=FULL`: a commit is on the disk when it returns. `secure_delete` is off: Debian's build turns it on,
-and then every deleted page is written again, half of all writing. Rows of `record` are keyed by lane and number in one integer, so
+One file, WAL, `synchronous=FULL`: a commit is on the disk when it returns. `secure_delete` is off: Debian's build has it on, and
+then every deleted page is written again, half of all writing. Rows of `record` are keyed by lane and number in one integer, so
 that appending is always at the end of the tree; the payload is the last column, so that counting rows reads no payload.
 """
 
@@ -29,7 +29,7 @@ ROW_COST = 64
 TABLES = """
 CREATE TABLE meta(key TEXT PRIMARY KEY, value) WITHOUT ROWID;
 CREATE TABLE lane(id INTEGER PRIMARY KEY, name TEXT NOT NULL, epoch BLOB NOT NULL, base INTEGER NOT NULL DEFAULT 0,
-    confirmed INTEGER NOT NULL DEFAULT 0, checksum INTEGER NOT NULL DEFAULT 0, sealed INTEGER NOT NULL DEFAULT 0,
+    confirmed INTEGER NOT NULL DEFAULT 0, checksum INTEGER DEFAULT 0, sealed INTEGER NOT NULL DEFAULT 0,
     records INTEGER NOT NULL DEFAULT 0, readings INTEGER NOT NULL DEFAULT 0, bytes INTEGER NOT NULL DEFAULT 0);
 CREATE TABLE record(at INTEGER PRIMARY KEY, first INTEGER NOT NULL, kind INTEGER NOT NULL, count INTEGER NOT NULL,
     stored_at INTEGER NOT NULL, crc INTEGER NOT NULL, payload BLOB NOT NULL);

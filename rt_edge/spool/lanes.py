@@ -1,7 +1,8 @@
 """The lanes of a spool in memory: cursors and counters, kept equal to the rows on disk.
 
 A row's number on disk (`seq`) never changes; what the world sees is `seq - base`, so that a lane is renumbered under a new epoch
-by writing one row. A sealed lane takes no more records (what was salvaged of a damaged file): it goes when it is confirmed.
+by writing one row. A sealed lane takes no more records (what was salvaged of a damaged file): when all of it is
+confirmed, it goes with the next start.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ class LaneState(msgspec.Struct, frozen=True):
         confirmed: last number the peer has confirmed.
         last: last number written; 0 when nothing ever was.
         sealed: takes no new records; drain it before the open lane of the same name.
-        checksum: what was given with the last confirmation that is on disk.
+        checksum: what was given with the last confirmation; 0 for a new lane.
         records: unconfirmed records.
         readings: unconfirmed readings.
         bytes: unconfirmed payload, with overhead.
@@ -42,7 +43,7 @@ class LaneState(msgspec.Struct, frozen=True):
     confirmed: int
     last: int
     sealed: bool
-    checksum: int
+    checksum: int | None
     records: int
     readings: int
     bytes: int
@@ -53,7 +54,7 @@ class Lane:
 
     Attributes:
         confirmed: the cursor.
-        sent: what was sent in this connection; not droppable.
+        sent: what may have reached the peer; not droppable.
         last: last number written.
         deleted: rows up to here are gone.
         freed: charged bytes of rows between `deleted` and `confirmed`.
@@ -77,7 +78,7 @@ class Lane:
     )
 
     def __init__(
-        self, id_: int, name: str, epoch: bytes, base: int = 0, confirmed: int = 0, checksum: int = 0, sealed: bool = False
+        self, id_: int, name: str, epoch: bytes, base: int = 0, confirmed: int = 0, checksum: int | None = 0, sealed: bool = False
     ) -> None:
         self.id = id_
         self.name = name

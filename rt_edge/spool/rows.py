@@ -13,6 +13,7 @@ from rt_edge.spool.database import ROW_COST, SEQ_MASK
 from rt_edge.spool.lanes import Lane
 
 DROP_OLDEST = "drop_oldest"
+STORED = "stored"
 UNREADABLE = "unreadable"
 
 Row = tuple[int, int, int, int, int, int, bytes]
@@ -35,8 +36,8 @@ def make_row(lane: Lane, first: int, last: int, kind: RecordKind, count: int, pa
 
 
 def make_tombstone(lane: Lane, first: int, last: int, reason: str, readings: int, now: int) -> Row:
-    """A tombstone row over first..last."""
-    payload = _encoder.encode(Tombstone(reason, last - first + 1, readings, now))
+    """A tombstone row over first..last; one that says `stored` stands for records that the peer has, so it counts none."""
+    payload = _encoder.encode(Tombstone(reason, 0 if reason == STORED else last - first + 1, readings, now))
     return make_row(lane, first, last, RecordKind.TOMBSTONE, readings, payload, now)
 
 
@@ -47,7 +48,7 @@ def trimmed(record: Record, after: int) -> Record:
     first, numbers = after + 1, record.last - after
     readings = record.count * numbers // (record.last - record.first + 1)
     old = _tombstone.decode(record.payload)
-    payload = _encoder.encode(Tombstone(old.reason, numbers, readings, old.at))
+    payload = _encoder.encode(Tombstone(old.reason, min(old.records, numbers), readings, old.at))
     return Record(first, record.last, record.kind, readings, payload)
 
 
@@ -60,7 +61,7 @@ class Batch(msgspec.Struct):
 
 
 def read_rows(conn: sqlite3.Connection, lane: Lane, after: int, max_bytes: int, max_records: int) -> Batch:
-    """Records of `lane` beyond `seq` `after`, in order, at least one if there is one, else within both bounds.
+    """Records of `lane` beyond `seq` `after`, in order, until there are `max_bytes` or `max_records` of them.
 
     Stops at the first row that is missing or whose checksum is wrong.
     """
@@ -76,7 +77,7 @@ def read_rows(conn: sqlite3.Connection, lane: Lane, after: int, max_bytes: int, 
             return Batch(found, (expected, first - 1, 0))
         if not isinstance(payload, bytes) or crc != checksum(at, first, kind, count, payload) or kind not in (0, 1, 2):
             return Batch(found, (expected, last, count if kind == 0 and isinstance(count, int) else 0))
-        if found and size + len(payload) > max_bytes:
+        if found and size >= max_bytes:
             break
         record = Record(first - lane.base, last - lane.base, RecordKind(kind), count, payload)
         found.append(trimmed(record, expected - 1 - lane.base))
@@ -159,7 +160,7 @@ def execute_drop(conn: sqlite3.Connection, plan: Drop, now: int) -> None:
     conn.execute(INSERT, make_tombstone(plan.lane, plan.first, plan.last, DROP_OLDEST, plan.total, now))
 
 
-def bury(conn: sqlite3.Connection, lane: Lane, first: int, last: int, readings: int, now: int) -> None:
+def bury(conn: sqlite3.Connection, lane: Lane, first: int, last: int, readings: int, now: int, reason: str = UNREADABLE) -> None:
     """Put a tombstone over an unreadable stretch, in the transaction of the caller."""
     conn.execute("DELETE FROM record WHERE at BETWEEN ? AND ?", (lane.key(first), lane.key(last)))
-    conn.execute(INSERT, make_tombstone(lane, first, last, UNREADABLE, readings, now))
+    conn.execute(INSERT, make_tombstone(lane, first, last, reason, readings, now))

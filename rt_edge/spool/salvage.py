@@ -25,6 +25,9 @@ PROBES = 20_000
 STRIDE = 8
 """Keys a probe may jump over after failures; about the rows of one damaged page."""
 
+MAX_EXTENDED = 64 * 10**9
+"""Bytes to which a file that was cut off is extended; a header that says more is not believed."""
+
 BATCH = 500
 
 
@@ -66,7 +69,7 @@ def _lanes(source: sqlite3.Connection) -> Iterator[Lane]:
         try:
             id_, name, epoch, base, confirmed, check, sealed = row[:7]
             if isinstance(name, str) and len(epoch) == len(new_epoch()) and 0 <= base <= confirmed < SEQ_MASK:
-                yield Lane(int(id_), name, bytes(epoch), base, confirmed, int(check), bool(sealed))
+                yield Lane(int(id_), name, bytes(epoch), base, confirmed, check if isinstance(check, int) else None, bool(sealed))
         except (TypeError, ValueError):
             continue  # the row is damaged: its records get a new epoch
 
@@ -174,8 +177,22 @@ def _probe(conn: sqlite3.Connection, table: str, key: str, low: int, high: int |
             stride = min(2 * stride, STRIDE)
 
 
+def _extend(path: Path) -> None:
+    """Give a file that was cut off its length back, with zeros that take no space: SQLite reads nothing of a shorter one.
+
+    Format: sqlite.org/fileformat2.html, 1.3: page size at offset 16, pages in the file at 28, big endian.
+    """
+    with path.open("r+b") as file:
+        header = file.read(32)
+        page = int.from_bytes(header[16:18], "big")
+        length = int.from_bytes(header[28:32], "big") * (65536 if page == 1 else page)
+        if header.startswith(b"SQLite format 3\0") and path.stat().st_size < length <= MAX_EXTENDED:
+            file.truncate(length)
+
+
 def open_damaged(path: Path) -> sqlite3.Connection | None:
     """A connection for reading a damaged file, or None if it is not even a database."""
+    _extend(path)
     conn = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=1.0)
     try:
         conn.execute("PRAGMA wal_autocheckpoint=0").fetchall()

@@ -19,7 +19,7 @@ from rt_edge.data.clock import Clock
 from rt_edge.data.errors import InternalError, RefusedError
 from rt_edge.data.ids import boot_id, new_incarnation
 from rt_edge.data.record import MAX_RECORD, Gap, LaneId, Record
-from rt_edge.spool.database import ROW_COST, Connect, Trouble, connect, trouble
+from rt_edge.spool.database import ROW_COST, Connect, Trouble, connect, get_meta, set_meta, trouble
 from rt_edge.spool.disk import Disk, Reserve, SystemDisk
 from rt_edge.spool.errors import SpoolFull, SpoolUnusable
 from rt_edge.spool.files import Files
@@ -224,9 +224,10 @@ class Spool:
         return [lane.state(self._file.node, self._file.route) for lane in lanes]
 
     def read(self, lane: LaneId, after: int, max_bytes: int, max_records: int = 1000) -> list[Record]:
-        """The records of `lane` beyond number `after`, in order, without a gap: at least one, else within both bounds.
+        """The records of `lane` beyond number `after`, in order, without a gap, until there are `max_bytes` or `max_records`.
 
-        What turns out to be unreadable becomes a tombstone here, on disk, too. A tombstone that begins before `after` is cut.
+        What was read may not be dropped any more (see `sent_through`). What turns out to be unreadable becomes a tombstone
+        here, on disk, too. A tombstone that begins before `after` is cut.
 
         Raises:
             RefusedError: no such lane, or records beyond `after` were confirmed and are gone.
@@ -245,6 +246,8 @@ class Spool:
             for _ in range(REPAIRS):
                 found = read_rows(file.conn, one, start, max_bytes, max_records)
                 if found.records or found.broken is None:
+                    if found.records:
+                        one.sent = max(one.sent, found.records[-1].last + one.base)
                     return found.records
                 first, last, readings = found.broken
                 with file.transaction():
@@ -256,17 +259,17 @@ class Spool:
         raise InternalError(f"{lane}: more than {REPAIRS} unreadable stretches in a row")
 
     def sent_through(self, lane: LaneId, number: int) -> None:
-        """Records up to `number` were sent in this connection and may not be dropped; 0 when the connection has ended."""
+        """Records up to `number` may have reached the peer and may not be dropped; goes down when the peer says it has less."""
         one = self._file.lanes.find(lane)
         one.sent = min(max(one.base + number, one.confirmed), one.last)
 
-    def confirm(self, lane: LaneId, number: int, checksum: int = 0) -> None:
+    def confirm(self, lane: LaneId, number: int, checksum: int | None = None) -> None:
         """The peer has everything up to `number`; older confirmations are ignored.
 
         Args:
             lane: which.
             number: cumulative.
-            checksum: whatever the delivery protocol wants to find beside the cursor after a restart.
+            checksum: the delivery protocol's running checksum there; kept beside the cursor.
 
         Raises:
             RefusedError: no such lane, or `number` was never written (a sealed lane takes it for its end).
@@ -297,7 +300,7 @@ class Spool:
             if self._room.again():
                 for call in list(self.on_room):
                     call()
-        elif file.lanes.freed >= self._room.quota.step or (one.sealed and one.confirmed == one.last):
+        elif file.lanes.freed >= self._room.quota.step:
             file.trim()
 
     def trim(self) -> None:
@@ -308,20 +311,43 @@ class Spool:
         """
         self._file.trim()
 
-    def renumber(self, lane: LaneId, reason: str = "renumbered") -> LaneId:
-        """Give the unconfirmed records of `lane` new numbers from 1 under a new epoch, and say so in a gap record (design 7).
+    def renumber(self, lane: LaneId, epoch: bytes, gap: Gap, stored: Sequence[tuple[int, int]] = ()) -> LaneState:
+        """Give the unconfirmed records of `lane` new numbers from 1 under a new epoch, in one transaction (design 7).
 
         For a handshake whose numbers contradict: a card that lied, a restored image, a cloned card.
+
+        Args:
+            lane: which; gone afterwards.
+            epoch: the new epoch.
+            gap: becomes the last record, and says why.
+            stored: ranges of numbers that the peer has already: forgotten, or replaced by tombstones that count nothing.
 
         Raises:
             RtEdgeError: as `confirm`.
         """
         one = self._file.lanes.find(lane)
         try:
-            self._file.renumber(one, reason)
+            self._file.renumber(one, epoch, gap, [(first + one.base, last + one.base) for first, last in stored])
         except sqlite3.Error as error:
             raise self._file.failed(error) from error
-        return LaneId(self._file.node, self._file.route, one.name, one.epoch)
+        return one.state(self._file.node, self._file.route)
+
+    @property
+    def store_id(self) -> str:
+        """The upstream store this uplink delivered to last, "" before the first (see `remember_store`)."""
+        return get_meta(self._file.conn, "store") or ""
+
+    def remember_store(self, store_id: str) -> None:
+        """Keep durably which store has the confirmed records.
+
+        Raises:
+            RtEdgeError: as `confirm`.
+        """
+        try:
+            with self._file.transaction():
+                set_meta(self._file.conn, "store", store_id)
+        except sqlite3.Error as error:
+            raise self._file.failed(error) from error
 
     # -- facts -------------------------------------------------------------------------------------------------------
 

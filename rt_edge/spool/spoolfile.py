@@ -7,7 +7,7 @@ lanes are sealed, a gap record goes into the new lane, and the caller gets `Spoo
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TypeVar
 
@@ -22,7 +22,7 @@ from rt_edge.spool.lanes import Lane, LaneTable
 from rt_edge.spool.memory import DeadLetterTable, IntakeTable
 from rt_edge.spool.opening import Finding, Opener
 from rt_edge.spool.pending import MAIN, Pending
-from rt_edge.spool.rows import INSERT, Row, make_row
+from rt_edge.spool.rows import INSERT, STORED, Row, bury, make_row
 
 T = TypeVar("T")
 MAX_FINDINGS = 100
@@ -100,7 +100,8 @@ class SpoolFile:
         conn = self.conn
         was = (get_meta(conn, "node"), get_meta(conn, "route"))
         ours = (self.node, self.route)
-        if was == ours and not found and self.lanes.open_lane(MAIN) is not None:
+        done = [lane for lane in self.lanes.all if lane.sealed and lane.confirmed == lane.last]
+        if was == ours and not found and not done and self.lanes.open_lane(MAIN) is not None:
             return
         moved = was not in (ours, (None, None))
         if moved:
@@ -112,12 +113,14 @@ class SpoolFile:
             set_meta(conn, "route", self.route)
             for lane, epoch in epochs.items():
                 conn.execute("UPDATE lane SET epoch = ?, base = confirmed WHERE id = ?", (epoch, lane.id))
+            conn.executemany("DELETE FROM lane WHERE id = ?", [(lane.id,) for lane in done])
             if found:
                 conn.execute("UPDATE lane SET sealed = 1")
             old = None if found else self.lanes.open_lane(MAIN)
             fresh = old or self.lanes.create(conn, MAIN)
             rows = [self._gap_row(fresh, place, finding.reason) for place, finding in enumerate(found, 1)]
             conn.executemany(INSERT, rows)
+        self.lanes.all = [lane for lane in self.lanes.all if lane not in done]
         for lane in self.lanes.all:
             lane.sealed = lane.sealed or bool(found)
             if lane in epochs:
@@ -140,18 +143,34 @@ class SpoolFile:
         lane.bytes += len(row[6]) + ROW_COST
         lane.readings += row[3] if row[2] == RecordKind.DATA else 0
 
-    def renumber(self, lane: Lane, reason: str) -> None:
-        """Unconfirmed records go on as 1, 2, 3 ... under a new epoch, with a gap record after them that says why."""
-        epoch = new_epoch()
-        conn = self.conn
+    def renumber(self, lane: Lane, epoch: bytes, gap: Gap, stored: Sequence[tuple[int, int]]) -> None:
+        """Unconfirmed records go on as 1, 2, 3 ... under a new epoch, with a gap record after them that says why.
+
+        Args:
+            lane: which.
+            epoch: the new one.
+            gap: what the record says.
+            stored: ranges of `seq` that the peer has: they count as confirmed, or become tombstones that count nothing.
+        """
+        conn, now, confirmed = self.conn, self.clock.wall_ns(), lane.confirmed
+        islands = []
+        for first, last in sorted(stored):
+            if first <= confirmed + 1:
+                confirmed = max(confirmed, min(last, lane.last))
+            elif last <= lane.last:
+                islands.append((first, last))
+        row = make_row(lane, lane.last + 1, lane.last + 1, RecordKind.GAP, 0, Pending.gap(gap).payload, now)
         with self.transaction():
-            row = self._gap_row(lane, lane.last + 1, reason)
-            self.delete_confirmed([lane])
-            conn.execute("UPDATE lane SET epoch = ?, base = ?, checksum = 0 WHERE id = ?", (epoch, lane.confirmed, lane.id))
+            conn.execute("DELETE FROM record WHERE at > ? AND at <= ?", (lane.key(0), lane.key(confirmed)))
+            for first, last in islands:
+                bury(conn, lane, first, last, 0, now, STORED)
+            query = "UPDATE lane SET epoch = ?, base = ?, confirmed = ?, checksum = 0 WHERE id = ?"
+            conn.execute(query, (epoch, confirmed, confirmed, lane.id))
             conn.execute(INSERT, row)
-        self.deleted([lane])
-        lane.epoch, lane.base, lane.checksum, lane.sent = epoch, lane.confirmed, 0, lane.confirmed
-        self.grow(lane, row)
+        lane.epoch, lane.checksum, lane.freed = epoch, 0, 0
+        lane.base = lane.confirmed = lane.deleted = lane.sent = confirmed
+        lane.last += 1
+        lane.records, lane.readings, lane.bytes = lane.count(conn, lane.confirmed, lane.last)
 
     def close(self) -> None:
         """Delete what is confirmed, write the counters, checkpoint; idempotent."""
@@ -196,30 +215,24 @@ class SpoolFile:
             lane.deleted, lane.freed = lane.confirmed, 0
 
     def trim(self) -> None:
-        """Delete all confirmed rows now; sealed lanes that are done go altogether.
+        """Delete all confirmed rows now.
 
         Raises:
             RtEdgeError: see `failed`.
         """
-        lanes = [
-            lane for lane in self.lanes.all if lane.confirmed > lane.deleted or (lane.sealed and lane.confirmed == lane.last)
-        ]
+        lanes = [lane for lane in self.lanes.all if lane.confirmed > lane.deleted]
         if not lanes:
             return
-        done = [lane for lane in lanes if lane.sealed and lane.confirmed == lane.last]
 
         def work() -> None:
             with self.transaction():
                 self.delete_confirmed(lanes)
-                self.conn.executemany("DELETE FROM lane WHERE id = ?", [(lane.id,) for lane in done])
 
         try:
             self._with_reserve(work)
         except sqlite3.Error as error:
             raise self.failed(error) from error
         self.deleted(lanes)
-        for lane in done:
-            self.lanes.all.remove(lane)
         self.reserve.take(self.floor)
 
     # -- trouble -----------------------------------------------------------------------------------------------------

@@ -1,0 +1,47 @@
+"""SpoolWorker: the one thread in which a spool is used, so that an island's loop never waits for a disk."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import ParamSpec, TypeVar
+
+from rt_edge.data.record import LaneId
+from rt_edge.spool.spool import Spool
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+class SpoolWorker:
+    """A spool with its thread.
+
+    Each sink and each uplink has at most one call under way, so what waits here is bounded by how many there are.
+
+    Args:
+        spool: used by nobody else from now on.
+
+    Attributes:
+        spool: for calls made through `run`.
+        on_appended: called as `(lane, last number)` in the island's thread after records became durable.
+    """
+
+    def __init__(self, spool: Spool) -> None:
+        self.spool = spool
+        self.on_appended: list[Callable[[LaneId, int], None]] = []
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="spool")
+
+    async def run(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Call `function` in the spool's thread, after what was given before."""
+        return await asyncio.get_running_loop().run_in_executor(self._thread, lambda: function(*args, **kwargs))
+
+    def appended(self, lane: LaneId, last: int) -> None:
+        """Tell the observers; called by the sink."""
+        for call in list(self.on_appended):
+            call(lane, last)
+
+    def close(self) -> None:
+        """Finish what is under way, close the spool, end the thread; blocks until then."""
+        self._thread.submit(self.spool.close).result()
+        self._thread.shutdown()
