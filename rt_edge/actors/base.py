@@ -19,6 +19,7 @@ from rt_edge.actors.loop_thread import LoopThread
 from rt_edge.actors.messages import HandlerFailed, Ping, Pong
 from rt_edge.actors.outbox import DEFAULT_LIMIT, LocalOutbox
 from rt_edge.actors.transport.addresses import Key, address_key, link_details
+from rt_edge.actors.transport.hub import Hub
 from rt_edge.actors.transport.messages import Frame, SendFailed, describe
 from rt_edge.actors.transport.node_transport import NodeTransport
 from rt_edge.data.errors import InternalError
@@ -160,7 +161,7 @@ class BaseActor(Actor):  # type: ignore[misc]
 
     @property
     def transport(self) -> NodeTransport:
-        """The transport of this process: `listen`, `dial` and links.
+        """The transport of this process.
 
         Raises:
             InternalError: the actor system was not started with a `NodeSystemBase`.
@@ -168,6 +169,11 @@ class BaseActor(Actor):  # type: ignore[misc]
         if NodeTransport.current is None:
             raise InternalError("this actor runs without a NodeTransport")
         return NodeTransport.current
+
+    @property
+    def links(self) -> Hub:
+        """The links of this process: `listen`, `dial`, `close_link`, `stop_listening`."""
+        return self.transport.hub
 
     def send(self, target: ActorAddress, message: Any) -> bool:
         """Send to an actor of this node, or over a link.

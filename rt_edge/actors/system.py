@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import socket
 from collections.abc import Iterator
@@ -22,6 +23,7 @@ from rt_edge.actors.transport.setup import LOOPBACK, prepare
 from rt_edge.data.clock import Clock, SystemClock
 from rt_edge.data.errors import RefusedError, TransientError
 
+_log = logging.getLogger("rt_edge.actors.system")
 _Reply = TypeVar("_Reply")
 _START_S = 10.0
 _ATTEMPTS = 5
@@ -155,8 +157,10 @@ class NodeSystem(Endpoint):
         """
         if not self._running:
             return
-        with suppress(Exception):  # the admin may be dead: the tree ends what is left
+        try:
             self._system.shutdown()
+        except Exception as error:  # noqa: BLE001 - the admin may be dead: the tree ends what is left
+            _log.warning("the actor system did not end by itself: %s", error)
         self.kill()
 
     def kill(self) -> None:
@@ -169,10 +173,9 @@ class NodeSystem(Endpoint):
 
     def _close(self) -> None:
         self._held.close()
-        base = self._system._systemBase  # noqa: SLF001 - closes the endpoint of this process, as shutdown would
+        base = self._system._systemBase  # noqa: SLF001 - None after `shutdown`, which closes it
         if base is not None:
-            with suppress(Exception):  # closed by shutdown already
-                base.transport.close()
+            base.transport.close()
 
     def __enter__(self) -> Self:
         return self
@@ -222,13 +225,12 @@ def start_node(
 def _open(base: type[NodeSystemBase], port: int) -> Any:
     capabilities = {"Admin Port": port, "Process Startup Method": "fork"}
     holder = SimpleNamespace(capabilities=capabilities, systemAddress=ActorAddress("/ActorSys"))
-    before = NodeTransport.current
+    before = NodeTransport.newest
     try:
         return ActorSystem(base(holder), capabilities=holder.capabilities, transientUnique=True)
     except BaseException as error:
-        if NodeTransport.current is not before and NodeTransport.current is not None:
-            NodeTransport.current.close()  # the base opened it before it failed, and nobody else knows it
-            NodeTransport.current = before
+        if NodeTransport.newest is not before and NodeTransport.newest is not None:
+            NodeTransport.newest.close()  # the base opened it before it failed, and nobody else knows it
         if not isinstance(error, InvalidActorAddress):
             raise
         raise NodeNotReachable(f"the system at port {port} is not usable: {error}") from error

@@ -9,6 +9,7 @@ import os
 import pathlib
 import random
 import time
+from functools import partial
 
 import msgspec
 
@@ -230,6 +231,7 @@ class Listen(msgspec.Struct):
 
     pki: NodePki | None = None
     port: int = 0
+    host: str = "127.0.0.1"
     late: float = 0.0
 
 
@@ -241,8 +243,18 @@ class Ingress(BaseActor):
     def on_Listen(self, message, sender):
         self.late = message.late
         security = message.pki or Plain(Identity("upstream", "up-a"))
-        port = self.transport.hub.listen("127.0.0.1", 0, security, Admission({"edge": None}))
+        port = self.links.listen(message.host, message.port, security, Admission({"edge": None}))
         self.send(sender, Listen(port=port))
+
+    def on_Where(self, _message, sender):
+        """Fork a child while links are open, then close them; the child lives on."""
+        self.createActor(Echo)
+        self.after(0.1, self.close_all)
+        self.send(sender, Where(os.getpid()))
+
+    def close_all(self):
+        for link in list(self.links.links):
+            self.links.close_link(link, "told to")
 
     def on_Frame(self, frame, sender):
         answer = Frame("confirm", frame.number, frame.body[:8])
@@ -266,7 +278,7 @@ class Uplink(BaseActor):
         self.dial()
 
     def dial(self):
-        self.transport.hub.dial("127.0.0.1", self.port, self.security, Admission({"upstream": None}))
+        self.links.dial("127.0.0.1", self.port, self.security, Admission({"upstream": None}))
 
     def on_LinkUp(self, message, sender):
         self.session = sender
@@ -303,3 +315,60 @@ class Uplink(BaseActor):
 
     def on_Say(self, message, sender):
         self.send(sender, Say(";".join(self.log)))
+
+
+@register_message
+class Numbered(msgspec.Struct):
+    number: int
+    last: bool = False
+
+
+class Collector(BaseActor):
+    """Keeps the order in which numbers come; answers a `Bounce` with it."""
+
+    def __init__(self):
+        super().__init__()
+        self.numbers = []
+
+    def on_Numbered(self, message, _sender):
+        self.numbers.append(str(message.number))
+
+    def on_Bounce(self, message, sender):
+        if len(set(self.numbers)) < message.count:
+            self.after(0.02, self.on_Bounce, message, sender)
+        else:
+            self.send(sender, Bounce(message.count, self.numbers))
+
+
+class Source(BaseActor):
+    """Sends `count` numbers to an actor."""
+
+    def on_Rtt(self, message, sender):
+        for number in range(message.count):
+            self.send(message.peers[0], Numbered(number))
+        self.send(sender, Say("sent"))
+
+
+class Waker(BaseActor):
+    """Measures the wake-up: from `to_actor` on the loop's thread to the handler on the main thread."""
+
+    def on_Rtt(self, message, sender):
+        if self._loop is None:
+            self.start_loop()
+        self.asker, self.left, self.micros = sender, message.count, []
+        self.loop.to_loop(self.later)
+
+    def later(self):
+        """On the loop's thread; waits until the main thread is back in its select."""
+        self.loop.loop.call_later(0.002, self.hand_over)
+
+    def hand_over(self):
+        self.loop.to_actor(partial(self.woken, time.perf_counter_ns()))
+
+    def woken(self, start):
+        self.micros.append((time.perf_counter_ns() - start) // 1000)
+        self.left -= 1
+        if self.left:
+            self.loop.to_loop(self.later)
+        else:
+            self.send(self.asker, Rtt([], micros=self.micros))

@@ -73,11 +73,11 @@ def turn(*sides, until, timeout=5.0):
             side.hub.tick()
 
 
-def linked(security, peer_security, clock=None, wire=None, peer_wire=None):
+def linked(security, peer_security, clock=None, limits=None, peer_limits=None):
     """Two hubs with a link between them: (edge, upstream)."""
     edge, upstream = Side(clock), Side(clock)
-    port = upstream.hub.listen("127.0.0.1", 0, peer_security, FROM_EDGES, peer_wire)
-    edge.hub.dial("127.0.0.1", port, security, FROM_UPSTREAM, wire)
+    port = upstream.hub.listen("127.0.0.1", 0, peer_security, FROM_EDGES, peer_limits)
+    edge.hub.dial("127.0.0.1", port, security, FROM_UPSTREAM, limits)
     turn(edge, upstream, until=lambda: edge.of(LinkUp) and upstream.of(LinkUp))
     return edge, upstream
 

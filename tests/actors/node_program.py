@@ -21,10 +21,13 @@ def main():
         node.ask(node.create(cast.Looper), cast.Bounce(1), 5, cast.Bounce)
         ingress = node.create(cast.Ingress)
         port = node.ask(ingress, cast.Listen(), 5, cast.Listen).port
+        second = start_node()  # two systems of one main process must not keep each other's pipes
         members = [(member.role, member.name, member.pid) for member in node.tree.members.values()]
+        members += [(f"other {member.role}", "other", member.pid) for member in second.tree.members.values()]
         print(json.dumps({"members": [["main", "main", os.getpid()], *members], "ports": [node.port, port]}), flush=True)
         ended = node.tree.wait_exit(60, lambda member: member.role in ("admin", "logger"))
         node.kill()
+        second.kill()
         print(f"ended with {ended.role}", flush=True)
 
 

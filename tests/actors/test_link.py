@@ -11,7 +11,7 @@ from hubs import ANY, FROM_EDGES, FROM_UPSTREAM, PLAIN_EDGE, PLAIN_UPSTREAM, Sid
 
 from rt_edge.actors.transport.addresses import LinkDetails
 from rt_edge.actors.transport.identity import Admission, Identity
-from rt_edge.actors.transport.messages import Frame, LinkDown, LinkUp, Wire
+from rt_edge.actors.transport.messages import Frame, LinkDown, LinkLimits, LinkUp
 from rt_edge.actors.transport.tls import NodePki, Plain, context
 from rt_edge.data.errors import ConfigError
 from rt_edge.testkit.pki import ThrowAwayCa
@@ -29,10 +29,10 @@ def pair(request, edge_pki, upstream_pki):
     return linked(edge_pki, upstream_pki) if request.param == "tls" else linked(PLAIN_EDGE, PLAIN_UPSTREAM)
 
 
-def dialled(upstream, security, admission=FROM_UPSTREAM, port=None, wire=None):
+def dialled(upstream, security, admission=FROM_UPSTREAM, port=None, limits=None):
     """A second hub that dials and is served until its fate is known."""
     edge = Side()
-    edge.hub.dial("127.0.0.1", port, security, admission, wire)
+    edge.hub.dial("127.0.0.1", port, security, admission, limits)
     turn(edge, upstream, until=lambda: edge.got)
     return edge
 
@@ -70,7 +70,7 @@ def test_send_fails_at_once_when_there_is_no_such_link(pair):
 
 def test_link_is_closed_when_a_frame_does_not_fit(edge_pki, upstream_pki):
     """A peer that does not read fills the buffer; the next frame closes the link with `window exceeded`."""
-    edge, _silent = linked(edge_pki, upstream_pki, wire=Wire(max_buffered=2 << 20))
+    edge, _silent = linked(edge_pki, upstream_pki, limits=LinkLimits(max_buffered=2 << 20))
     sent = 0
     while edge.hub.send(edge.session, Frame("batch", sent, b"z" * 60_000)):
         sent += 1
@@ -82,7 +82,7 @@ def test_link_is_closed_when_a_frame_does_not_fit(edge_pki, upstream_pki):
 
 def test_link_is_closed_when_the_peer_does_not_read_for_the_stall_time(edge_pki, upstream_pki):
     """Bytes that wait for 20 s end the link; bytes that move do not."""
-    edge, upstream = linked(edge_pki, upstream_pki, wire=Wire(max_buffered=64 << 20))
+    edge, upstream = linked(edge_pki, upstream_pki, limits=LinkLimits(max_buffered=64 << 20))
     link = edge.hub.links[edge.session]
     while link.buffered() < 8 << 20:
         edge.hub.send(edge.session, Frame("batch", 0, b"z" * 600_000))

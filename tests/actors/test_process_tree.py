@@ -67,7 +67,7 @@ def running():
 @pytest.mark.parametrize("name", ["main", "admin", "logger"])
 def test_whole_tree_ends_when_one_of_its_heads_is_killed(running, name):
     """Main, admin or logger killed: within 2 s every process has ended, and admin's and ingress's ports are free."""
-    assert len(running.members) == 7
+    assert len(running.members) == 9
     assert len(running.listening()) == 2
     running.kill(name)
     assert running.gone_within(2) == set()
@@ -78,7 +78,7 @@ def test_children_end_and_others_stay_when_an_actor_is_killed(running):
     """A killed actor takes its children along, and nobody else."""
     running.kill("Parent")
     assert running.gone_within(2, ["Parent", "Echo"]) == set()
-    assert {name for _, name in running.gone_within(0.3)} == {"main", "-", "Looper", "Ingress"}
+    assert {name for _, name in running.gone_within(0.3)} == {"main", "-", "other", "Looper", "Ingress"}
 
 
 def test_port_is_free_when_the_ingress_is_killed(running):

@@ -11,6 +11,7 @@ import sys
 import tempfile
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import cast_of_actors as cast
@@ -60,13 +61,14 @@ def test_ask_ends_when_nobody_answers(node):
     assert node.ask(echo, cast.Say("next"), 5, cast.Say).text == "next"
 
 
-def test_all_sockets_are_on_loopback_when_the_system_runs(node):
-    """No process of the system, ours included, listens anywhere but on 127.0.0.1."""
-    node.create(cast.Echo)
+def test_all_sockets_are_on_loopback_when_the_system_runs(node, upstream_pki):
+    """No process of the system, ours included, listens anywhere but on 127.0.0.1, except for the configured ingress."""
+    ingress = node.create(cast.Ingress)
+    port = node.ask(ingress, cast.Listen(upstream_pki, host="0.0.0.0"), 5, cast.Listen).port
     found = listeners([os.getpid(), *node.tree.members])
-    assert (node.port in {port for _, port in found}) is True
-    assert len(found) >= 4
-    assert {host for host, _ in found} == {"0100007F"}
+    assert ("0100007F", node.port) in found
+    assert len(found) >= 5
+    assert {(host, port) for host, port in found if host != "0100007F"} == {("00000000", port)}
 
 
 def test_client_talks_to_the_node_when_it_attaches(node):
@@ -206,6 +208,15 @@ def test_no_file_is_left_when_a_system_has_run(tmp_path, monkeypatch):
     with start_node(thesplog=tmp_path / "thespian.log") as second:
         exchange(second.port, wire(pickle.dumps(Bomb(tmp_path / "x"))))
     assert [path.name for path in tmp_path.iterdir()] == ["thespian.log"]
+
+
+def test_questions_are_answered_apart_when_they_come_from_several_threads(node):
+    """Each question has an endpoint of its own, so threads do not get each other's answers."""
+    echo = node.create(cast.Echo)
+    with ThreadPoolExecutor(4) as pool:
+        texts = [str(number) for number in range(40)]
+        answers = list(pool.map(lambda text: node.ask(echo, cast.Say(text), 10, cast.Say).text, texts))
+    assert answers == texts
 
 
 def test_two_systems_run_beside_each_other_when_one_process_starts_both():

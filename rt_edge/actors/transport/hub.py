@@ -22,7 +22,7 @@ from rt_edge.actors.transport.dialling import Address, Resolution, connect, lite
 from rt_edge.actors.transport.entry import LoopEntry
 from rt_edge.actors.transport.identity import Admission
 from rt_edge.actors.transport.link import IN, Link, State
-from rt_edge.actors.transport.messages import Frame, LinkDown, LinkUp, Wire
+from rt_edge.actors.transport.messages import Frame, LinkDown, LinkLimits, LinkUp
 from rt_edge.actors.transport.peer_user import may_talk, peer_user
 from rt_edge.actors.transport.tls import Plain, Security, context, require_secure
 from rt_edge.data.clock import Clock
@@ -126,7 +126,7 @@ class Hub(LoopEntry):
 
     # -- what actors use -----------------------------------------------------------------------------------------------
 
-    def listen(self, host: str, port: int, security: Security, admission: Admission, wire: Wire | None = None) -> int:
+    def listen(self, host: str, port: int, security: Security, admission: Admission, limits: LinkLimits | None = None) -> int:
         """Listen for links.
 
         Args:
@@ -134,7 +134,7 @@ class Hub(LoopEntry):
             port: 0: any that is free.
             security: certificates, or plain on loopback.
             admission: which peers, and what they may send.
-            wire: bounds of the links.
+            limits: bounds of the links.
 
         Returns:
             The port.
@@ -146,11 +146,12 @@ class Hub(LoopEntry):
         channel, claim = _channels(security, server=True)
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         try:
-            sock = socket.create_server((host, port), family=family, backlog=128)
+            both = host == "::" and socket.has_dualstack_ipv6()
+            sock = socket.create_server((host, port), family=family, backlog=128, dualstack_ipv6=both)
         except OSError as error:
             raise ConfigError(f"cannot listen on {host}:{port}: {error.strerror or error}") from error
         sock.setblocking(False)
-        bounds = wire or Wire()
+        bounds = limits or LinkLimits()
 
         def accepted(connection: socket.socket) -> None:
             if not self._room() or (isinstance(security, Plain) and not self._own_user(connection)):
@@ -167,7 +168,7 @@ class Hub(LoopEntry):
         self._add(sock.fileno(), listener, IN)
         return int(sock.getsockname()[1])
 
-    def dial(self, host: str, port: int, security: Security, admission: Admission, wire: Wire | None = None) -> int:
+    def dial(self, host: str, port: int, security: Security, admission: Admission, limits: LinkLimits | None = None) -> int:
         """Start to make a link. `LinkUp` or `LinkDown` with the returned number tells what came of it; nothing is tried
         again by itself.
 
@@ -176,14 +177,14 @@ class Hub(LoopEntry):
             port: where the peer listens.
             security: certificates, or plain on loopback.
             admission: who the peer must be, and what it may send.
-            wire: bounds of the link.
+            limits: bounds of the link.
 
         Raises:
             ConfigError: the certificates do not work, or it is plain and not loopback.
         """
         require_secure(host, security)
         channel, claim = _channels(security, server=False)
-        bounds = wire or Wire()
+        bounds = limits or LinkLimits()
         self._count += 1
         number = self._count
 
@@ -214,6 +215,11 @@ class Hub(LoopEntry):
         link = self.links.get(details)
         if link is not None:
             link.close(reason)
+
+    def buffered(self, details: LinkDetails) -> int:
+        """Bytes that wait in a link for its socket; 0 when there is no such link."""
+        link = self.links.get(details)
+        return 0 if link is None else link.buffered()
 
     def stop_listening(self) -> None:
         """Close all listeners; links stay."""

@@ -11,6 +11,7 @@ from __future__ import annotations
 import ctypes
 import os
 import signal
+from typing import ClassVar
 
 from rt_edge.actors.transport.entry import LoopEntry
 from rt_edge.data.errors import InternalError
@@ -45,17 +46,27 @@ def become_subreaper() -> None:
 class Lifeline:
     """Both pipes; made by the main process, inherited by fork."""
 
-    __slots__ = ("_alive_read", "_alive_write", "_roll_read", "_roll_write", "owner")
+    __slots__ = ("_alive_read", "_alive_write", "_roll_read", "_roll_write")
+
+    _open: ClassVar[list[Lifeline]] = []
+    """Of this process: one for each system that it has started."""
 
     def __init__(self) -> None:
-        self.owner = os.getpid()
         self._alive_read, self._alive_write = os.pipe2(os.O_CLOEXEC)
         self._roll_read, self._roll_write = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
+        Lifeline._open.append(self)
 
     def in_child(self) -> None:
-        """Drop the main process's ends; to be called once in the first process forked from it."""
-        os.close(self._alive_write)
-        os.close(self._roll_read)
+        """Drop the main process's ends, of this lifeline and of those of its other systems, which would keep each other
+        alive; to be called once in the first process forked from it."""
+        for lifeline in Lifeline._open:
+            lifeline._drop(whole=lifeline is not self)
+        Lifeline._open.clear()
+
+    def _drop(self, whole: bool) -> None:
+        ends = (self._alive_write, self._roll_read, self._alive_read, self._roll_write)
+        for end in ends if whole else ends[:2]:
+            os.close(end)
 
     def watch(self) -> LoopEntry:
         """An entry for the admin's loop that ends the process when the main process is gone."""
@@ -89,6 +100,7 @@ class Lifeline:
 
     def close(self) -> None:
         """Let go: the admin ends, and with it all others. Main process only."""
+        Lifeline._open.remove(self)
         for end in (self._alive_read, self._alive_write, self._roll_read, self._roll_write):
             os.close(end)
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Protocol
 from rt_edge.actors.transport.channel import Channel
 from rt_edge.actors.transport.framing import Decoder, encode_frame, encode_preface
 from rt_edge.actors.transport.identity import Admission, Identity, identity_of, parse_identity
-from rt_edge.actors.transport.messages import Frame, Wire
+from rt_edge.actors.transport.messages import Frame, LinkLimits
 from rt_edge.data.clock import Clock
 from rt_edge.data.errors import CodecError, RefusedError
 
@@ -66,7 +66,7 @@ class Link:
         owner: the hub.
         sock: connected, or connecting (`connecting`).
         channel: TLS or plain.
-        wire: bounds.
+        limits: bounds.
         admission: whom to accept at the other end.
         claim: who we say we are; empty under TLS.
         number: connection number.
@@ -83,15 +83,15 @@ class Link:
         owner: Owner,
         sock: socket.socket,
         channel: Channel,
-        wire: Wire,
+        limits: LinkLimits,
         admission: Admission,
         claim: str,
         number: int,
         dialled: bool = False,
     ) -> None:
-        self._owner, self._sock, self._channel, self._wire = owner, sock, channel, wire
+        self._owner, self._sock, self._channel, self._limits = owner, sock, channel, limits
         self._admission, self._claim = admission, claim
-        self._decoder = Decoder(wire.max_frame)
+        self._decoder = Decoder(limits.max_frame)
         self._out = bytearray()
         self._kinds: frozenset[str] | None = frozenset()
         self.number = number
@@ -101,10 +101,10 @@ class Link:
         self.details: LinkDetails | None = None
         self.frames_in = self.frames_out = self.bytes_in = self.bytes_out = 0
         self._moved = owner.clock.monotonic()
-        self._deadline: float | None = self._moved + wire.handshake
+        self._deadline: float | None = self._moved + limits.handshake
         self._mask = 0
-        _tune(sock, wire)
-        owner.note_deadline(self._moved + wire.handshake)
+        _tune(sock, limits)
+        owner.note_deadline(self._moved + limits.handshake)
 
     def fileno(self) -> int:
         """Of the socket."""
@@ -143,7 +143,7 @@ class Link:
 
     def _read(self) -> None:
         try:
-            data = self._sock.recv(self._wire.read_budget)
+            data = self._sock.recv(self._limits.read_budget)
         except BlockingIOError:
             return
         except OSError as error:
@@ -215,9 +215,9 @@ class Link:
         if self.state is not State.UP:
             return False
         data = encode_frame(frame)
-        if len(data) > self._wire.max_frame:
-            raise ValueError(f"{frame} is larger than a frame may be: {self._wire.max_frame} bytes")
-        if len(self._out) + len(data) > self._wire.max_buffered:
+        if len(data) > self._limits.max_frame:
+            raise ValueError(f"{frame} is larger than a frame may be: {self._limits.max_frame} bytes")
+        if len(self._out) + len(data) > self._limits.max_buffered:
             self.close(f"window exceeded: {len(self._out)} bytes wait for a peer that does not read")
             return False
         self.frames_out += 1
@@ -245,7 +245,7 @@ class Link:
             if not self._out:
                 self._deadline = None
             elif self._deadline is None:
-                self._deadline = self._moved + self._wire.stall
+                self._deadline = self._moved + self._limits.stall
                 self._owner.note_deadline(self._deadline)
         self._want(IN | OUT if self._out else IN)
 
@@ -276,12 +276,12 @@ class Link:
         if self.state is State.CLOSED or self._deadline is None:
             return None
         if self.state is State.UP and self._out:
-            self._deadline = self._moved + self._wire.stall  # it may have moved since the deadline was set
+            self._deadline = self._moved + self._limits.stall  # it may have moved since the deadline was set
         if now >= self._deadline:
             if self.state is State.UP:
-                self.close(f"the peer did not read for {self._wire.stall:g} s")
+                self.close(f"the peer did not read for {self._limits.stall:g} s")
             else:
-                self.close(f"not up within {self._wire.handshake:g} s ({self.state.value})")
+                self.close(f"not up within {self._limits.handshake:g} s ({self.state.value})")
             return None
         return self._deadline
 
@@ -300,15 +300,15 @@ def _tls(error: ssl.SSLError) -> str:
     return f"TLS: {error.reason or error}"
 
 
-def _tune(sock: socket.socket, wire: Wire) -> None:
+def _tune(sock: socket.socket, limits: LinkLimits) -> None:
     sock.setblocking(False)
-    idle, interval, count = wire.keepalive
+    idle, interval, count = limits.keepalive
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
     for option, value in (
         (socket.TCP_NODELAY, 1),
         (socket.TCP_KEEPIDLE, idle),
         (socket.TCP_KEEPINTVL, interval),
         (socket.TCP_KEEPCNT, count),
-        (socket.TCP_USER_TIMEOUT, int(wire.user_timeout * 1000)),
+        (socket.TCP_USER_TIMEOUT, int(limits.user_timeout * 1000)),
     ):
         sock.setsockopt(_SOCKET_LEVEL, option, value)

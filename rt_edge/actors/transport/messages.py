@@ -75,7 +75,7 @@ class SendFailed(msgspec.Struct, frozen=True, gc=False):
     kind: str
 
 
-class Wire(msgspec.Struct, frozen=True, gc=False):
+class LinkLimits(msgspec.Struct, frozen=True, gc=False):
     """Bounds of a link, in bytes and seconds."""
 
     max_frame: int = 1_310_720

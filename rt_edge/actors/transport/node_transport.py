@@ -34,13 +34,15 @@ class NodeTransport(TCPTransport):  # type: ignore[misc]
     """The transport of every process of a node. Children get the class by themselves, by fork.
 
     Attributes:
-        current: the transport of this process (in an actor's process there is one).
+        current: the transport of this process, in an actor's process, where there is one.
+        newest: the transport that was made last, in any process.
         lifeline: set by the main process before it starts the system.
         clock: time for the links.
         counters: `refused_user`, `oversized`, `bad_ack`, `accept_failed`: what was refused or failed on loopback.
     """
 
     current: ClassVar[NodeTransport | None] = None
+    newest: ClassVar[NodeTransport | None] = None
     lifeline: ClassVar[Lifeline | None] = None
     clock: ClassVar[Clock] = SystemClock()
     _forker: ClassVar[int] = 0
@@ -54,7 +56,9 @@ class NodeTransport(TCPTransport):  # type: ignore[misc]
         self.counters: Counter[str] = Counter()
         self._hub: Hub | None = None
         self._entries: list[LoopEntry] = []
-        NodeTransport.current = self
+        NodeTransport.newest = self
+        if role != "outside":
+            NodeTransport.current = self
         lifeline = NodeTransport.lifeline
         if role == "outside" or lifeline is None:
             return
@@ -81,7 +85,7 @@ class NodeTransport(TCPTransport):  # type: ignore[misc]
         left = [getattr(self, "socket", None), *(getattr(intent, "socket", None) for intent in intents)]
         left += [idle.socket for idle in getattr(self, "_openSockets", {}).values()]
         super().close()
-        self._openSockets = {}
+        self._openSockets: dict[Any, Any] = {}
         for sock in left:
             if sock is not None:
                 sock.close()
