@@ -38,6 +38,7 @@ from rt_edge.actors.transport.messages import SendFailed
 from rt_edge.data.clock import SystemClock
 from rt_edge.sdk.backoff import Backoff
 from rt_edge.settings.plan import NodePlan, decode_plan
+from rt_edge.telemetry.log import configure
 from rt_edge.telemetry.notify import notify
 from rt_edge.telemetry.status import IslandStatus, NodeStatus, encode
 
@@ -110,7 +111,7 @@ class Guardian(BaseActor):
         if self._plan is None:
             self._encoded = message.plan
             self._plan = decode_plan(message.plan)
-            logging.getLogger().setLevel(self._plan.telemetry.log_level.upper())
+            configure(self._plan.telemetry.log_level, self._plan.telemetry.log_format)
             for name in lay_out(self._plan).islands:
                 self._islands[name] = _Island(name)
                 self._start(self._islands[name])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 from functools import partial
 from typing import Any
@@ -14,9 +13,10 @@ from rt_edge.actors.base import BaseActor
 from rt_edge.actors.island.runtime import IslandRuntime
 from rt_edge.actors.island_links import ActorLinks
 from rt_edge.actors.logs import restore_logging
-from rt_edge.actors.node_messages import GetStatus, Launch, Launched, Peers, PhaseDone, Signals, Status, StopPhase
+from rt_edge.actors.node_messages import Control, GetStatus, Launch, Launched, Peers, PhaseDone, Signals, Status, StopPhase
 from rt_edge.actors.transport.messages import Frame, LinkDown, LinkUp, SendFailed
 from rt_edge.settings.plan import decode_plan
+from rt_edge.telemetry.log import configure
 from rt_edge.telemetry.status import IslandStatus, encode
 
 QUEUE = 8192
@@ -45,7 +45,8 @@ class IslandActor(BaseActor):
         self._island = self.name = message.island
         self.guardian = sender
         plan = decode_plan(message.plan)
-        restore_logging(level=getattr(logging, plan.telemetry.log_level.upper()))
+        restore_logging()
+        configure(plan.telemetry.log_level, plan.telemetry.log_format)
         if self.transport.lifeline is not None:
             self.transport.lifeline.announce("actor", self.name)
         loop = self.start_loop(limit=QUEUE)
@@ -98,6 +99,13 @@ class IslandActor(BaseActor):
             loop.to_actor(partial(self.send, sender, Status(message.number, encode(status))))
 
         loop.to_loop(answer)
+
+    def on_Control(self, message: Control, sender: ActorAddress) -> None:
+        """A command for one of the members."""
+        runtime = self._runtime
+        member = runtime.members.get(message.member) if runtime is not None else None
+        if member is not None:
+            self.loop.to_loop(member.control, message.action)
 
     # -- signals -----------------------------------------------------------------------------------------------------
 

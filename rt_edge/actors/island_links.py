@@ -70,7 +70,7 @@ class ActorLinks:
 
     def close(self, token: Token, reason: str) -> None:
         """End a link."""
-        self._loop.to_actor(lambda: self._transport.hub().close_link(LinkDetails(*token), reason))
+        self._loop.to_actor(lambda: self._transport.hub.close_link(LinkDetails(*token), reason))
 
     def _tell_closed(self, token: Token, reason: str) -> None:
         self.close(token, reason)
@@ -82,7 +82,7 @@ class ActorLinks:
     ) -> None:
         try:
             security = self._security(tls, "upstream")
-            port = self._transport.hub().listen(address.host, address.port, security, Admission(dict(kinds)))
+            port = self._transport.hub.listen(address.host, address.port, security, Admission(dict(kinds)))
         except (RtEdgeError, OSError) as error:
             problem = error if isinstance(error, RtEdgeError) else RtEdgeError(str(error))
             self._loop.to_loop(done, 0, problem)
@@ -93,7 +93,7 @@ class ActorLinks:
     def _dial(self, address: Address, tls: TlsPlan | None, kinds: dict[str, frozenset[str]], on_event: OnEvent) -> None:
         try:
             security = self._security(tls, "edge")
-            number = self._transport.hub().dial(address.host, address.port, security, Admission(dict(kinds)))
+            number = self._transport.hub.dial(address.host, address.port, security, Admission(dict(kinds)))
         except (RtEdgeError, OSError) as error:
             self._loop.to_loop(on_event, LinkClosed((str(address), 0), str(error), 0))
             return
@@ -131,7 +131,7 @@ class ActorLinks:
         try:
             self._loop.to_loop(on_event, FrameArrived(token, message.kind, message.number, message.body))
         except BufferOverflow:
-            self._transport.hub().close_link(LinkDetails(*token), "this node does not keep up")
+            self._transport.hub.close_link(LinkDetails(*token), "this node does not keep up")
 
 
 def _token(sender: ActorAddress) -> Token:

@@ -7,7 +7,7 @@ To add a command: a module `rt_edge/cli/NAME.py` and a line in COMMANDS.
 - A `plain` command has `main(argv) -> int` and gets its own arguments: for those that become a long-lived process (`run`). Its
   module must not import typer, rich, pydantic or ruamel.yaml; argparse is fine, `--help` is its own to print.
 
-A command returns normally (exit code 0), raises `typer.Exit(code)` with a code of `ExitCode`, or raises an error: `errors.py` says
+A command returns normally (exit code 0), raises `typer.Exit(code)` with a code of `ExitCode`, or raises an error: `errors.py` has
 which error becomes which code. `RT_EDGE_DEBUG=1` shows the traceback.
 """
 
@@ -34,7 +34,9 @@ class Command(NamedTuple):
 
 
 COMMANDS: dict[str, Command] = {
+    "run": Command("rt_edge.cli.run", "Run a node until SIGTERM or Ctrl-C.", plain=True),
     "check": Command("rt_edge.cli.check", "Check a configuration: every error, with file, line and column."),
+    "status": Command("rt_edge.cli.status", "Show a running node: graph nodes, wires, adapters, spools, links."),
     "schema": Command("rt_edge.cli.schema", "Print the JSON Schema of configuration files, for editors."),
     "adapters": Command("rt_edge.cli.adapters", "List the kinds of adapters, and what each needs and promises."),
 }

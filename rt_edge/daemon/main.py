@@ -13,6 +13,7 @@ from enum import Enum
 from pathlib import Path
 from random import SystemRandom
 
+from rt_edge.actors.guardian import Guardian  # before any fork: children share its memory and find logging as it was
 from rt_edge.actors.node_messages import Begin, Begun, NodeStopped, StopNode
 from rt_edge.actors.process_tree import Member
 from rt_edge.actors.system import NodeSystem, start_node
@@ -27,7 +28,6 @@ from rt_edge.telemetry.notify import notify
 
 log = logging.getLogger(__name__)
 
-GUARDIAN = "rt_edge.actors.guardian.Guardian"
 BEGIN_S = 20.0
 PHASE_S = 5.0
 """Time limit of each of the three phases of a stop."""
@@ -83,7 +83,7 @@ class NodeDaemon:
             log.error("the actor system did not start: %s", error)
             return End.DIED
         try:
-            guardian = node.create(GUARDIAN)
+            guardian = node.create(Guardian)
             begun = node.ask(guardian, Begin(encode_plan(self._plan)), BEGIN_S, Begun)
             host, port = address_key(guardian)[:2]
             self._data.publish(NodeFile(self._plan.node.id, os.getpid(), node.port, (str(host), int(port)), self._listen()))

@@ -145,7 +145,7 @@ class IngressDriver:
         try:
             records = await self._run(self._store.read_records, effect.lane, effect.first, effect.last, effect.max_bytes)
         except RtEdgeError as error:
-            log.error("ingress cannot read what is stored of %s: %s", effect.lane, error)  # noqa: TRY400
+            log.error("ingress cannot read what is stored of %s: %s", effect.lane, error)
             records = []
         self._do(self._receiver.stored_read(self._clock.monotonic(), effect.address, effect.lane, records))
 

@@ -11,6 +11,7 @@ from typing import Protocol
 
 import msgspec
 
+from rt_edge.data.errors import RtEdgeError
 from rt_edge.sdk.address import Address
 from rt_edge.settings.plan import TlsPlan
 
@@ -50,13 +51,28 @@ class Links(Protocol):
     """The actor's side."""
 
     def listen(
-        self, address: Address, tls: TlsPlan | None, allow: tuple[str, ...], on_event: Callable[[LinkEvent], None]
+        self,
+        address: Address,
+        tls: TlsPlan | None,
+        kinds: dict[str, frozenset[str]],
+        on_event: Callable[[LinkEvent], None],
+        done: Callable[[int, RtEdgeError | None], None],
     ) -> None:
-        """Accept links; `on_event` hears of all of them. `listening` of the owner is told the bound port."""
+        """Accept links from peers of the roles in `kinds`, which may send the kinds of frame there.
+
+        Args:
+            address: where; port 0 takes a free one.
+            tls: certificates; None on loopback only.
+            kinds: role -> kinds of frame.
+            on_event: hears of all links accepted.
+            done: told the port, or 0 and why it does not work.
+        """
         ...
 
-    def dial(self, address: Address, tls: TlsPlan | None, on_event: Callable[[LinkEvent], None]) -> None:
-        """Try once to make a link."""
+    def dial(
+        self, address: Address, tls: TlsPlan | None, kinds: dict[str, frozenset[str]], on_event: Callable[[LinkEvent], None]
+    ) -> None:
+        """Try once to make a link; `on_event` hears LinkOpened or LinkClosed, and what follows."""
         ...
 
     def send(self, token: Token, kind: str, number: int, body: bytes) -> None:

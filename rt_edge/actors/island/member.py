@@ -63,6 +63,9 @@ class Member:
         """Elements that this member's sources have emitted and that are not settled."""
         return 0
 
+    def control(self, action: str) -> None:
+        """Do what an operator or a demonstration asks; a member that does not know the action counts it as nothing."""
+
     def quiet(self) -> None:
         """Sources: emit nothing new; what is under way goes on."""
 

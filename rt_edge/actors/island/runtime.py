@@ -96,7 +96,7 @@ class IslandRuntime:
         for member in members:
             member.quiet()
         until = self.clock.monotonic() + seconds
-        while any(member.unsettled for member in members) and self.clock.monotonic() < until:
+        while any(member.unsettled for member in members) and self.clock.monotonic() < until:  # noqa: ASYNC110  # receipts have no common event; only while a node stops
             await asyncio.sleep(SETTLE_CHECK_S)
         left = sum(member.unsettled for member in members)
         for member in members:

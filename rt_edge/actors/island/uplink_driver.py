@@ -1,4 +1,4 @@
-"""UplinkDriver: carries out what the delivery protocol's `Sender` asks: frames on the link, reads and confirmations of the spool."""
+"""UplinkDriver: carries out what the delivery protocol's `Sender` asks: frames on the link, reads and writes of the spool."""
 
 from __future__ import annotations
 
@@ -272,7 +272,7 @@ class UplinkDriver:
     async def close(self, drain: Callable[[], bool], seconds: float) -> None:
         """Give what is in the spool `seconds` to be confirmed if the link is up, then close the link."""
         until = self._clock.monotonic() + seconds
-        while self._sender.is_up and not drain() and self._clock.monotonic() < until:
+        while self._sender.is_up and not drain() and self._clock.monotonic() < until:  # noqa: ASYNC110  # only while a node stops
             await asyncio.sleep(0.02)  # only while a node stops
         self._closed = True
         self._worker.on_appended.remove(self._appended)
