@@ -132,7 +132,7 @@ def _check_files(tls: TlsSection | None, path: Path, report: Report) -> None:
     for field in ("ca", "cert", "key"):
         file = FilePath(report.file).parent / str(getattr(tls, field))
         if not file.is_file():
-            report.warn((*path, field), f"{file} is not there (on this machine)", "the node does not start without it")
+            report.warn((*path, field), f"{file} is not on this machine", "the node does not start without it")
 
 
 def _check_stores(draft: Draft, report: Report) -> None:

@@ -43,6 +43,8 @@ def in_words(error: Any, written: Any) -> tuple[str, str]:
         return f"must be {words.format(_like(context[name], written, error.get('input')))}, not {describe(written)}", ""
     if kind in {"literal_error", "enum"}:
         choices = [part.strip("'") for part in str(context["expected"]).replace(" or ", ", ").split(", ")]
+        if str(written) in choices:
+            return f"must be a text, not {describe(written)}", "put it in quotes"
         near = nearest_hint(str(written), choices)
         return f"{describe(written)} is not one of {', '.join(choices)}", near if near.startswith("did") else ""
     if kind == "union_tag_invalid":

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import collections.abc
 import enum
+import functools
+import operator
 import re
+import types
 import typing
 from typing import Any, NamedTuple
 
@@ -40,6 +44,7 @@ class PropertyError(NamedTuple):
 
 def convert_property(kind: Any, value: Any, path: tuple[str | int, ...]) -> tuple[Any, list[PropertyError]]:
     """`value` as the type `kind`; lists and mappings are gone through, so that each wrong item has its own error."""
+    kind = _configured(kind)
     origin = typing.get_origin(kind)
     args = typing.get_args(kind)
     if origin is dict and isinstance(value, dict):
@@ -60,6 +65,17 @@ def convert_property(kind: Any, value: Any, path: tuple[str | int, ...]) -> tupl
         return (list(items) if origin is list else tuple(items)), errors
     errors = []
     return _convert(kind, value, value, path, errors), errors
+
+
+def _configured(kind: Any) -> Any:
+    """What may be written for `kind`: Python code may also pass a number for a duration, or a function for an expression."""
+    if typing.get_origin(kind) not in {typing.Union, types.UnionType}:
+        return kind
+    args = [arg for arg in typing.get_args(kind) if typing.get_origin(arg) is not collections.abc.Callable]
+    custom = [arg for arg in args if arg in {Duration, Size}]
+    if custom:
+        args = [custom[0], *(arg for arg in args if arg is type(None))]
+    return functools.reduce(operator.or_, args) if args else kind
 
 
 def _convert(kind: Any, value: Any, written: Any, path: tuple[str | int, ...], errors: list[PropertyError]) -> Any:
@@ -119,13 +135,13 @@ def _is_number(value: Any) -> bool:
 def property_schema(field: msgspec.structs.FieldInfo, doc: str) -> dict[str, Any]:
     """JSON Schema of one property, with its description and default."""
     try:
-        schema = msgspec.json.schema(field.type, schema_hook=_custom_schema)
+        schema = msgspec.json.schema(_configured(field.type), schema_hook=_custom_schema)
     except (TypeError, NotImplementedError):
         schema = {}  # only from Python: nothing is known about how it would be written
     if doc:
         schema["description"] = doc
     default = field.default
-    if isinstance(default, Duration):
+    if _configured(field.type) is Duration and isinstance(default, (int, float)):
         schema["default"] = show_duration(default)
     elif isinstance(default, enum.Enum):
         schema["default"] = default.value
