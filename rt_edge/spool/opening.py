@@ -94,12 +94,15 @@ class Opener:
             aside = files.set_wal_aside()
             found.append(Finding("spool_wal_damaged", f"the write-ahead log had no valid header; kept as {aside.name}-wal"))
         conn: sqlite3.Connection | None = None
+        existed = files.db.exists()
         try:
             conn = self.connect(files.db)
             return self._opened(conn, found)
         except sqlite3.Error as error:
             if conn is not None:
                 conn.close()
+            if not existed and files.db.exists() and files.db.stat().st_size == 0:
+                files.db.unlink()  # we made it, nothing is in it: the next start need not wonder
             # What is wrong with the tables of a file is damage, too; what is wrong with the disk is not.
             if trouble(error) in (Trouble.CORRUPT, Trouble.BUG):
                 return self.rebuild(str(error), found)

@@ -25,7 +25,6 @@ class Room:
         self._when_full = when_full
         self._disk = disk
         self._folder = file.opener.files.db.parent
-        self._page = int(file.conn.execute("PRAGMA page_size").fetchone()[0])
 
     def make(self, need: int, lane: str) -> list[Drop]:
         """What has to be dropped so that `need` bytes fit; mostly nothing.
@@ -81,7 +80,7 @@ class Room:
         return self.quota.below_floor(self._disk.free_bytes(self._folder), self._reusable(), need)
 
     def _reusable(self) -> int:
-        return int(self._file.conn.execute("PRAGMA freelist_count").fetchone()[0]) * self._page
+        return int(self._file.conn.execute("PRAGMA freelist_count").fetchone()[0]) * self._file.page_size
 
     def _full(self, need: int) -> SpoolFull:
         self.quota.refuse(need)

@@ -297,11 +297,17 @@ class Spool:
             one.confirmed, one.checksum = seq, checksum
             one.sent = max(one.sent, seq)
         if self._room.quota.wanted:
-            if self._room.again():
+            if self._has_room():
                 for call in list(self.on_room):
                     call()
         elif file.lanes.freed >= self._room.quota.step:
             file.trim()
+
+    def _has_room(self) -> bool:
+        try:
+            return self._room.again()
+        except sqlite3.Error as error:
+            raise self._file.failed(error) from error
 
     def trim(self) -> None:
         """Delete what is confirmed now, without waiting for a full step.
@@ -335,7 +341,10 @@ class Spool:
     @property
     def store_id(self) -> str:
         """The upstream store this uplink delivered to last, "" before the first (see `remember_store`)."""
-        return get_meta(self._file.conn, "store") or ""
+        try:
+            return get_meta(self._file.conn, "store") or ""
+        except sqlite3.Error as error:
+            raise self._file.failed(error) from error
 
     def remember_store(self, store_id: str) -> None:
         """Keep durably which store has the confirmed records.

@@ -53,6 +53,7 @@ class SpoolFile:
         self.findings: list[Finding] = []
         self._conn: sqlite3.Connection | None = None
         self._dirty = False
+        self.page_size = 4096
         self._take(None)
 
     @property
@@ -82,6 +83,7 @@ class SpoolFile:
         self._conn, self._dirty = opened.conn, False
         self.intake, self.intake_table, self.dead_letters = Intake(), IntakeTable(), DeadLetterTable()
         try:
+            self.page_size = int(opened.conn.execute("PRAGMA page_size").fetchone()[0])
             self.lanes.load(opened.conn, opened.counted)
             self.intake_table.load(opened.conn, self.intake)
             self.dead_letters.load(opened.conn)
