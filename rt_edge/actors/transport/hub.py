@@ -6,19 +6,18 @@ have an epoll of their own, whose descriptor is one entry in Thespian's loop.
 
 from __future__ import annotations
 
-import errno
 import logging
 import select
 import socket
 from collections import Counter
 from collections.abc import Callable
-from typing import Protocol
 
 from thespian.actors import ActorAddress
 
 from rt_edge.actors.transport.addresses import LinkDetails, link_address
 from rt_edge.actors.transport.channel import Channel, PlainChannel, TlsChannel
-from rt_edge.actors.transport.dialling import Address, Resolution, connect, literal
+from rt_edge.actors.transport.dialling import Resolution, literal
+from rt_edge.actors.transport.ends import Dial, Listener, Ready
 from rt_edge.actors.transport.entry import LoopEntry
 from rt_edge.actors.transport.identity import Admission
 from rt_edge.actors.transport.link import IN, Link, State
@@ -26,77 +25,15 @@ from rt_edge.actors.transport.messages import Frame, LinkDown, LinkLimits, LinkU
 from rt_edge.actors.transport.peer_user import may_talk, peer_user
 from rt_edge.actors.transport.tls import Plain, Security, context, require_secure
 from rt_edge.data.clock import Clock
-from rt_edge.data.errors import ConfigError, RtEdgeError
+from rt_edge.data.errors import ConfigError
 
 _log = logging.getLogger("rt_edge.actors.hub")
 _EVENTS = 64
-_ACCEPTS = 64
 _PAUSE_S = 1.0
 MAX_LINKS = 1024
 MAX_UNPROVED = 128
 """Links that may be on their way to being up at a time: what an unknown peer can make this process hold."""
 MAX_RESOLUTIONS = 4
-
-
-class _Ready(Protocol):
-    def event(self, events: int) -> None: ...
-
-
-class _Listener:
-    def __init__(self, hub: Hub, sock: socket.socket, make: Callable[[socket.socket], None]) -> None:
-        self._hub, self.sock, self._make = hub, sock, make
-        self.paused_until: float | None = None
-
-    def event(self, _events: int) -> None:
-        for _ in range(_ACCEPTS):
-            try:
-                connection, _ = self.sock.accept()
-            except BlockingIOError:
-                return
-            except OSError as error:
-                if error.errno in (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM):
-                    self._hub.pause(self)  # else the loop would spin on a listener that stays readable
-                    _log.warning("no connection can be accepted for now: %s", error.strerror)
-                    return
-                continue  # that one had gone already
-            self._make(connection)
-
-
-class _Dial:
-    """One call of `dial`: what is left to try, and what came of the last address."""
-
-    def __init__(
-        self, hub: Hub, number: int, where: str, security: Security, make: Callable[[socket.socket, _Dial], Link]
-    ) -> None:
-        self._hub, self.number, self._make, self._security = hub, number, make, security
-        self.left: list[Address] = []
-        self.resolution: Resolution | None = None
-        self.name = where
-
-    def event(self, _events: int) -> None:
-        """The look-up is done."""
-        resolution = self.resolution
-        if resolution is None:
-            return
-        self._hub.forget(resolution.fileno())
-        resolution.close()
-        self.resolution = None
-        self.left = resolution.addresses[:8]
-        self.next(resolution.error or f"{resolution.host} has no address")
-
-    def next(self, reason: str) -> None:
-        """Try the next address; without one the dial has failed for `reason`."""
-        while self.left:
-            address = self.left.pop(0)
-            try:
-                require_secure(address[1][0], self._security)
-                link = self._make(connect(address), self)
-            except (OSError, RtEdgeError) as error:
-                reason = getattr(error, "strerror", None) or str(error)
-                continue
-            link.connecting()
-            return
-        self._hub.dial_failed(self, reason)
 
 
 class Hub(LoopEntry):
@@ -108,7 +45,7 @@ class Hub(LoopEntry):
 
     Attributes:
         links: session address -> link, of links that are up.
-        counters: `accepted`, `refused`, `refused_user`, `overload`, `up`, `down`.
+        counters: `accepted`, `refused`, `refused_user`, `overload`, `up`, `down`, `errors`.
     """
 
     def __init__(self, deliver: Callable[[ActorAddress, object], None], clock: Clock) -> None:
@@ -117,9 +54,9 @@ class Hub(LoopEntry):
         self.links: dict[LinkDetails, Link] = {}
         self.counters: Counter[str] = Counter()
         self._epoll = select.epoll()
-        self._by_fd: dict[int, _Ready] = {}
-        self._dials: dict[int, _Dial] = {}
-        self._listeners: list[_Listener] = []
+        self._by_fd: dict[int, Ready] = {}
+        self._dials: dict[int, Dial] = {}
+        self._listeners: list[Listener] = []
         self._count = 0
         self._unproved: set[Link] = set()
         self._deadline: float | None = None
@@ -163,7 +100,7 @@ class Hub(LoopEntry):
             self._unproved.add(link)
             link.connected()
 
-        listener = _Listener(self, sock, accepted)
+        listener = Listener(self, sock, accepted)
         self._listeners.append(listener)
         self._add(sock.fileno(), listener, IN)
         return int(sock.getsockname()[1])
@@ -188,12 +125,12 @@ class Hub(LoopEntry):
         self._count += 1
         number = self._count
 
-        def make(sock: socket.socket, dial: _Dial) -> Link:
+        def make(sock: socket.socket, dial: Dial) -> Link:
             link = Link(self, sock, channel(), bounds, admission, claim, dial.number, dialled=True)
             self._unproved.add(link)
             return link
 
-        dial = self._dials[number] = _Dial(self, number, f"{host}:{port}", security, make)
+        dial = self._dials[number] = Dial(self, number, f"{host}:{port}", security, make)
         address = literal(host, port)
         if address is not None:
             dial.left = [address]
@@ -269,7 +206,7 @@ class Hub(LoopEntry):
         else:
             _log.info("a connection did not become a link: %s", reason)
 
-    def dial_failed(self, dial: _Dial, reason: str) -> None:
+    def dial_failed(self, dial: Dial, reason: str) -> None:
         """Nothing is left to try."""
         self._dials.pop(dial.number, None)
         self._deliver(link_address(dial.name, dial.number), LinkDown(reason, False, dial.number))
@@ -284,13 +221,13 @@ class Hub(LoopEntry):
         if self._by_fd.pop(fd, None) is not None:
             self._epoll.unregister(fd)
 
-    def pause(self, listener: _Listener) -> None:
+    def pause(self, listener: Listener) -> None:
         """Accept nothing for a second."""
         self.forget(listener.sock.fileno())
         listener.paused_until = self.clock.monotonic() + _PAUSE_S
         self.note_deadline(listener.paused_until)
 
-    def _add(self, fd: int, ready: _Ready, mask: int) -> None:
+    def _add(self, fd: int, ready: Ready, mask: int) -> None:
         self._by_fd[fd] = ready
         self._epoll.register(fd, mask)
 
@@ -321,8 +258,18 @@ class Hub(LoopEntry):
         """Serve what is ready, at most 64 descriptors a turn."""
         for fd, events in self._epoll.poll(0, _EVENTS):
             ready = self._by_fd.get(fd)
-            if ready is not None:
+            if ready is None:
+                continue
+            try:
                 ready.event(events)
+            except Exception as error:  # noqa: BLE001 - one link must not end the actor and all others
+                self._failed(ready, error)
+
+    def _failed(self, ready: Ready, error: Exception) -> None:
+        self.counters["errors"] += 1
+        _log.error("serving %s failed", type(ready).__name__, exc_info=error)
+        if isinstance(ready, Link):
+            ready.close(f"internal error: {error}")
 
     def tick(self) -> None:
         """Act on deadlines."""

@@ -60,10 +60,11 @@ class Lifeline:
         """Drop the main process's ends, of this lifeline and of those of its other systems, which would keep each other
         alive; to be called once in the first process forked from it."""
         for lifeline in Lifeline._open:
-            lifeline._drop(whole=lifeline is not self)
+            lifeline.drop_ends(whole=lifeline is not self)
         Lifeline._open.clear()
 
-    def _drop(self, whole: bool) -> None:
+    def drop_ends(self, whole: bool) -> None:
+        """Close the main process's ends in this process, or all four."""
         ends = (self._alive_write, self._roll_read, self._alive_read, self._roll_write)
         for end in ends if whole else ends[:2]:
             os.close(end)

@@ -221,7 +221,11 @@ class Link:
             self.close(f"window exceeded: {len(self._out)} bytes wait for a peer that does not read")
             return False
         self.frames_out += 1
-        self._channel.write(data)
+        try:
+            self._channel.write(data)
+        except ssl.SSLError as error:
+            self.close(_tls(error))
+            return False
         self._flush()
         return True
 

@@ -38,7 +38,7 @@ class NodeTransport(TCPTransport):  # type: ignore[misc]
         newest: the transport that was made last, in any process.
         lifeline: set by the main process before it starts the system.
         clock: time for the links.
-        counters: `refused_user`, `oversized`, `bad_ack`, `accept_failed`: what was refused or failed on loopback.
+        counters: `refused_user`, `oversized`, `bad_input`, `bad_ack`, `accept_failed`: what was refused or failed on loopback.
     """
 
     current: ClassVar[NodeTransport | None] = None
@@ -121,12 +121,18 @@ class NodeTransport(TCPTransport):  # type: ignore[misc]
                 incomingSocket.ready()
             incomingSocket.tick()
             return incomingSocket
-        if fileno != -1 and incomingSocket.remainingSize() > MAX_LOCAL_MESSAGE:
+        if fileno != -1 and not 0 <= incomingSocket.remainingSize() <= MAX_LOCAL_MESSAGE:
             self.counters["oversized"] += 1
             _log.warning("closed a loopback connection that announced a message of %d bytes", incomingSocket.remainingSize())
             incomingSocket.close()
             return None
-        return super()._handlePossibleIncoming(incomingSocket, fileno, closed, has_exclusive_flag)
+        try:
+            return super()._handlePossibleIncoming(incomingSocket, fileno, closed, has_exclusive_flag)
+        except Exception:  # noqa: BLE001 - what leaves here ends the actor, or the admin and with it the node
+            self.counters["bad_input"] += 1
+            _log.exception("serving a loopback connection failed")
+            incomingSocket.close()
+            return None
 
     def childResetFileNumList(self) -> list[int]:
         """Descriptors that a forked child must close: else a session that this process closed would stay open."""
