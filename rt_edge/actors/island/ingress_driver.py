@@ -135,15 +135,19 @@ class IngressDriver:
     async def _open_session(self, effect: effects.OpenSession) -> None:
         now = self._clock.monotonic
         try:
-            position, checksum = await self._run(self._store.open_session_checked, effect.lane, effect.session)
+            position, checksum = await self._run(self._open_now, effect)
         except RtEdgeError as error:
             self._do(self._receiver.open_failed(now(), effect.address, effect.lane, error))
             return
         self._do(self._receiver.session_opened(now(), effect.address, effect.lane, position, checksum))
 
+    def _open_now(self, effect: effects.OpenSession) -> tuple[int, int | None]:
+        position = self._store.open_session(effect.lane, effect.session)
+        return position, self._store.checksum(effect.lane)
+
     async def _read(self, effect: effects.ReadStored) -> None:
         try:
-            records = await self._run(self._store.read_records, effect.lane, effect.first, effect.last, effect.max_bytes)
+            records = await self._run(self._store.read, effect.lane, effect.first, effect.last, effect.max_bytes)
         except RtEdgeError as error:
             log.error("ingress cannot read what is stored of %s: %s", effect.lane, error)
             records = []

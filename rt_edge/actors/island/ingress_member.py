@@ -36,7 +36,7 @@ class IngressMember(Member):
         """No stages; opens the store and listens."""
         if self._driver is None:
             self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            store = SqliteStore.open(self._path, self.clock)
+            store = SqliteStore(self._path, self.clock)
             self._driver = IngressDriver(self._node, self._plan, store, self._links, self.clock)
             self._driver.start()
         return Blueprint()

@@ -51,7 +51,11 @@ class IslandRuntime:
         self.clock = clock or SystemClock()
         layout = lay_out(plan)
         loop = asyncio.get_running_loop()
-        self.office = PostOffice(island, layout.of_island(island), loop.call_soon, dispatch)
+
+        def soon(call: Callable[[], None]) -> None:
+            loop.call_soon(call)
+
+        self.office = PostOffice(island, layout.of_island(island), soon, dispatch)
         self.links = links
         random = SystemRandom()
         data = Path(plan.node.data)

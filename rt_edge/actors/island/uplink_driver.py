@@ -27,6 +27,8 @@ from rt_edge.uplink.sender import Sender
 
 log = logging.getLogger(__name__)
 
+Write = effects.Confirm | effects.SentThrough | effects.Release | effects.StoreKnown
+
 
 class UplinkDriver:
     """One uplink's delivery, on the island's loop.
@@ -220,15 +222,15 @@ class UplinkDriver:
             records = await self._worker.run(self._worker.spool.read, want.lane, want.after, want.max_bytes, want.max_records)
         except RtEdgeError as error:
             log.error("uplink %s cannot read its spool: %s", self._name, error)
-            self._do(self._sender.read_failed(self._clock.monotonic(), want.lane, error))
+            self._do(self._sender.read_failed(self._clock.monotonic(), want.lane, want.request, error))
             return
-        self._do(self._sender.read_done(self._clock.monotonic(), want.lane, records))
+        self._do(self._sender.read_done(self._clock.monotonic(), want.lane, want.request, records))
 
     async def _renumber(self, effect: effects.NewEpoch) -> None:
         try:
             state = await self._worker.run(self._renumber_now, effect)
         except RtEdgeError as error:
-            self._do(self._sender.read_failed(self._clock.monotonic(), effect.lane, error))
+            self._do(self._sender.renumber_failed(self._clock.monotonic(), effect.lane, error))
             return
         self._do(self._sender.renumbered(self._clock.monotonic(), effect.lane, state))
 
@@ -238,18 +240,18 @@ class UplinkDriver:
         lane = self._worker.spool.renumber(effect.lane, effect.epoch, gap, effect.stored)
         return LaneState(lane.id, lane.last, lane.confirmed, lane.checksum)
 
-    async def _write(self, effect: effects.Confirm | effects.SentThrough | effects.StoreKnown) -> None:
+    async def _write(self, effect: Write) -> None:
         try:
             await self._worker.run(self._write_now, effect)
         except RtEdgeError as error:
             self.counters["spool-errors"] += 1
             log.error("uplink %s: %s", self._name, error)
 
-    def _write_now(self, effect: effects.Confirm | effects.SentThrough | effects.StoreKnown) -> None:
+    def _write_now(self, effect: Write) -> None:
         spool = self._worker.spool
         if isinstance(effect, effects.Confirm):
             spool.confirm(effect.lane, effect.number, effect.checksum)
-        elif isinstance(effect, effects.SentThrough):
+        elif isinstance(effect, effects.SentThrough | effects.Release):
             spool.sent_through(effect.lane, effect.number)
         else:
             spool.remember_store(effect.store)
