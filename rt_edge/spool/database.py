@@ -117,6 +117,8 @@ def create_tables(conn: sqlite3.Connection) -> None:
 @contextmanager
 def transaction(conn: sqlite3.Connection) -> Iterator[None]:
     """All or nothing. After an error the transaction is rolled back; the error is the caller's."""
+    if conn.in_transaction:
+        conn.execute("ROLLBACK")  # an earlier one could not be rolled back
     conn.execute("BEGIN IMMEDIATE")
     try:
         yield
