@@ -9,8 +9,8 @@ from rt_edge.data.chunk import CHUNK_ELEMENTS, Chunk, join
 from rt_edge.streams.stage import IN, OUT, Hold, Inlet, ReceiptUse, StageLogic, Supervision
 from rt_edge.streams.stages._common import (
     Combining,
+    OnError,
     OutboxLogic,
-    UserCode,
     bare,
     intake,
     named,
@@ -19,7 +19,7 @@ from rt_edge.streams.stages._common import (
 )
 
 
-class Fold(UserCode, Combining, frozen=True):
+class Fold(Combining, frozen=True, kw_only=True):
     """Emits the result of folding all elements, once.
 
     Emits when: upstream completes.
@@ -31,12 +31,19 @@ class Fold(UserCode, Combining, frozen=True):
     Attributes:
         zero: the first state; must not be changed by `function`, as all runs share it.
         function: (state, element) -> state.
+        on_error: stop, resume or restart; see `UserCode`.
     """
 
     receipts: ClassVar[ReceiptUse] = ReceiptUse.HOLD
 
     zero: Any
     function: Callable[[Any, Any], Any]
+    on_error: OnError = "stop"
+
+    @property
+    def supervision(self) -> Supervision:
+        """By `on_error`."""
+        return Supervision(self.on_error)
 
     def holds(self) -> Hold:
         """Every element until the end, unless it settles early."""

@@ -66,10 +66,14 @@ class GroupLogic(OutboxLogic):
         self.proceed()
 
     def emit(self, n: int) -> None:
-        """Make one list of the first `n` elements held."""
+        """Emit one list of the first `n` elements held."""
+        self.out.put(self.group(n))
+
+    def group(self, n: int) -> Chunk:
+        """One list of the first `n` elements held."""
         parts, self.held = take_parts(self.held, n)
         self.n -= n
-        self.out.put(join([[item for part in parts for item in part.items]], parts))
+        return join([[item for part in parts for item in part.items]], parts)
 
     def on_upstream_finish(self, inlet: Inlet) -> None:
         """The last list may be short."""
@@ -85,6 +89,4 @@ class GroupLogic(OutboxLogic):
 
     def residue(self) -> list[Chunk]:
         """Full lists, then a short one."""
-        if self.n:
-            self.emit(self.n)
-        return super().residue()
+        return super().residue() + ([self.group(self.n)] if self.n else [])

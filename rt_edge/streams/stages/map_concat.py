@@ -93,6 +93,8 @@ class _Logic(ElementLogic):
                 self._expand(self._raw.popleft())
             else:
                 break
+        if not self.is_free(OUT):
+            self.pull_again(OUT)  # go on when what was pushed has been taken
         if self._raw or self._iterator is not None or self._out:
             return
         if self._finished:

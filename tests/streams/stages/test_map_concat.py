@@ -1,0 +1,92 @@
+"""map_concat: contract and own cases."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import count
+from typing import Any
+
+import pytest
+
+from rt_edge.data.receipt import Failed, Stored
+from rt_edge.streams.stages.map_concat import BLOCK, MapConcat
+from rt_edge.testkit.probes import StageBench
+from rt_edge.testkit.stage_contract import SupervisionContract, raising
+
+
+class TestMapConcat(SupervisionContract):
+    def make(self) -> MapConcat:
+        return MapConcat(lambda x: iter(range(x * 7 % 150)) if x % 4 else [])
+
+    def expected(self, inputs: list[list[Any]]) -> list[list[Any]]:
+        return [[y for x in inputs[0] for y in (range(x * 7 % 150) if x % 4 else ())]]
+
+    def make_failing(self, on_error: Any) -> MapConcat:
+        return MapConcat(raising(lambda x: [x]), on_error=on_error)
+
+
+def counting(pulled: list[int]) -> Iterator[int]:
+    """Counts without end; notes what was taken."""
+    for n in count():
+        pulled.append(n)
+        yield n
+
+
+@pytest.mark.parametrize("tracked", [True, False])
+def test_iterator_is_pulled_as_far_as_wanted_when_it_is_endless(tracked: bool) -> None:
+    """Expansion is lazy: with receipts to the end of a block, without to the element."""
+    pulled: list[int] = []
+    with StageBench(MapConcat(lambda _: counting(pulled)), tracked=tracked) as bench:
+        bench.sink.request(3)
+        bench.source.send("x")
+        bench.sink.expect_next(0, 1, 2)
+        assert len(pulled) == (BLOCK if tracked else 3)
+        bench.sink.request(BLOCK)
+        bench.sink.expect_next(*range(3, BLOCK + 3))
+        assert len(pulled) == (2 * BLOCK if tracked else BLOCK + 3)
+        bench.sink.cancel()
+        assert bench.source.ended
+
+
+def test_marks_do_not_depend_on_demand_when_an_expansion_is_long() -> None:
+    """The same element expands to the same marks under any demand, all different, so a durable end can know them again."""
+    runs = []
+    for demand in (1, 7, 500):
+        with StageBench(MapConcat(lambda _: range(200)), keep=True) as bench:
+            while bench.sink.received != list(range(200)):
+                bench.sink.request(demand)
+                if not bench.source.sent:
+                    bench.source.send("x")
+            marks = [mark for chunk in bench.sink.held for mark in chunk.marks or ()]
+            runs.append(marks)
+            assert len(set(marks)) == 200
+    assert runs[0] == runs[1] == runs[2]
+
+
+def test_element_is_settled_when_its_last_part_is() -> None:
+    """The outcome of an expanded element comes with the last of its parts, and is failed if one of them failed."""
+    with StageBench(MapConcat(range), keep=True) as bench:
+        bench.sink.request(300)
+        bench.source.send(100, 2)
+        bench.source.complete()
+        bench.sink.expect_next(*range(100), 0, 1)
+        *chunks, last = bench.sink.held
+        last.cut(1)[0].fail(ValueError())
+        for chunk in [*chunks, last]:
+            chunk.settle()
+        assert [type(bench.source.outcomes.by_mark[mark]) for mark in (0, 1)] == [Stored, Failed] or len(chunks) == 0
+        bench.sink.expect_complete()
+
+
+def test_parts_before_stand_when_an_iterator_raises_on_its_way() -> None:
+    """An iterator that raises fails its element; what it gave before has gone out, the next element is expanded."""
+
+    def broken(n: int) -> Iterator[int]:
+        yield from range(n)
+        raise ValueError("broken off")
+
+    with StageBench(MapConcat(lambda n: broken(n) if n > 5 else range(n), on_error="resume")) as bench:
+        bench.sink.request(300)
+        bench.source.send(100, 2)
+        bench.sink.expect_next(*range(BLOCK), 0, 1)
+        assert bench.source.outcomes.failed() == [0]

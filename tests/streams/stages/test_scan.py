@@ -1,0 +1,41 @@
+"""scan: contract and own cases."""
+
+from __future__ import annotations
+
+from itertools import accumulate
+from typing import Any
+
+from rt_edge.streams.stages.scan import Scan
+from rt_edge.testkit.probes import StageBench
+from rt_edge.testkit.stage_contract import BAD, SupervisionContract, raising
+
+
+class TestScan(SupervisionContract):
+    def make(self) -> Scan:
+        return Scan(100, lambda a, x: a + x)
+
+    def expected(self, inputs: list[list[Any]]) -> list[list[Any]]:
+        return [list(accumulate(inputs[0], initial=100))]
+
+    def test_nothing_is_emitted_when_nothing_is_wanted(self) -> None:
+        """Zero too waits for demand."""
+        super().test_nothing_is_emitted_when_nothing_is_wanted()
+
+    def make_failing(self, on_error: Any) -> Scan:
+        return Scan(100, raising(lambda a, x: a + x), on_error=on_error)
+
+    def after_failure(self, inputs: list[Any], on_error: str) -> list[Any]:
+        if on_error != "restart" or BAD not in inputs:
+            return list(accumulate([x for x in inputs if x != BAD], initial=100))
+        place = inputs.index(BAD)
+        return [*accumulate(inputs[:place], initial=100), *list(accumulate(inputs[place + 1 :], initial=100))[1:]]
+
+
+def test_zero_is_emitted_when_upstream_completes_before_any_demand() -> None:
+    """An empty stream has one state."""
+    with StageBench(Scan(0, lambda a, x: a + x)) as bench:
+        bench.source.complete()
+        bench.sink.expect_no_signal()
+        bench.sink.request(1)
+        bench.sink.expect_next(0)
+        bench.sink.expect_complete()
