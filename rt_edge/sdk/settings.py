@@ -204,11 +204,16 @@ SecretField = Annotated[
                 {"type": "string"},
                 {
                     "type": "object",
-                    "properties": {"file": {"type": "string"}},
+                    "properties": {"file": {"type": "string", "description": "File with the secret."}},
                     "required": ["file"],
                     "additionalProperties": False,
                 },
-                {"type": "object", "properties": {"env": {"type": "string"}}, "required": ["env"], "additionalProperties": False},
+                {
+                    "type": "object",
+                    "properties": {"env": {"type": "string", "description": "Environment variable."}},
+                    "required": ["env"],
+                    "additionalProperties": False,
+                },
             ],
             "examples": [{"file": "/run/credentials/rt-edge/mqtt"}, {"env": "MQTT_PASSWORD"}],
         },

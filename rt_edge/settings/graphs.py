@@ -71,7 +71,8 @@ class GraphReader:
             self._short(value["steps"], (*path, "steps"))
         elif isinstance(value, dict):
             self._known_keys(value, path, ("nodes", "wires", "island", "steps"))
-            self._general(value, path)
+            if self.sound or "nodes" in value:
+                self._general(value, path)
         else:
             self._short(value, path)
         model = GraphModel(tuple(self.nodes.values()), tuple(self.wires))
@@ -263,7 +264,7 @@ class GraphReader:
         for wrong in self.catalogue.check(step.kind, properties).errors:
             # with the shorthand, the property's name is not in the file
             short = wrong.path and not (isinstance(step.value, dict) and wrong.path[0] in step.value)
-            self._error((*step.path, *(wrong.path[1:] if short else wrong.path)), wrong.message, wrong.hint)
+            self._error((*step.path, *(wrong.path[1:] if short else wrong.path)), wrong.message, wrong.hint, key=wrong.unknown)
         return self._add(step, step.id or step.kind, properties, step.path, exact=exact or step.id is not None)
 
     def _add(self, step: Step, node_id: str, properties: dict[str, Any], path: Path, *, exact: bool = False) -> str:

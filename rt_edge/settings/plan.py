@@ -48,6 +48,9 @@ class AdapterPlan(msgspec.Struct, frozen=True):
     settings: dict[str, Any]
     capability: Capability | None = None
 
+    def __repr__(self) -> str:
+        return f"AdapterPlan({self.kind!r}, {self.frozen()!r})"  # masks secrets
+
     def frozen(self) -> Frozen:
         """The settings as the immutable object that an adapter's constructor and `capability` take."""
         frozen: Frozen = freeze(self.settings)

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+from pydantic.json_schema import GenerateJsonSchema
+
 from rt_edge.data.errors import ConfigError
-from rt_edge.data.units import show_duration
+from rt_edge.data.units import Duration, Size, show_duration
+from rt_edge.sdk.address import Address
 from rt_edge.sdk.registry import Registry
-from rt_edge.sdk.settings import DURATION_PATTERN, NAME_PATTERN
+from rt_edge.sdk.settings import NAME_PATTERN
 from rt_edge.settings.adapters import COMMON
 from rt_edge.settings.sections import FileSections
 from rt_edge.streams.catalogue import Catalogue
@@ -28,6 +31,18 @@ _NODE_ID = {"type": "string", "pattern": r"^[a-z0-9]([a-z0-9_-]{0,62}[a-z0-9])?$
 _ISLAND = {**_NAMES, "description": COMMON["island"]}
 
 
+class _Generator(GenerateJsonSchema):
+    """Writes defaults as a user writes them."""
+
+    def encode_default(self, dft: Any) -> Any:
+        """`20ms` for a Duration, bytes for a Size, `host:port` for an Address."""
+        if isinstance(dft, Duration):
+            return show_duration(dft)
+        if isinstance(dft, Size):
+            return int(dft)
+        return str(dft) if isinstance(dft, Address) else super().encode_default(dft)
+
+
 def whole_schema(registry: Registry, catalogue: Catalogue) -> dict[str, Any]:
     """The schema.
 
@@ -35,16 +50,16 @@ def whole_schema(registry: Registry, catalogue: Catalogue) -> dict[str, Any]:
         registry: an adapter kind that is not installed is accepted with any settings.
         catalogue: kinds of stages.
     """
-    schema = FileSections.model_json_schema(ref_template="#/$defs/{model}")
+    schema = FileSections.model_json_schema(ref_template="#/$defs/{model}", schema_generator=_Generator)
     definitions: dict[str, Any] = schema.setdefault("$defs", {})
     properties = schema["properties"]
     properties["adapters"]["additionalProperties"] = _adapters(registry, definitions)
     properties["graphs"]["additionalProperties"] = {"$ref": "#/$defs/Graph"}
     definitions |= _graphs(catalogue)
-    for section in ("adapters", "graphs", "uplinks", "stores"):
+    for section in ("adapters", "graphs"):
         properties[section].pop("patternProperties", None)
         properties[section]["propertyNames"] = _NAMES
-    _durations(schema)
+    _strict_names(schema)
     return {"$schema": SCHEMA_ID, **schema, "title": "rt-edge node"}
 
 
@@ -66,7 +81,7 @@ def _adapter(kind: str, registry: Registry, definitions: dict[str, Any]) -> dict
         model = registry.load(kind).settings_model()
     except (ConfigError, ImportError) as error:
         return {"type": "object", "description": f"Not installed here: {error}", "properties": common}
-    schema: dict[str, Any] = model.model_json_schema(ref_template=f"#/$defs/{kind}.{{model}}")
+    schema: dict[str, Any] = model.model_json_schema(ref_template=f"#/$defs/{kind}.{{model}}", schema_generator=_Generator)
     definitions |= {f"{kind}.{name}": inner for name, inner in schema.pop("$defs", {}).items()}
     if "properties" not in schema:  # pydantic puts a recursive model behind a reference
         return schema
@@ -109,14 +124,16 @@ def _graphs(catalogue: Catalogue) -> dict[str, Any]:
     }
 
 
-def _durations(schema: Any) -> None:
-    """Defaults of durations as they are written."""
+def _strict_names(schema: Any) -> None:
+    """Mappings from names: pydantic lets keys that are no names pass unchecked; here they are errors."""
     if isinstance(schema, dict):
-        default = schema.get("default")
-        if schema.get("pattern") == DURATION_PATTERN and isinstance(default, (int, float)):
-            schema["default"] = show_duration(default)
+        patterns = schema.get("patternProperties")
+        if isinstance(patterns, dict) and len(patterns) == 1 and "additionalProperties" not in schema:
+            del schema["patternProperties"]
+            ((pattern, inner),) = patterns.items()
+            schema |= {"additionalProperties": inner, "propertyNames": {"type": "string", "pattern": pattern}}
         for inner in schema.values():
-            _durations(inner)
+            _strict_names(inner)
     elif isinstance(schema, list):
         for inner in schema:
-            _durations(inner)
+            _strict_names(inner)

@@ -197,7 +197,7 @@ def _load(point: EntryPoint) -> type[Stage]:
 def _unknown(kind: str, name: str, fields: Mapping[str, Any]) -> PropertyError:
     if not fields:
         return PropertyError((name,) if name else (), f"`{kind}` has no properties", f"write `{kind}` alone")
-    return PropertyError((name,), f"`{kind}` has no property {name!r}", nearest_hint(name, fields))
+    return PropertyError((name,), f"`{kind}` has no property {name!r}", nearest_hint(name, fields), unknown=True)
 
 
 def _field_doc(stage: type[Stage], name: str) -> str:

@@ -31,11 +31,15 @@ _AT = re.compile(r" - at `[^`]*`\Z")
 
 
 class PropertyError(NamedTuple):
-    """What is wrong with a property; `path` leads to it from the node's properties, empty for the node as a whole."""
+    """What is wrong with a property; `path` leads to it from the node's properties, empty for the node as a whole.
+
+    `unknown`: there is no such property, so its name is wrong, not its value.
+    """
 
     path: tuple[str | int, ...]
     message: str
     hint: str = ""
+    unknown: bool = False
 
     def __str__(self) -> str:
         where = ".".join(str(p) for p in self.path)

@@ -1,0 +1,140 @@
+"""Graphs as written, and the model that comes of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from rt_edge.settings.draft import Draft
+from rt_edge.settings.load import Checked
+from rt_edge.settings.plan import NodePlan
+from rt_edge.settings.report import Report
+from rt_edge.streams.model import GraphModel, GraphProblem
+
+HEAD = """\
+node: {id: a}
+adapters:
+  plc.1: {kind: bus, channel: {serial: /dev/s1}}
+  post: {kind: post, channel: {serial: /dev/s2}}
+uplinks: {hq: {peers: ["127.0.0.1:1900"]}}
+stores: {s: {kind: sqlite}}
+graphs:
+  g:
+"""
+
+
+def _graph(checked: Checked) -> GraphModel:
+    assert checked.errors == ()
+    assert checked.plan is not None
+    return checked.plan.graphs["g"]
+
+
+def _wires(graph: GraphModel) -> list[str]:
+    return [str(wire) for wire in graph.wires]
+
+
+def test_wires_steps_in_order_when_they_are_a_list(check: Callable[..., Checked]) -> None:
+    """A list is a chain; each step is a graph node called like its kind, ends like what they name."""
+    graph = _graph(
+        check(
+            HEAD + "    - from: plc.1\n    - filter: a > 1\n    - filter: {where: b > 1}\n    - band: {field: c}\n    - to: hq\n"
+        )
+    )
+    assert [(n.id, n.kind) for n in graph.nodes] == [
+        ("plc-1", "from"),
+        ("filter", "filter"),
+        ("filter-2", "filter"),
+        ("band", "band"),
+        ("hq", "to"),
+    ]
+    assert graph.nodes[1].properties == {"where": "a > 1"}
+    assert graph.nodes[0].properties == {"name": "plc.1"}
+    assert _wires(graph) == [
+        "plc-1.out -> filter.in",
+        "filter.out -> filter-2.in",
+        "filter-2.out -> band.in",
+        "band.out -> hq.in",
+    ]
+
+
+def test_merges_and_broadcasts_when_ends_are_several(check: Callable[..., Checked]) -> None:
+    """`from: [a, b]` is merged, `to: [a, b]` gets everything each."""
+    graph = _graph(check(HEAD + "    - from: [plc.1, post]\n    - to: [hq, s, post]\n"))
+    assert [n.id for n in graph.nodes] == ["plc-1", "post", "merge", "broadcast", "hq", "s", "post-2"]
+    assert graph.node("broadcast").properties == {"count": 3}
+    assert _wires(graph) == [
+        "plc-1.out -> merge.in0",
+        "post.out -> merge.in1",
+        "merge.out -> broadcast.in",
+        "broadcast.out0 -> hq.in",
+        "broadcast.out1 -> s.in",
+        "broadcast.out2 -> post-2.in",
+    ]
+
+
+def test_takes_ids_and_positions_when_steps_say_them(check: Callable[..., Checked]) -> None:
+    """A step may have a name of its own and a place in the window."""
+    graph = _graph(check(HEAD + "    - from: plc.1\n    - {filter: a > 1, id: hot, at: [10, 20.5]}\n    - to: hq\n"))
+    assert graph.node("hot").position == (10.0, 20.5)
+
+
+def test_wires_free_ports_when_wires_name_nodes_only(check: Callable[..., Checked]) -> None:
+    """In the general form an end without a port takes the next free one; a chain is several wires."""
+    text = HEAD + (
+        "    nodes:\n"
+        "      p: {from: plc.1}\n"
+        "      split: {broadcast: 2}\n"
+        "      hot: {filter: a > 1, at: [1, 2]}\n"
+        "      join: merge\n"
+        "      up: {to: hq}\n"
+        "    wires:\n"
+        "      - p -> split -> hot -> join\n"
+        "      - split.out1 -> join.in1\n"
+        "      - join -> up\n"
+    )
+    assert _wires(_graph(check(text))) == [
+        "p.out -> split.in",
+        "split.out0 -> hot.in",
+        "hot.out -> join.in0",
+        "split.out1 -> join.in1",
+        "join.out -> up.in",
+    ]
+
+
+def test_is_the_same_graph_when_the_list_stands_under_steps(check: Callable[..., Checked]) -> None:
+    """`steps` beside `island` is the list."""
+    short = _graph(check(HEAD + "    - from: plc.1\n    - to: hq\n"))
+    checked = check(HEAD + "    island: x\n    steps:\n      - from: plc.1\n      - to: hq\n", memory=8 * 10**9)
+    assert _graph(checked) == short
+    assert checked.plan is not None
+    assert checked.plan.islands["island-x"] == ("graph/g",)
+
+
+@pytest.mark.parametrize(
+    ("problem", "place"),
+    [
+        (GraphProblem("x", node="filter"), "10:15"),
+        (GraphProblem("x", node="filter", property="where"), "10:7"),
+        (GraphProblem("x", wire=1), "11:11"),
+        (GraphProblem("x"), "8:3"),
+    ],
+)
+def test_has_a_line_when_a_later_check_finds_an_error_in_a_graph(
+    check: Callable[..., Checked], problem: GraphProblem, place: str
+) -> None:
+    """The planner names a graph node, a property or a wire, and the error gets the line it was written in."""
+
+    def planner(plan: NodePlan, draft: Draft, report: Report) -> None:
+        assert draft.adapters["plc.1"].capability.delivery == "polled"
+        report.graph_error("g", problem)
+
+    checked = check(HEAD + "    - from: plc.1\n    - filter: a > 1\n    - to: hq\n", checks=[planner])
+    assert [f"{e.place.line}:{e.place.column}" for e in checked.errors] == [place]
+    assert checked.plan is None
+
+
+def test_warns_when_something_is_used_by_no_graph(check: Callable[..., Checked]) -> None:
+    """An adapter, uplink or store that nothing uses is probably a slip."""
+    checked = check(HEAD + "    - from: plc.1\n    - to: hq\n")
+    assert [w.path for w in checked.warnings] == ["adapters > post", "stores > s"]
