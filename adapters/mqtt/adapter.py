@@ -63,6 +63,7 @@ class MqttAdapter(DeviceAdapter):
         self._transport: Transport | None = None
         self._sink: MqttSink | None = None
         self._memory: SessionFile | None = None
+        self._peer = ""
         # one more than a broker may send that keeps to the window: reading stops only for one that does not
         self._inbox = Inbox(max(settings.inbox.messages, window_of(settings) + 1), settings.inbox.bytes, settings.inbox.qos0)
         self._decoder = Decoder(settings, context, keyed(settings))
@@ -103,16 +104,18 @@ class MqttAdapter(DeviceAdapter):
         """See the base class."""
         if self._transport is not None:
             return
-        memory = self._memory = self._memory or SessionFile(self.context.data)
+        memory = self._memory = self._remember()
         if memory.damaged:
             self.context.log("warning", "the session file was damaged and is made anew", reason=memory.damaged)
             memory.damaged = ""
         options = self._connect_options(memory)
+        self._peer = f"{options.host}:{options.port} {options.client_id}"
         self._opening, self._early = True, None
         transport = self._transport = self._make_transport(options, self)
         try:
             connected = await transport.connect()
-            self._resume_session(connected, f"{options.host}:{options.port} {options.client_id}", memory)
+            if self._early is not None:
+                raise self._early
             await self._subscribe(transport, memory)
             if self.settings.publish is not None:
                 self._sink = self._make_sink(transport, connected)
@@ -120,8 +123,10 @@ class MqttAdapter(DeviceAdapter):
                 await self._say(transport, self.settings.birth)
             if self._early is not None:
                 raise self._early
-        except BaseException:
+        except BaseException as error:
             await self.close()
+            if isinstance(error, OSError):
+                raise TransientError(f"the session file in {self.context.data} cannot be written: {error.strerror}") from None
             raise
         finally:
             self._opening = False
@@ -148,10 +153,21 @@ class MqttAdapter(DeviceAdapter):
             will=None if settings.will is None else _words(settings.will),
         )
 
-    def _resume_session(self, connected: Connected, peer: str, memory: SessionFile) -> None:
-        """Everything that hangs on whether the broker still has our session; before anything is emitted."""
+    def _remember(self) -> SessionFile:
+        try:
+            return self._memory or SessionFile(self.context.data)
+        except OSError as error:
+            raise TransientError(f"the session file in {self.context.data} cannot be written: {error.strerror}") from None
+
+    def on_connected(self, connected: Connected) -> None:
+        """From the transport: everything that hangs on whether the broker still has our session, before its first message."""
+        assert self._memory is not None
         self._session_present = connected.session_present
-        token = memory.connected(peer, connected.session_present)
+        try:
+            token = self._memory.connected(self._peer, connected.session_present)
+        except OSError as error:
+            self._early = TransientError(f"the session file in {self.context.data} cannot be written: {error.strerror}")
+            return
         if connected.session_present:
             # what was not acknowledged comes again, whole: our copies would only come twice
             self._inbox_forget()
@@ -323,8 +339,7 @@ class MqttAdapter(DeviceAdapter):
 
     async def probe(self) -> ProbeResult:
         """Connect under another client id with an empty session, and leave: the session of the running node is not touched."""
-        memory = SessionFile(self.context.data)
-        options = self._connect_options(memory)
+        options = self._connect_options(self._remember())
         options = replace(options, client_id=f"{options.client_id}-probe", clean=True, session_expiry=0, will=None)
         transport = self._make_transport(options, _Deaf())
         try:
@@ -355,6 +370,9 @@ def keyed(settings: Any) -> bool:
 
 class _Deaf:
     """Listener of a probe."""
+
+    def on_connected(self, connected: Connected) -> None:
+        """`connect` says it."""
 
     def on_messages(self, messages: list[Message]) -> bool:
         """Nothing is subscribed."""

@@ -115,6 +115,10 @@ class Connected(msgspec.Struct, frozen=True):
 class Listener(Protocol):
     """Who is told what the transport sees; all calls come from the event loop."""
 
+    def on_connected(self, connected: Connected) -> None:
+        """The CONNACK came; before any message, since the broker sends again at once what was not acknowledged."""
+        ...
+
     def on_messages(self, messages: list[Message]) -> bool:
         """Messages in order of arrival, at most `BATCH`; True: read on, False: stop reading until `resume`."""
         ...

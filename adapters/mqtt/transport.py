@@ -310,15 +310,15 @@ class PahoTransport:
             return
         if getattr(properties, "ServerKeepAlive", None) == 0:
             client._keepalive = self._options.keepalive  # noqa: SLF001  # paho takes 0 for "every PINGREQ is overdue"
-        self._connack.set_result(
-            Connected(
-                session_present=flags.session_present,
-                send_quota=getattr(properties, "ReceiveMaximum", 65535),
-                max_packet=getattr(properties, "MaximumPacketSize", 0),
-                max_qos=getattr(properties, "MaximumQoS", 2),
-                session_expiry=getattr(properties, "SessionExpiryInterval", None),
-            )
+        connected = Connected(
+            session_present=flags.session_present,
+            send_quota=getattr(properties, "ReceiveMaximum", 65535),
+            max_packet=getattr(properties, "MaximumPacketSize", 0),
+            max_qos=getattr(properties, "MaximumQoS", 2),
+            session_expiry=getattr(properties, "SessionExpiryInterval", None),
         )
+        self._listener.on_connected(connected)
+        self._connack.set_result(connected)
 
     def _on_disconnect(self, client: Any, userdata: Any, flags: Any, reason: Any, properties: Any) -> None:
         if not self._established and self._connack is not None and self._connack.done():
