@@ -11,7 +11,7 @@ import logging
 from collections import deque
 from collections.abc import Callable
 from threading import Lock
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 from rt_edge.data.chunk import CHUNK_ELEMENTS, Chunk
 from rt_edge.data.errors import SpecViolation, StreamError
@@ -46,7 +46,7 @@ class Inward:
         self.asked = 0
         self._came = 0
         self._items: deque[Any] = deque(maxlen=window)
-        self._end: BaseException | bool | None = None  # the last signal; True: on_complete
+        self._end: BaseException | Literal[True] | None = None  # the last signal; True: on_complete
         self._over = False
         self._told = False
         self._subscription: Subscription | None = None
@@ -122,7 +122,7 @@ class Inward:
         items = self._items
         return [items.popleft() for _ in range(min(n, len(items)))]
 
-    def look(self) -> BaseException | bool | None:
+    def look(self) -> BaseException | Literal[True] | None:
         """The last signal, if it has come: True for on_complete. From now on the island is told again."""
         with self._lock:
             self._told = False
@@ -149,7 +149,7 @@ class Inward:
         if subscription is not None and (ended is None or isinstance(ended, SpecViolation)):
             _quietly(call_cancel, subscription)
 
-    def _last(self, end: BaseException | bool) -> None:
+    def _last(self, end: BaseException | Literal[True]) -> None:
         with self._lock:
             if self._over or self._end is not None:
                 return
@@ -239,7 +239,7 @@ class _Logic(StageLogic):
         elif end is not None and not self._end.waiting:
             self._finish(end)
 
-    def _finish(self, end: BaseException | bool) -> None:
+    def _finish(self, end: BaseException | Literal[True]) -> None:
         if isinstance(end, BaseException):
             self.fail_stage(end)
         else:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from threading import Lock
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 from rt_edge.data.chunk import Chunk
 from rt_edge.data.errors import SpecViolation, StreamError
@@ -43,7 +43,7 @@ class Outward:
         self._subscriber: Subscriber[Any] | None = None
         self._demand = 0  # asked for, and the island does not know
         self._refused: BaseException | None = None  # the stream has to end with this error
-        self._end: BaseException | bool | None = None  # how the run ended before there was a subscriber; True: well
+        self._end: BaseException | Literal[True] | None = None  # how the run ended before there was a subscriber; True: well
         self._over = False
         self._told = False  # the island is going to look
         self._wake: Callable[[], None] = _nothing

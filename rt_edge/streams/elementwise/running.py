@@ -44,13 +44,11 @@ class OpenPorts(NamedTuple):
 
 def open_ports(blueprint: Blueprint) -> OpenPorts:
     """What is not wired."""
-    targets = {(edge.target, edge.inlet.index) for edge in blueprint.edges}
-    sources = {(edge.source, edge.outlet.index) for edge in blueprint.edges}
-    inlets = [(name, p.index) for name, stage in blueprint.nodes.items() for p in stage.inlets if (name, p.index) not in targets]
-    outlets = [
-        (name, p.index) for name, stage in blueprint.nodes.items() for p in stage.outlets if (name, p.index) not in sources
-    ]
-    return OpenPorts(inlets, outlets)
+    wired_in = {(edge.target, edge.inlet.index) for edge in blueprint.edges}
+    wired_out = {(edge.source, edge.outlet.index) for edge in blueprint.edges}
+    inlets = [(name, port.index) for name, stage in blueprint.nodes.items() for port in stage.inlets]
+    outlets = [(name, port.index) for name, stage in blueprint.nodes.items() for port in stage.outlets]
+    return OpenPorts([p for p in inlets if p not in wired_in], [p for p in outlets if p not in wired_out])
 
 
 def expect_open(blueprint: Blueprint, inlets: int, outlets: int, what: str) -> OpenPorts:
