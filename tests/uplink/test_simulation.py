@@ -1,4 +1,4 @@
-"""The delivery protocol in seeded worlds: nothing lost, nothing doubled, and it ends; and the simulation sees when it is broken."""
+"""The delivery protocol in seeded worlds: nothing lost, nothing doubled, it ends; and the simulation sees when it is broken."""
 
 from __future__ import annotations
 
