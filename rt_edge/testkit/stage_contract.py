@@ -99,7 +99,8 @@ class StageContract:
             for sink in bench.sinks:
                 sink.request(100)
             bench.advance(HOUR)
-            self._compare([sink.received for sink in bench.sinks], self.expected([[] for _ in bench.sources]))
+            if self.lossless:
+                self._compare([sink.received for sink in bench.sinks], self.expected([[] for _ in bench.sources]))
             assert all(sink.completed for sink in bench.sinks)
 
     def test_nothing_is_emitted_when_nothing_is_wanted(self) -> None:

@@ -105,9 +105,7 @@ class _Logic(StageLogic):
         self._out.settle_rest(error)
 
     def residue(self) -> list[Chunk]:
-        first = self._out.take_all()
-        self._release()
-        return first + self._out.take_all()
+        return self._out.take_all() + self._take_waiting()
 
     def _absorb(self, chunk: Chunk) -> None:
         raise NotImplementedError
@@ -116,7 +114,11 @@ class _Logic(StageLogic):
         raise NotImplementedError
 
     def _release(self) -> None:
-        """Put what waits into the outbox."""
+        for chunk in self._take_waiting():
+            self._out.put(chunk)
+
+    def _take_waiting(self) -> list[Chunk]:
+        """What waits, which is nothing afterwards."""
         raise NotImplementedError
 
 
@@ -145,12 +147,11 @@ class _Latest(_Logic):
     def _is_waiting(self) -> bool:
         return bool(self._waiting)
 
-    def _release(self) -> None:
+    def _take_waiting(self) -> list[Chunk]:
         waiting, self._waiting = list(self._waiting.values()), {}
         if waiting and all(piece.receipt is None for piece in waiting):
-            waiting = [Chunk([piece.items[0] for piece in waiting])]
-        for piece in waiting:
-            self._out.put(piece)
+            return [Chunk([piece.items[0] for piece in waiting])]
+        return waiting
 
     def on_stop(self, error: BaseException | None) -> None:
         super().on_stop(error)
@@ -191,11 +192,10 @@ class _Aggregating(_Logic):
     def _is_waiting(self) -> bool:
         return bool(self._state)
 
-    def _release(self) -> None:
-        if self._state:
-            state, parts = self._state, self._parts
-            self._state, self._parts = [], []
-            self._out.put(join(state, parts))
+    def _take_waiting(self) -> list[Chunk]:
+        state, parts = self._state, self._parts
+        self._state, self._parts = [], []
+        return [join(state, parts)] if state else []
 
     def on_stop(self, error: BaseException | None) -> None:
         super().on_stop(error)

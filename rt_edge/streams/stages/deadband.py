@@ -11,7 +11,7 @@ from rt_edge.data.chunk import Chunk
 from rt_edge.data.errors import ConfigError
 from rt_edge.data.reading import Reading, is_gap
 from rt_edge.data.units import Duration
-from rt_edge.streams.expression.functions import is_number
+from rt_edge.streams.expression.functions import is_nan, is_number
 from rt_edge.streams.stage import IN, OUT, Inlet, Stage, StageLogic
 from rt_edge.streams.stages._common import OutboxLogic, at_least
 
@@ -138,7 +138,7 @@ class _Logic(OutboxLogic):
         for name in self._fields:
             old, new = last.fields.get(name), reading.fields.get(name)
             if not (is_number(old) and is_number(new)):
-                if type(old) is not type(new) or (old != new and old == old):
+                if type(old) is not type(new) or (old != new and not (is_nan(old) and is_nan(new))):
                     return True
                 continue
             change = abs(new - old)  # type: ignore[operator]  # numbers, both

@@ -1,0 +1,93 @@
+"""foreach, collect, fold, ignore and settling sinks."""
+
+from __future__ import annotations
+
+import operator
+from typing import Any
+
+import pytest
+
+from rt_edge.data.errors import StreamError
+from rt_edge.streams.stage import Stage
+from rt_edge.streams.stages.sinks import Collect, FoldInto, ForEach, Ignore, Settling
+from rt_edge.testkit.probes import StageBench
+from rt_edge.testkit.stage_contract import BAD, Broken, raising
+
+
+class Done(list[Any]):
+    """What a sink said."""
+
+    def __call__(self, result: Any, error: BaseException | None) -> None:
+        self.append((result, error))
+
+
+@pytest.mark.parametrize(
+    ("make", "result"),
+    [
+        (lambda done: ForEach(function=print, done=done), None),
+        (lambda done: Collect(done=done), [1, 2, 3]),
+        (lambda done: FoldInto(zero=10, function=operator.add, done=done), 16),
+        (lambda done: Settling(done=done), 3),
+    ],
+)
+def test_elements_are_settled_and_the_result_is_told_when_upstream_completes(make: Any, result: Any) -> None:
+    """A sink settles what it consumed, keeps asking, and says once what it came to."""
+    done = Done()
+    with StageBench(make(done)) as bench:
+        bench.source.expect_request(1024)
+        bench.source.send(1, 2)
+        bench.source.expect_request(1024)
+        bench.source.send(3)
+        assert bench.source.outcomes.stored() == [0, 1, 2]
+        bench.source.complete()
+    assert done == [(result, None)]
+
+
+def test_elements_are_dropped_when_they_are_ignored() -> None:
+    """What is thrown away is settled as dropped and counted."""
+    with StageBench(Ignore()) as bench:
+        bench.source.send(1, 2)
+        assert bench.source.outcomes.dropped("ignored") == [0, 1]
+        assert bench.counters["dropped_ignored"] == 2
+
+
+@pytest.mark.parametrize(
+    "make", [lambda **k: ForEach(function=raising(int), **k), lambda **k: FoldInto(zero=0, function=raising(operator.add), **k)]
+)
+@pytest.mark.parametrize(("on_error", "failed"), [("stop", [1, 2]), ("resume", [1]), ("restart", [1])])
+def test_only_the_guilty_element_fails_when_user_code_raises(make: Any, on_error: str, failed: list[int]) -> None:
+    """Supervision of sinks: the others are settled, under stop those behind fail too and the error is told."""
+    done = Done()
+    with StageBench(make(on_error=on_error, done=done)) as bench:
+        bench.source.send(1, BAD, 3)
+        assert bench.source.outcomes.failed() == failed
+        assert bench.source.ended == (on_error == "stop")
+        if on_error == "stop":
+            assert isinstance(done[0][1], Broken)
+        else:
+            bench.source.complete()
+            assert done[0][1] is None
+            if isinstance(bench.engine.seats["tested"].stage, FoldInto):
+                assert done[0][0] == (4 if on_error == "resume" else 3)
+
+
+def test_collection_is_bounded_when_too_many_elements_come() -> None:
+    """One element too many fails the sink; what it had collected is told."""
+    done = Done()
+    with StageBench(Collect(most=2, done=done)) as bench:
+        bench.source.send(1, 2)
+        bench.source.send(3)
+        assert isinstance(bench.source.expect_cancellation(), StreamError)
+        assert bench.source.outcomes.failed() == [2]
+    assert done[0][0] == [1, 2]
+
+
+def test_error_is_told_when_upstream_fails() -> None:
+    """The failure of a stream is what its sink came to."""
+    done = Done()
+    stage: Stage = Collect(done=done)
+    with StageBench(stage) as bench:
+        bench.source.send(1)
+        bench.source.fail(KeyError("k"))
+    assert done[0][0] == [1]
+    assert isinstance(done[0][1], KeyError)
