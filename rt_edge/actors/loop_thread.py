@@ -118,14 +118,17 @@ class LoopThread:
 
         Raises:
             BufferOverflow: the queue towards the actor is full; nothing was taken.
+            InternalError: the thread has been stopped.
         """
         with self._lock:
+            if self._eventfd < 0:
+                raise InternalError(f"the loop thread of {self._name} has been stopped")
             if len(self._outbox) >= self._limit:
                 raise BufferOverflow(f"{self._limit} items wait for the actor {self._name}", "the actor is blocked")
             self._outbox.append(item)
             first = len(self._outbox) == 1
-        if first:
-            os.eventfd_write(self._eventfd, 1)
+            if first:
+                os.eventfd_write(self._eventfd, 1)
 
     def fileno(self) -> int:
         """The eventfd: readable when the actor has something to take."""
@@ -165,7 +168,9 @@ class LoopThread:
         if thread.is_alive():
             return False
         self._loop = self._thread = None
-        os.close(self._eventfd)
+        with self._lock:
+            os.close(self._eventfd)
+            self._eventfd = -1
         return True
 
 

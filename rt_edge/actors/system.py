@@ -18,7 +18,7 @@ from thespian.system.transport.IPBase import TCPv4ActorAddress
 from rt_edge.actors.messages import Ping, Pong
 from rt_edge.actors.process_tree import ProcessTree
 from rt_edge.actors.transport.node_transport import NodeTransport
-from rt_edge.actors.transport.peer_user import PROC_TCP, listener_owner, may_talk
+from rt_edge.actors.transport.peer_user import PROC_TCP, listener_owner
 from rt_edge.actors.transport.setup import LOOPBACK, prepare
 from rt_edge.data.clock import Clock, SystemClock
 from rt_edge.data.errors import RefusedError, TransientError
@@ -26,7 +26,7 @@ from rt_edge.data.errors import RefusedError, TransientError
 _log = logging.getLogger("rt_edge.actors.system")
 _Reply = TypeVar("_Reply")
 _START_S = 10.0
-_ATTEMPTS = 5
+_EARLY_S = 0.05  # Thespian gives None for a dead target and for a timeout: what comes earlier is a dead target
 
 
 class NodeNotReachable(TransientError):
@@ -106,11 +106,14 @@ class Endpoint:
 
         Raises:
             AskTimeout: no such answer in time.
+            NodeNotReachable: the target does not exist (any more).
             RefusedError: the other side could not handle the message.
         """
         until = self._clock.monotonic() + timeout
         with self._system.private() as channel:
             answer = channel.ask(target, message, timeout)
+            if answer is None and until - self._clock.monotonic() > _EARLY_S:
+                raise NodeNotReachable(f"{type(message).__name__} could not be delivered to {target}")
             while not isinstance(answer, expect):
                 if isinstance(answer, PoisonMessage):
                     raise RefusedError(f"{type(message).__name__} was returned: {str(answer.details)[-300:]}")
@@ -238,8 +241,10 @@ def _open(base: type[NodeSystemBase], port: int) -> Any:
 
 def _check_owner(port: int) -> None:
     user = listener_owner(PROC_TCP.read_bytes(), port)
-    if not may_talk(user):
-        raise NodeNotReachable(f"port {port} belongs to " + ("nobody" if user is None else f"user {user}"))
+    if user is None:
+        raise NodeNotReachable(f"nothing listens at port {port}", "is the node running?")
+    if user != os.geteuid() and os.geteuid() != 0:
+        raise NodeNotReachable(f"the node at port {port} belongs to user {user}", "it talks to its own user and to root only")
 
 
 class NodeClient(Endpoint):

@@ -97,6 +97,40 @@ def test_tree_ends_when_the_main_process_is_killed_while_an_actor_is_stuck(runni
     assert running.gone_within(2) == set()
 
 
+def marked(mark):
+    """Processes whose environment holds the mark."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            with suppress(OSError):
+                if mark in (entry / "environ").read_bytes():
+                    found.append(int(entry.name))
+    return found
+
+
+@pytest.mark.parametrize("delay", [0.15, 0.2, 0.25, 0.3, 0.4, 0.6])
+def test_nothing_is_left_when_the_main_process_is_killed_while_it_starts(delay):
+    """SIGKILL at any moment of the start leaves no process."""
+    mark = f"RT_EDGE_TEST_MARK={os.getpid()}-{delay}"
+    environment = {**os.environ, **dict([mark.split("=")])}
+    process = subprocess.Popen([sys.executable, str(PROGRAM)], stdout=subprocess.PIPE, env=environment)
+    with suppress(subprocess.TimeoutExpired):
+        process.wait(delay)
+    process.kill()
+    process.communicate(timeout=10)
+    pidfds = []
+    for pid in marked(mark.encode()):
+        with suppress(ProcessLookupError):
+            pidfds.append(os.pidfd_open(pid))
+    until = time.monotonic() + 2
+    for fd in pidfds:
+        poll = select.poll()
+        poll.register(fd, select.POLLIN)
+        assert poll.poll(max(0.0, until - time.monotonic()) * 1000)
+        os.close(fd)
+    assert [pid for pid in marked(mark.encode()) if Path(f"/proc/{pid}/cmdline").read_bytes()] == []
+
+
 def test_actor_stays_when_it_gets_a_polite_signal(running):
     """SIGTERM and SIGINT are the main process's business."""
     for (role, _), pid in running.members.items():

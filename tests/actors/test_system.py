@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import pickle
+import signal
 import socket
 import subprocess
 import sys
@@ -12,12 +13,16 @@ import tempfile
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 from pathlib import Path
 
 import cast_of_actors as cast
 import pytest
 from thespian.actors import ActorAddress
+from thespian.system import systemCommon
 from thespian.system.messages.status import Thespian_StatusReq
+from thespian.system.ratelimit import RateThrottle
+from thespian.system.transport import TransmitIntent, asyncTransportBase
 
 from rt_edge.actors.system import AskTimeout, NodeNotReachable, attach, hold_port, start_node
 from rt_edge.actors.transport.peer_user import listener_owner
@@ -59,6 +64,24 @@ def test_ask_ends_when_nobody_answers(node):
         node.ask(echo, cast.Counts(), 0.2, cast.Counts)
     assert time.monotonic() - start < 2
     assert node.ask(echo, cast.Say("next"), 5, cast.Say).text == "next"
+
+
+def test_ask_fails_at_once_when_the_actor_is_gone(node):
+    """A question to a dead actor does not wait for its time limit."""
+    echo = node.create(cast.Echo)
+    os.kill(node.ask(echo, cast.Where(), 5, cast.Where).pid, signal.SIGKILL)
+    assert node.tree.wait_exit(5) is not None
+    start = time.monotonic()
+    with pytest.raises(NodeNotReachable):
+        node.ask(echo, cast.Say("x"), 30, cast.Say)
+    assert time.monotonic() - start < 5
+
+
+def test_limits_of_thespian_are_ours_when_it_was_prepared(node):
+    """A transmit is given up after 20 s, there is no governor, and silent targets cannot use up the slots."""
+    assert TransmitIntent(node._system._systemBase.adminAddr, "x").expiration().duration == timedelta(seconds=20)
+    assert RateThrottle(systemCommon.RATE_THROTTLE)._maxRate > 10**6
+    assert asyncTransportBase.MAX_PENDING_TRANSMITS == 512
 
 
 def test_all_sockets_are_on_loopback_when_the_system_runs(node, upstream_pki):

@@ -75,7 +75,7 @@ class Lifeline:
 
     def announce(self, role: str, name: str = "-") -> None:
         """Write this process into the roll. A full pipe (nobody reads) or a main process that is gone is no error here."""
-        line = f"{role} {os.getpid()} {name.replace(' ', '_')[:80]}\n"
+        line = f"{role} {os.getpid()} {'_'.join(name.split())[:80] or '-'}\n"
         try:
             os.write(self._roll_write, line.encode())
         except (BlockingIOError, BrokenPipeError):

@@ -50,7 +50,7 @@ SEAMS = (
     Seam(_TCP, "TCPTransport.__init__", ("self", "initType", "args"), ("bindArgs", "_incomingSockets", "_incomingEnvelopes")),
     Seam(_TCP, "TCPTransport.external_transport_clone", ("self",), ("ExternalTransportCopy", "_adminAddr", "txOnly")),
     Seam(_TCP, "TCPTransport.childResetFileNumList", ("self",)),
-    Seam(_TCP, "TCPTransport.close", ("self",), ("_incomingSockets",)),
+    Seam(_TCP, "TCPTransport.close", ("self",), ("_incomingSockets", "_transmitIntents")),
     Seam(_TCP, "TCPTransport._acceptNewIncoming", ("self",), ("_incomingSockets", "TCPIncomingPersistent", "_check_indicators")),
     Seam(_TCP, "TCPTransport._scheduleTransmitActual", ("self", "intent", "has_exclusive_flag")),
     Seam(_TCP, "TCPTransport._check_XMIT_4_done", ("self", "intent", "rcv"), ("ackbuf",)),
@@ -74,6 +74,9 @@ SEAMS = (
         ("self", "incomingHandler"),
         ("_incomingSockets", "_incomingEnvelopes", "backoffPause", "delay", "_watches", "_handlePossibleIncoming", "tx_done"),
     ),
+    Seam(_TCP, "TCPTransport.new_socket", ("self", "op", "args", "kw")),
+    Seam(_TCP, "TCPTransport._check_indicators", ("self",)),
+    Seam(_TCP, "IdleSocket.close", ("self",), ("socket",)),
     Seam(_TCP, "TCPTransport.set_watch", ("self", "watchlist"), ("_watches",)),
     Seam(_TCP, "TCPTransport.prepEndpoint", ("self", "assignedLocalAddr", "capabilities"), ("TCPEndpoint", "_adminAddr")),
     Seam(_TCP, "TCPIncomingPersistent", ("rmtAddr", "baseSock", "rcvBuf")),
@@ -93,7 +96,10 @@ SEAMS = (
     Seam(_BASE, "TransmitIntent.tx_done", ("self", "status")),
     Seam("thespian.system.systemCommon", "systemCommonBase._send_intent", ("self", "intent", "curtime")),
     Seam("thespian.system.addressManager", "ActorAddressManager.exportAddr", ("self", "anAddress")),
+    Seam("thespian.system.addressManager", "ActorLocalAddress.__str__", None, ("addressManager", "addressInstanceNum")),
     Seam("thespian.actors", "Actor.send", None, ("_myRef",)),
+    Seam("thespian.actors", "ActorSystem.private", None, ("_systemBase",)),
+    Seam("thespian.actors", "ActorSystem.shutdown", None, ("_systemBase",)),
     Seam(_MANAGER, "ActorManager._handleOneMessage", None, ("receiveMessage", "set_watch", "filenos")),
     # the system's base
     Seam(_SYSTEM, "systemBase.__init__", ("self", "system", "logDefs"), ("probeAdmin", "_startAdmin", "_verifyAdminRunning")),
@@ -118,6 +124,7 @@ def check_seam(seam: Seam) -> None:
         found = found.fget
     if isinstance(found, staticmethod):
         found = found.__func__
+    found = inspect.unwrap(found) if callable(found) else found
     if seam.params is not None and (params := tuple(inspect.signature(found).parameters)) != seam.params:
         raise _missing(seam, f"its parameters are {params}, not {seam.params}")
     if seam.reads:
