@@ -110,7 +110,7 @@ class Endpoint:
             RefusedError: the other side could not handle the message.
         """
         until = self._clock.monotonic() + timeout
-        with self._system.private() as channel:
+        with self._channel() as channel:
             answer = channel.ask(target, message, timeout)
             if answer is None and until - self._clock.monotonic() > _EARLY_S:
                 raise NodeNotReachable(f"{type(message).__name__} could not be delivered to {target}")
@@ -122,6 +122,16 @@ class Endpoint:
                     raise AskTimeout(f"no answer to {type(message).__name__} within {timeout:g} s")
                 answer = channel.listen(left)
             return answer
+
+    @contextmanager
+    def _channel(self) -> Iterator[Any]:
+        """An endpoint for one call; Thespian's own context manager does not close it when the call raises."""
+        manager = self._system.private()
+        channel = manager.__enter__()
+        try:
+            yield channel
+        finally:
+            manager.__exit__(None, None, None)
 
     def ping(self, target: ActorAddress, timeout: float) -> Pong:
         """Ask an actor whether its loops turn.

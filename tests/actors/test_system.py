@@ -59,10 +59,11 @@ def test_ask_is_answered_when_the_actor_is_alive(node):
 def test_ask_ends_when_nobody_answers(node):
     """A question has a time limit, and the late answer to it does not answer the next one."""
     echo = node.create(cast.Echo)
-    start = time.monotonic()
+    start, before = time.monotonic(), len(listeners([os.getpid()]))
     with pytest.raises(AskTimeout):
         node.ask(echo, cast.Counts(), 0.2, cast.Counts)
     assert time.monotonic() - start < 2
+    assert len(listeners([os.getpid()])) == before
     assert node.ask(echo, cast.Say("next"), 5, cast.Say).text == "next"
 
 
