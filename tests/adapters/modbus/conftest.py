@@ -62,7 +62,7 @@ class Fate(NamedTuple):
 
 
 class Line:
-    """A serial line under hand-wound time with slaves that answer in order, each register of a reply being the number of its request.
+    """A serial line under hand-wound time; slaves answer in order, each register of a reply being the number of its request.
 
     As it knows every request, it can tell whether a reply was taken for the answer to another one (`misattributed`).
     """

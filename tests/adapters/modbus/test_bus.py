@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from itertools import pairwise
 from typing import Any
 
 from adapters.modbus.jobs import Job, ping_steps, write_steps
@@ -104,7 +105,7 @@ def test_others_lose_less_than_one_percent_when_one_of_twenty_is_dead(world: Any
     assert w.context.counts["breaker_opened"] == 1
     gaps = [gap for gap in w.context.gaps if gap[0] == "plc/u07"]
     assert 5 <= len(gaps) <= 11
-    assert all(a[3] == b[2] for a, b in zip(gaps, gaps[1:], strict=False))  # seamless
+    assert all(a[3] == b[2] for a, b in pairwise(gaps))  # seamless
     assert {gap[0] for gap in w.context.gaps} == {"plc/u07"}
     lost = [line for line in w.context.logs if line.event.startswith("unit does not answer")]
     assert len(lost) == 1
@@ -203,7 +204,7 @@ def test_nothing_comes_between_when_a_bit_is_changed(world: Any) -> None:
 
 
 def test_command_fails_at_once_when_its_unit_is_given_up(world: Any, fate: Any) -> None:
-    """A command for a unit behind an open breaker does not wait and costs no bus time; one that was sent unanswered says `sent`."""
+    """A command for a unit behind an open breaker fails without bus time; one that was sent and not answered says `sent`."""
     w = world(channel=SERIAL, units=units(2))
     w.line.fates = lambda unit: fate(silent=unit == 1)
     results: list[WriteResult] = []

@@ -1,0 +1,430 @@
+"""The adapter against slaves on a pty and on TCP: its contract, and what only shows on a real descriptor."""
+
+from __future__ import annotations
+
+import asyncio
+import struct
+from collections import Counter
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from adapters.modbus import ModbusAdapter
+from rt_edge.data.clock import SystemClock
+from rt_edge.sdk import FatalAdapterError, TransientError
+from rt_edge.testkit.adapter_contract import AdapterBench, AdapterContract
+from rt_edge.testkit.adapter_harness import AdapterHarness
+from rt_edge.testkit.modbus_slave import RtuSlave, SlaveBank, SlaveUnit, TcpSlave, counter, float_registers, wave
+
+PRESSURE = struct.unpack(">HH", struct.pack(">f", 3.25))
+
+
+def bank_of(n: int) -> SlaveBank:
+    return SlaveBank({u: SlaveUnit(holding=[u * 100 + i for i in range(10)]) for u in range(1, n + 1)})
+
+
+def units_for(n: int, every: str = "20ms", **more: Any) -> dict[str, Any]:
+    points = {f"r{i}": {"holding": i} for i in range(10)}
+    return {f"u{u}": {"unit": u, "every": every, "points": points, **more} for u in range(1, n + 1)}
+
+
+def rtu(slave: RtuSlave, **more: Any) -> dict[str, Any]:
+    return {"serial": str(slave.path), "baud": 115200, "parity": "none", "timeout": "200ms", "turnaround": "0s", **more}
+
+
+class SlaveBench(AdapterBench):
+    """An adapter and the slave it polls."""
+
+    def __init__(self, harness: AdapterHarness, slave: RtuSlave | TcpSlave) -> None:
+        super().__init__(harness)
+        self._slave = slave
+
+    async def produce(self, n: int) -> None:
+        """A polled device always has more."""
+
+    async def cut(self) -> None:
+        if isinstance(self._slave, TcpSlave):
+            self._slave.cut()
+        else:
+            self._slave.unplug()
+            self._slave.replug()
+
+
+class TestModbusTcp(AdapterContract):
+    """The contract of adapters over TCP."""
+
+    @pytest.fixture(autouse=True)
+    def _use(self, settings: Any) -> None:
+        self.make = settings
+
+    @asynccontextmanager
+    async def bench(self, tmp_path: Path) -> AsyncIterator[AdapterBench]:  # type: ignore[override]
+        async with TcpSlave(bank_of(2)) as slave:
+            s = self.make(channel={"tcp": f"{slave.host}:{slave.port}"}, units=units_for(2), overload="coalesce")
+            yield SlaveBench(AdapterHarness(ModbusAdapter, s, tmp_path), slave)
+
+
+class TestModbusRtu(AdapterContract):
+    """The contract of adapters on a serial line."""
+
+    @pytest.fixture(autouse=True)
+    def _use(self, settings: Any) -> None:
+        self.make = settings
+
+    @asynccontextmanager
+    async def bench(self, tmp_path: Path) -> AsyncIterator[AdapterBench]:  # type: ignore[override]
+        async with RtuSlave(bank_of(2)) as slave:
+            s = self.make(channel=rtu(slave), units=units_for(2), overload="coalesce")
+            yield SlaveBench(AdapterHarness(ModbusAdapter, s, tmp_path), slave)
+
+
+def run(coroutine: Any) -> None:
+    asyncio.run(asyncio.wait_for(coroutine, 60))
+
+
+def by_source(harness: AdapterHarness) -> Counter[str]:
+    return Counter(reading.source for reading in harness.readings)
+
+
+def test_values_arrive_when_types_and_tables_are_mixed(settings: Any, tmp_path: Path) -> None:
+    """Floats, scaled integers, bits, strings and coils of one unit are one Reading with the right values."""
+
+    async def main() -> None:
+        clock = SystemClock()
+        device = SlaveUnit(
+            holding={100: PRESSURE[1], 101: PRESSURE[0], 102: 215, 103: 0b1000, 110: 0x7075, 111: 0x6D70},
+            input={7: wave(clock, 10, 20), 8: counter(5), **dict(enumerate(float_registers(clock, lambda c: 1.5), 9))},
+            coil={3: 1},
+            discrete={4: 0, 5: 1},
+        )
+        points = {
+            "pressure": {"holding": 100, "type": "float32", "order": "CDAB", "unit": "bar"},
+            "temperature": {"holding": 102, "type": "int16", "scale": 0.1},
+            "alarm": {"holding": 103, "bit": 3},
+            "name": {"holding": 110, "type": "string", "length": 2},
+            "level": {"input": 7},
+            "polls": {"input": 8},
+            "ratio": {"input": 9, "type": "float32"},
+            "running": {"coil": 3},
+            "open": {"discrete": 4},
+            "closed": {"discrete": 5},
+        }
+        async with RtuSlave(SlaveBank({11: device})) as slave:
+            s = settings(channel=rtu(slave), units={"pump-1": {"unit": 11, "points": points, "tags": {"line": "3"}}})
+            h = AdapterHarness(ModbusAdapter, s, tmp_path, "plc")
+            await h.open()
+            h.demand(1)
+            await h.received(1)
+            await h.close()
+        (reading,) = h.readings
+        assert reading.source == "plc/pump-1"
+        assert reading.tags == {"line": "3"}
+        assert 10 <= reading.fields.pop("level") <= 20
+        assert reading.fields == {
+            "pressure": 3.25,
+            "temperature": 21.5,
+            "alarm": True,
+            "name": "pump",
+            "polls": 5,
+            "ratio": 1.5,
+            "running": True,
+            "open": False,
+            "closed": True,
+        }
+        # holes were not read through where the device refused them: learned, and not tried again
+        assert h.context.counts["blocks_split"] == 1
+
+    run(main())
+
+
+def test_refused_blocks_are_learned_when_a_unit_has_holes(settings: Any, tmp_path: Path) -> None:
+    """A block that the unit refuses is cut until it fits, once; a point it does not have is missing, the rest is read."""
+
+    async def main() -> None:
+        device = SlaveUnit(holding={a: a for a in range(60) if a not in (20, 41)})
+        points = {f"r{a}": {"holding": a} for a in range(60) if a != 20}
+        async with TcpSlave(SlaveBank({1: device})) as slave:
+            s = settings(
+                channel={"tcp": f"{slave.host}:{slave.port}"}, units={"u": {"unit": 1, "every": "10ms", "points": points}}
+            )
+            h = AdapterHarness(ModbusAdapter, s, tmp_path)
+            await h.open()
+            h.demand(1)
+            await h.received(1)
+            learning = len(device.requests)
+            h.demand(10)
+            await h.received(11)
+            await h.close()
+            requests = device.requests[learning:]
+        assert h.readings[0].fields == {f"r{a}": a for a in range(60) if a not in (20, 41)}
+        assert {r.quality for r in h.readings} == {"uncertain"}
+        assert {r.tags["missing"] for r in h.readings} == {"r41"}
+        assert learning < 20
+        assert not any(start <= hole < start + count for hole in (20, 41) for _, start, count in requests)
+        assert sum(line.event == "unit refuses points" for line in h.context.logs) == 1
+
+    run(main())
+
+
+def test_others_keep_their_polls_when_one_of_twenty_is_dead(settings: Any, tmp_path: Path) -> None:
+    """On a real descriptor, 20 units, one dead: the other 19 lose less than 1 %, the dead one takes at most 5 % of the time."""
+
+    async def main() -> None:
+        bank = bank_of(20)
+        bank[7].dead = True
+        async with RtuSlave(bank, baud=19200) as slave:
+            channel = rtu(slave, baud=19200, timeout="100ms")
+            s = settings(channel=channel, units=units_for(20, "1s"), failures=2)
+            h = AdapterHarness(ModbusAdapter, s, tmp_path)
+            await h.open()
+            started = asyncio.get_running_loop().time()
+            h.demand(10**6)
+            await h.received(19 * 8, within=30)
+            took = asyncio.get_running_loop().time() - started
+            unanswered = h.adapter._bus.stats.busy_unanswered  # type: ignore[attr-defined]
+            await h.close()
+            assert slave.overruns == 0
+        counts = by_source(h)
+        assert "under-test/u7" not in counts
+        assert len(counts) == 19
+        assert max(counts.values()) - min(counts.values()) <= 1
+        assert h.context.counts.get("slots_coalesced", 0) <= 0.01 * sum(counts.values())
+        assert took < 8.5
+        assert unanswered <= 0.05 * took
+
+    run(main())
+
+
+def test_polling_goes_on_when_the_port_is_unplugged_and_returns(settings: Any, tmp_path: Path) -> None:
+    """Unplugging is one `lost`, opening fails plainly while it is away, and after its return the gap is said per unit."""
+
+    async def main() -> None:
+        async with RtuSlave(bank_of(2)) as slave:
+            h = AdapterHarness(ModbusAdapter, settings(channel=rtu(slave), units=units_for(2, "50ms")), tmp_path)
+            await h.open()
+            h.demand(10**6)
+            await h.received(10)
+            slave.unplug()
+            await h.until(lambda: bool(h.context.losses))
+            assert isinstance(h.context.losses[0], TransientError)
+            await h.adapter.close()
+            with pytest.raises(TransientError, match="is not there"):
+                await h.open()
+            slave.replug()
+            n = len(h.emitted)
+            await h.open()
+            await h.received(n + 10)
+            await h.close()
+        assert len(h.context.losses) == 1
+        assert sorted((source, reason) for source, reason, _, _ in h.context.gaps) == [
+            ("under-test/u1", "disconnected"),
+            ("under-test/u2", "disconnected"),
+        ]
+
+    run(main())
+
+
+@pytest.mark.parametrize("kind", ["rtu", "tcp"])
+def test_write_is_confirmed_when_the_unit_takes_it(kind: str, settings: Any, tmp_path: Path) -> None:
+    """Registers, floats, coils, bits and bytes are written by the codec that reads them, read back with `verify`."""
+
+    async def main() -> None:
+        device = SlaveUnit(holding={0: 0, 1: 0, 2: 0, 3: 0x00F0, 4: 0x1234}, coil={3: 0, 4: 0}, input={0: 7})
+        points = {
+            "setpoint": {"holding": 0, "type": "float32", "order": "CDAB", "writable": True},
+            "speed": {"holding": 2, "scale": 0.1, "writable": True},
+            "speed2": {"holding": 2, "scale": 0.1, "writable": True, "function": "multiple"},
+            "enable": {"holding": 3, "bit": 0, "writable": True},
+            "low": {"holding": 4, "type": "uint8", "writable": True},
+            "pump": {"coil": 3, "writable": True},
+            "valve": {"coil": 4, "writable": True, "function": "multiple"},
+            "fixed": {"input": 0},
+        }
+        bank = SlaveBank({1: device})
+        async with RtuSlave(bank) if kind == "rtu" else TcpSlave(bank) as slave:
+            channel = rtu(slave) if isinstance(slave, RtuSlave) else {"tcp": f"{slave.host}:{slave.port}"}
+            s = settings(channel=channel, units={"u": {"unit": 1, "every": "100ms", "verify": True, "points": points}})
+            h = AdapterHarness(ModbusAdapter, s, tmp_path)
+            assert (await h.adapter.write("u/pump", True, "k0")).status == "failed"  # not open
+            await h.open()
+            h.demand(10**6)
+            values = {"setpoint": 3.25, "speed": 150.3, "enable": True, "low": 0xAB, "pump": True, "valve": True}
+            results = await asyncio.gather(*(h.adapter.write(f"u/{name}", value, name) for name, value in values.items()))
+            assert [(r.status, r.message) for r in results] == [("confirmed", "read back")] * 6
+            assert device.holding == {0: PRESSURE[1], 1: PRESSURE[0], 2: 1503, 3: 0x00F1, 4: 0x12AB}
+            assert device.coil == {3: 1, 4: 1}
+            written = [r for r in device.requests if r[0] > 4]
+            assert Counter(f for f, _, _ in written) == {16: 1, 6: 3, 5: 1, 15: 1}
+            # a repeated key is answered, not repeated; another key writes
+            assert (await h.adapter.write("u/speed", 1.0, "speed")).status == "confirmed"
+            assert device.holding[2] == 1503
+            assert (await h.adapter.write("u/speed2", 1.0, "again")).status == "confirmed"
+            assert device.holding[2] == 10
+            assert (await h.adapter.write("u/fixed", 1, "k1")).status == "refused"
+            assert (await h.adapter.write("u/other", 1, "k2")).status == "refused"
+            too_big = await h.adapter.write("u/speed", 1e9, "k3")
+            assert too_big.status == "failed"
+            assert "does not fit uint16" in too_big.message
+            assert (await h.adapter.write("u/speed", 2.0, "k3")).status == "confirmed"  # nothing was sent under k3 before
+            await h.close()
+
+    run(main())
+
+
+def test_write_says_so_when_the_unit_refuses_lies_or_is_silent(settings: Any, tmp_path: Path) -> None:
+    """An exception is `failed`, a value that does not stick is `failed` by reading back, no answer is `sent`."""
+
+    async def main() -> None:
+        device = SlaveUnit(holding={0: 0})
+        async with TcpSlave(SlaveBank({1: device})) as slave:
+            points = {"p": {"holding": 0, "writable": True}}
+            channel = {"tcp": f"{slave.host}:{slave.port}", "timeout": "50ms"}
+            h = AdapterHarness(
+                ModbusAdapter, settings(channel=channel, units={"u": {"verify": True, "points": points}}), tmp_path
+            )
+            await h.open()
+            device.exceptions = {6: 4}
+            refused = await h.adapter.write("u/p", 7, "a")
+            assert (refused.status, refused.message) == ("failed", "exception 4: device failure")
+            device.exceptions = {}
+            device.mangle = lambda pdu: [pdu if pdu[0] == 6 else b"\x03\x02\x00\x01"]
+            lied = await h.adapter.write("u/p", 7, "b")
+            assert lied.status == "failed"
+            assert "reads back 0001 instead of 0007" in lied.message
+            device.mangle = None
+            device.dead = True
+            silent = await h.adapter.write("u/p", 8, "c")
+            assert (silent.status, silent.message) == ("sent", "u did not answer within 0.05 s")
+            assert (await h.adapter.write("u/p", 8, "c")) == silent
+            await h.close()
+
+    run(main())
+
+
+def test_write_ends_when_the_adapter_is_closed(settings: Any, tmp_path: Path) -> None:
+    """Nobody waits for ever: closing ends the command that was sent as `sent` and those that wait as `failed`."""
+
+    async def main() -> None:
+        device = SlaveUnit(holding={0: 0})
+        device.dead = True
+        async with RtuSlave(SlaveBank({1: device})) as slave:
+            points = {"p": {"holding": 0, "writable": True}}
+            h = AdapterHarness(
+                ModbusAdapter, settings(channel=rtu(slave, timeout="60s"), units={"u": {"points": points}}), tmp_path
+            )
+            await h.open()
+            first = asyncio.create_task(h.adapter.write("u/p", 1, "a"))
+            second = asyncio.create_task(h.adapter.write("u/p", 2, "b"))
+            await asyncio.sleep(0)  # both are submitted
+            await h.quiet(0.05)  # the first is on the wire
+            await h.close()
+            assert [(await first).status, (await second).status] == ["sent", "failed"]
+
+    run(main())
+
+
+def test_rtu_frames_are_carried_when_the_channel_is_a_tcp_tunnel(settings: Any, tmp_path: Path) -> None:
+    """`framing: rtu` on TCP speaks RTU frames: checked through a relay between a TCP port and the pty slave."""
+
+    async def main() -> None:
+        async with RtuSlave(bank_of(1)) as slave:
+            port = slave.path.open("r+b", buffering=0)
+
+            async def relay(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+                loop = asyncio.get_running_loop()
+                loop.add_reader(port, lambda: writer.write(port.read(256)))
+                while data := await reader.read(256):
+                    port.write(data)
+                loop.remove_reader(port)
+                writer.close()
+
+            server = await asyncio.start_server(relay, "127.0.0.1", 0)
+            where = server.sockets[0].getsockname()
+            channel = {"tcp": f"{where[0]}:{where[1]}", "framing": "rtu"}
+            h = AdapterHarness(ModbusAdapter, settings(channel=channel, units=units_for(1)), tmp_path)
+            await h.open()
+            h.demand(3)
+            await h.received(3)
+            await h.close()
+            server.close()
+            await server.wait_closed()
+            port.close()
+        assert h.readings[0].fields["r3"] == 103
+
+    run(main())
+
+
+def test_second_adapter_is_refused_when_the_line_is_in_use(settings: Any, tmp_path: Path) -> None:
+    """Two masters on one line destroy each other's frames: the second is refused, by its real path, until the first closes."""
+
+    async def main() -> None:
+        async with RtuSlave(bank_of(1)) as slave:
+            h = AdapterHarness(ModbusAdapter, settings(channel=rtu(slave), units=units_for(1)), tmp_path, "first")
+            alias = tmp_path / "alias"
+            alias.symlink_to(slave.path)
+            s = settings(channel={**rtu(slave), "serial": str(alias)}, units=units_for(1))
+            second = AdapterHarness(ModbusAdapter, s, tmp_path, "second")
+            await h.open()
+            with pytest.raises(FatalAdapterError, match="in use by adapter first"):
+                await second.open()
+            await h.close()
+            await second.open()
+            await second.close()
+
+    run(main())
+
+
+def test_opening_fails_plainly_when_the_line_cannot_be_opened(settings: Any, tmp_path: Path) -> None:
+    """RS-485 mode on a pty is fatal (settings), a closed TCP port is transient; nothing is left open."""
+
+    async def main() -> None:
+        async with RtuSlave(bank_of(1)) as slave:
+            h = AdapterHarness(ModbusAdapter, settings(channel=rtu(slave, rs485=True), units=units_for(1)), tmp_path)
+            with pytest.raises(FatalAdapterError, match="cannot be opened with these settings"):
+                await h.open()
+            await h.close()
+        async with TcpSlave(bank_of(1)) as peer:
+            port = peer.port
+        closed = AdapterHarness(ModbusAdapter, settings(channel={"tcp": f"127.0.0.1:{port}"}, units=units_for(1)), tmp_path)
+        for _ in range(2):
+            with pytest.raises(TransientError, match="did not accept|refused|failed"):
+                await closed.open()
+
+    run(main())
+
+
+def test_probe_names_who_is_silent_when_some_units_answer(settings: Any, tmp_path: Path) -> None:
+    """`probe` asks every unit once and names those that do not answer."""
+
+    async def main() -> None:
+        bank = bank_of(3)
+        bank[2].dead = True
+        async with RtuSlave(bank) as slave:
+            h = AdapterHarness(ModbusAdapter, settings(channel=rtu(slave, timeout="50ms"), units=units_for(3, "1s")), tmp_path)
+            result = await h.adapter.probe()
+        assert not result.ok
+        assert result.message == "2 of 3 units answered; u2: u2 did not answer within 0.05 s"
+        assert result.details["u1"].startswith("r0=100")
+        assert h.readings == []
+
+    run(main())
+
+
+def test_gateway_unit_is_isolated_when_the_gateway_says_it_is_away(settings: Any, tmp_path: Path) -> None:
+    """Exception 11 of a gateway counts as silence: the breaker opens, the other unit goes on."""
+
+    async def main() -> None:
+        async with TcpSlave(bank_of(1)) as slave:
+            channel = {"tcp": f"{slave.host}:{slave.port}"}
+            h = AdapterHarness(ModbusAdapter, settings(channel=channel, units=units_for(2)), tmp_path)
+            await h.open()
+            h.demand(30)
+            await h.received(30)
+            await h.close()
+        assert set(by_source(h)) == {"under-test/u1"}
+        assert h.context.counts["breaker_opened"] == 1
+
+    run(main())

@@ -1,0 +1,134 @@
+"""What a user may write, and what is said about mistakes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from adapters.modbus import ModbusAdapter
+from adapters.modbus.address import channel_key, tcp_address
+from adapters.modbus.plan import load, units_of, wire_of
+from adapters.modbus.settings import ModbusSettings
+from rt_edge.sdk import ConfigError
+
+TCP = {"tcp": "plc.local"}
+POINT = {"holding": 0}
+
+
+def unit(**more: Any) -> dict[str, Any]:
+    return {"unit": 1, "points": {"p": POINT}, **more}
+
+
+def with_point(**point: Any) -> dict[str, Any]:
+    return {"channel": TCP, "units": {"u": {"unit": 1, "points": {"p": point}}}}
+
+
+BAD = [
+    ({"channel": {}, "units": {"u": unit()}}, "a channel without a line"),
+    ({"channel": {**TCP, "serial": "/dev/ttyS0"}, "units": {"u": unit()}}, "two lines in one channel"),
+    ({"channel": {**TCP, "baud": 9600}, "units": {"u": unit()}}, "a TCP channel has no baud"),
+    ({"channel": {"serial": "/dev/ttyS0", "framing": "rtu"}, "units": {"u": unit()}}, "a serial channel has no framing"),
+    ({"channel": {"tcp": "plc:port"}, "units": {"u": unit()}}, "'plc:port' is not HOST:PORT"),
+    ({"channel": {"tcp": "fe80::1"}, "units": {"u": unit()}}, "is not HOST:PORT"),
+    ({"channel": {**TCP, "speed": 1}, "units": {"u": unit()}}, "Extra inputs are not permitted"),
+    ({"channel": {"serial": "/dev/ttyS0", "parity": "mark"}, "units": {"u": unit()}}, "'none', 'even' or 'odd'"),
+    ({"channel": TCP, "units": {}}, "at least 1 item"),
+    ({"channel": TCP, "units": {"u": unit(points={})}}, "at least 1 item"),
+    ({"channel": TCP, "units": {"U 1": unit()}}, "is not a name"),
+    ({"channel": TCP, "units": {"u": unit(every="1")}}, "is not a duration"),
+    ({"channel": TCP, "units": {"u": unit(every="0s")}}, "greater than 0"),
+    ({"channel": TCP, "units": {"a": unit(), "b": unit()}}, "unit 1 is 'a' already"),
+    ({"channel": {"serial": "/dev/ttyS0"}, "units": {"u": unit(unit=0)}}, "unit 0 cannot be on a serial line"),
+    ({"channel": {**TCP, "framing": "rtu"}, "units": {"u": unit(unit=255)}}, "unit 255 cannot be on a serial line"),
+    ({"channel": TCP, "units": {"u": unit()}, "retry_max": "1s"}, "retry_max is shorter than retry_min"),
+    (with_point(), "the point has no address"),
+    (with_point(holding=1, input=2), "holding and input in one point"),
+    (with_point(holding=70_000), "less than or equal to 65536"),
+    (with_point(holding=65_536), "outside 0..65535"),
+    (with_point(holding=65_535, type="float32"), "outside 0..65535"),
+    (with_point(holding=1, type="float80"), "Input should be"),
+    (with_point(holding=1, type="bool"), "needs `bit: 0..15`"),
+    (with_point(holding=1, bit=16), "less than or equal to 15"),
+    (with_point(holding=1, bit=1, type="int16"), "only a bool has one"),
+    (with_point(holding=1, bit=1, scale=2), "has no scale or offset"),
+    (with_point(holding=1, scale=0), "a scale of 0"),
+    (with_point(holding=1, type="string"), "needs `length`"),
+    (with_point(holding=1, length=3), "only a string has one"),
+    (with_point(holding=1, order="ABDC"), "Input should be"),
+    (with_point(holding=1, type="float32", order="AB"), "does not fit a value of 4 bytes"),
+    (with_point(coil=1, type="int16"), "a coil is a bool"),
+    (with_point(input=1, writable=True), "input cannot be written"),
+    (with_point(discrete=1, writable=True), "discrete cannot be written"),
+]
+
+
+@pytest.mark.parametrize(("written", "message"), BAD, ids=range(len(BAD)))
+def test_mistake_is_named_when_settings_are_wrong(written: dict[str, Any], message: str) -> None:
+    """Each mistake gets a sentence that names it."""
+    with pytest.raises(ValidationError) as caught:
+        ModbusSettings.model_validate(written)
+    assert message in str(caught.value)
+
+
+def test_capacity_is_named_when_the_plan_does_not_fit_the_bus() -> None:
+    """A plan above the line's capacity is refused with the percentage, unless the user wants what fits."""
+    points = {f"p{i}": {"holding": i} for i in range(100)}
+    written = {
+        "channel": {"serial": "/dev/ttyS0", "baud": 9600},
+        "units": {f"u{n}": {"unit": n, "every": "1s", "points": points} for n in range(1, 7)},
+    }
+    with pytest.raises(ValidationError, match=r"this plan needs 15\d % of the bus"):
+        ModbusSettings.model_validate(written)
+    loose = ModbusSettings.model_validate({**written, "overload": "coalesce"})
+    assert load(units_of(loose), wire_of(loose.channel)) > 1.5
+
+
+def test_points_of_one_period_are_one_poll_when_some_have_their_own(settings: Any) -> None:
+    """`every` at a point takes it out of its unit's poll; adjacent points of one period share requests."""
+    points = {"a": {"holding": 1}, "b": {"holding": 2}, "slow": {"holding": 3, "every": "1min"}, "c": {"holding": 5}}
+    s = settings(channel=TCP, units={"u": {"unit": 1, "address_base": 1, "points": points}})
+    (plan,) = units_of(s)
+    assert [(poll.every, [(b.table, b.address, b.count) for b in poll.blocks]) for poll in plan.polls] == [
+        (1.0, [("holding", 0, 5)]),
+        (60.0, [("holding", 2, 1)]),
+    ]
+
+
+def test_running_node_needs_no_pydantic_when_settings_are_frozen(settings: Any) -> None:
+    """The adapter's capability comes from plain attributes, and says whether anything is writable."""
+    assert ModbusAdapter.capability(settings(**with_point(holding=1))).writable is False
+    capability = ModbusAdapter.capability(settings(**with_point(holding=1, writable=True)))
+    assert (capability.delivery, capability.backpressure, capability.writable, capability.window) == (
+        "polled",
+        "native",
+        True,
+        None,
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "address"),
+    [("plc", ("plc", 502)), ("plc:1502", ("plc", 1502)), ("[fe80::1]", ("fe80::1", 502)), ("[fe80::1]:7", ("fe80::1", 7))],
+)
+def test_address_is_understood_when_written_shortly(text: str, address: tuple[str, int]) -> None:
+    """The port is 502 where none is given."""
+    assert tcp_address(text) == address
+
+
+@pytest.mark.parametrize("text", ["", ":502", "plc:", "plc:0", "plc:70000", "a:b:c"])
+def test_address_is_refused_when_it_is_none(text: str) -> None:
+    """What is no address is a configuration error."""
+    with pytest.raises(ConfigError):
+        tcp_address(text)
+
+
+def test_channels_are_the_same_when_they_lead_to_one_device(settings: Any, tmp_path: Any) -> None:
+    """Two names of one serial device are one channel."""
+    (tmp_path / "ttyUSB0").touch()
+    (tmp_path / "by-id").symlink_to(tmp_path / "ttyUSB0")
+    keys = {
+        channel_key(settings(channel={"serial": str(tmp_path / n)}, units={"u": unit()}).channel) for n in ("ttyUSB0", "by-id")
+    }
+    assert len(keys) == 1
