@@ -69,3 +69,22 @@ def _who(fd: int) -> str:
     except (OSError, msgspec.MsgspecError):
         return "another process (it could not say which)"
     return f"process {holder.pid} (incarnation {holder.incarnation})"
+
+
+def holder(path: Path) -> int | None:
+    """The pid of the process that holds the lock at `path`, 0 if it could not say, None if nobody holds it."""
+    try:
+        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return None
+    try:
+        fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except OSError:
+        try:
+            return msgspec.json.decode(os.pread(fd, 4096, 0), type=Holder).pid
+        except msgspec.MsgspecError:
+            return 0
+    else:
+        return None
+    finally:
+        os.close(fd)

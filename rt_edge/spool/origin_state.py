@@ -144,6 +144,8 @@ class OriginState:
         for mark, key, again in zip(coming.marks, coming.keys, coming.again, strict=True):
             name = (key, path(mark))
             known = self._keys.get(key[:IDENTIFIER], {}).get(name) if key and known_session else None
+            if known is not None and number(known[1]) < known[0].floor:
+                known = None  # the peer has our acknowledgement of that one: this is another message of the same content
             if mark in stored or number(mark) < floor:
                 mask.append(False)
             elif again:

@@ -6,7 +6,7 @@ from collections import deque
 from typing import Any, ClassVar
 
 from rt_edge.data.chunk import Chunk
-from rt_edge.data.errors import StreamError, TransientError
+from rt_edge.data.errors import IslandDied, StreamError, TransientError
 from rt_edge.spool.errors import SpoolFull
 from rt_edge.spool.intake import arrival
 from rt_edge.spool.keeping import Kept, Work, keep
@@ -108,7 +108,7 @@ class _Logic(StageLogic):
             self._worker.spool.on_room.remove(self._room)
         # What is on the disk by now and failed here is recognised when its origin emits it again.
         for chunk in self._waiting:
-            chunk.fail(error or StreamError(f"{self.ctx.name} stopped before this was durable"))
+            chunk.fail(error or IslandDied(f"{self.ctx.name} stopped before this was durable"))
         self._waiting.clear()
 
     def _consider(self) -> None:
