@@ -8,7 +8,7 @@ from random import Random
 from typing import Protocol
 
 from rt_edge.data.errors import TransientError
-from rt_edge.data.record import LaneId, PositionConflict, Record
+from rt_edge.data.record import LaneId, PositionConflict
 from rt_edge.testkit.delivery_models import SpoolModel, StoreModel, verify_confirmed
 from rt_edge.testkit.faulty_link import FaultyLink, Frame, Side
 from rt_edge.testkit.simulated_time import Handle, SimulatedTime
@@ -168,8 +168,6 @@ class EdgeHost:
                 verify_confirmed(self.world.store, effect.lane, effect.number, gone)
             case effects.SentThrough():
                 spool.sent_through(effect.lane, effect.number)
-            case effects.Release():
-                spool.release(effect.lane, effect.number)
             case effects.StoreKnown():
                 spool.store = effect.store
             case effects.NewEpoch():
@@ -320,5 +318,5 @@ class IngressHost:
         return self.receiver.committed(now, effect.address, effect.lane, position)
 
     def _read(self, address: Hashable, lane: LaneId, first: int, last: int, max_bytes: int) -> list[ReceiverEffect]:
-        records: list[Record] = self.world.store.read(lane, first, last, max_bytes)
+        records = self.world.store.read(lane, first, last, max_bytes)
         return self.receiver.stored_read(self.world.time.now, address, lane, records)

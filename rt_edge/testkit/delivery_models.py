@@ -13,7 +13,7 @@ from rt_edge.data.record import LaneId, PositionConflict, Record, RecordKind, To
 from rt_edge.uplink.checksum import EMPTY, chain_all
 from rt_edge.uplink.effects import LaneState, NewEpoch
 from rt_edge.uplink.frames import size_of
-from rt_edge.uplink.reconcile import note_record
+from rt_edge.uplink.reconcile import note
 
 
 class LaneModel:
@@ -87,11 +87,6 @@ class SpoolModel:
 
     def sent_through(self, lane: LaneId, number: int) -> None:
         """As `SentThrough` says."""
-        model = self._find(lane)
-        model.pinned = max(model.pinned, number)
-
-    def release(self, lane: LaneId, number: int) -> None:
-        """As `Release` says."""
         self._find(lane).pinned = number
 
     def drop_oldest(self, name: str, records: int) -> None:
@@ -110,8 +105,7 @@ class SpoolModel:
         """As `NewEpoch` says; returns the new lane."""
         old = self._find(effect.lane)
         new = LaneModel(LaneId(old.lane.node, old.lane.route, old.lane.lane, effect.epoch))
-        opening = note_record(str(old.lane), effect.reason, at)
-        new.append(opening.kind, opening.count, opening.payload)
+        new.append(RecordKind.GAP, 0, msgspec.msgpack.encode(note(str(old.lane), effect.reason, at)))
         for record in old.records:
             if not any(low <= record.first and record.last <= high for low, high in effect.stored):
                 new.append(record.kind, record.count, record.payload, record.last - record.first + 1)
@@ -140,14 +134,16 @@ class StoreModel:
 
     Args:
         store_id: its id.
+        keeps_checksums: whether it keeps running checksums.
+        readable: whether it can say which records it has.
     """
 
-    def __init__(self, store_id: str, keeps_checksums: bool = True) -> None:
+    def __init__(self, store_id: str, keeps_checksums: bool = True, readable: bool = True) -> None:
         self.store_id = store_id
         self.rows: dict[LaneId, list[Record]] = {}
         self.checksums: dict[LaneId, int | None] = {}
         self.sessions: dict[LaneId, str] = {}
-        self._keeps = keeps_checksums
+        self._keeps, self._readable = keeps_checksums, readable
 
     def position(self, lane: LaneId) -> int:
         """The last number committed."""
@@ -175,8 +171,10 @@ class StoreModel:
         self.checksums[lane] = checksum
         return self.position(lane)
 
-    def read(self, lane: LaneId, first: int, last: int, max_bytes: int) -> list[Record]:
+    def read(self, lane: LaneId, first: int, last: int, max_bytes: int) -> list[Record] | None:
         """As `ReadStored` says."""
+        if not self._readable:
+            return None
         found: list[Record] = []
         size = 0
         for record in self.rows.get(lane, []):

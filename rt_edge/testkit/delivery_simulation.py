@@ -56,6 +56,7 @@ class Plan(msgspec.Struct, kw_only=True):
         failures: share of commits that fail for a passing reason.
         store_pace: longest time the store takes, seconds.
         checksums: whether the store keeps running checksums.
+        readable: whether the store can say which records it has.
         last_cut: whether the calm begins with new connections; if not, the living ones have to recover by themselves.
     """
 
@@ -76,6 +77,7 @@ class Plan(msgspec.Struct, kw_only=True):
     failures: float = 0.0
     store_pace: float = 0.02
     checksums: bool = True
+    readable: bool = True
     last_cut: bool = True
 
     @classmethod
@@ -135,7 +137,7 @@ class Simulation:
         self.random = Random(seed)  # noqa: S311  # a simulation wants repeatable numbers
         self.plan = plan or Plan.draw(self.random)
         self.time = SimulatedTime()
-        self.store = StoreModel("store-1", self.plan.checksums)
+        self.store = StoreModel("store-1", self.plan.checksums, self.plan.readable)
         self.reports: dict[str, int] = {}
         self.steps = 0
         self._made = 0

@@ -84,7 +84,8 @@ class WantRead(msgspec.Struct, frozen=True):
 
     At most `max_records`, and records until `max_bytes` of payload (one record may be larger). Answer:
     `read_done(lane, request, records)` (an empty list when there is none) or `read_failed(lane, request, error)`. From this
-    moment until `Confirm` or `Release`, what was handed out must not be replaced by a tombstone.
+    moment on what was handed out may be on its way: it must not be dropped or replaced by a tombstone until `Confirm` covers
+    it or a `SentThrough` says that it did not arrive.
     One read per lane and session is outstanding; `request` tells an answer that comes too late.
     """
 
@@ -104,17 +105,11 @@ class Confirm(msgspec.Struct, frozen=True):
 
 
 class SentThrough(msgspec.Struct, frozen=True):
-    """Records up to `number` have been sent and may be stored upstream: they must not be dropped (design 7).
+    """What may be stored upstream ends at `number`: upstream said so at a handshake, and no read of the lane is out.
 
-    It only goes up, and it does not go down when the link is lost: that is when nobody knows.
+    Records up to it must not be dropped (design 7); what earlier reads had pinned beyond it may be dropped again. It is not
+    said when the link is lost: from then until the next handshake nobody knows, and the pins stay.
     """
-
-    lane: LaneId
-    number: int
-
-
-class Release(msgspec.Struct, frozen=True):
-    """Upstream said at a handshake that it has nothing beyond `number`, and no read is out: the rest may be dropped again."""
 
     lane: LaneId
     number: int
@@ -136,7 +131,7 @@ class NewEpoch(msgspec.Struct, frozen=True):
     2. make the lane (same node, route and lane name, epoch `epoch`) with confirmed 0 and checksum
        `rt_edge.uplink.checksum.EMPTY`, and route later appends of that lane name to it;
     3. move the remaining records to it in their order, numbered without gaps; a tombstone keeps the width of its range;
-    4. give it as first or last record one of kind GAP, count 0, payload `rt_edge.uplink.reconcile.note(...)`, so that the
+    4. give it as first or last record one of kind GAP, count 0, holding `rt_edge.uplink.reconcile.note(...)`, so that the
        store shows what happened;
     5. forget the old lane. The new lane's numbers cover 1..last.
 
@@ -150,7 +145,7 @@ class NewEpoch(msgspec.Struct, frozen=True):
     stored: tuple[tuple[int, int], ...]
 
 
-SenderEffect: TypeAlias = Send | Close | WantRead | Confirm | SentThrough | Release | StoreKnown | NewEpoch | Report | SetTimer
+SenderEffect: TypeAlias = Send | Close | WantRead | Confirm | SentThrough | StoreKnown | NewEpoch | Report | SetTimer
 
 
 # --- the ingress' side
@@ -203,7 +198,7 @@ class Commit(msgspec.Struct, frozen=True):
 class ReadStored(msgspec.Struct, frozen=True):
     """Read the stored records of a lane that lie within first..last, in order, until `max_bytes` of payload (at least one).
 
-    Answer: `stored_read(address, lane, records)`; an empty list says that there are no more, or that the store cannot tell.
+    Answer: `stored_read(address, lane, records)`; an empty list says that there are no more, None that the store cannot tell.
     """
 
     address: Hashable

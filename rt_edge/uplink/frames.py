@@ -202,11 +202,15 @@ class Compare(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Compared(msgspec.Struct, frozen=True, array_like=True):
-    """The ranges of numbers, ascending, within which every record asked for is stored as asked; `through`: the last asked."""
+    """The ranges of numbers, ascending, within which every record asked for is stored as asked.
+
+    `through` is the last number asked for; `known` is False when the store cannot tell.
+    """
 
     index: _Index
     through: _Number
     stored: Annotated[list[tuple[_Number, _Number]], msgspec.Meta(max_length=MAX_PROOFS)]
+    known: bool
 
 
 Message: TypeAlias = (

@@ -23,7 +23,7 @@ class Queued(NamedTuple):
 class Comparison:
     """Proofs of an edge against the records of the store, fed piece by piece."""
 
-    __slots__ = ("_proofs", "cursor", "stored", "through")
+    __slots__ = ("_proofs", "cursor", "known", "stored", "through")
 
     def __init__(self, proofs: list[frames.Proof]) -> None:
         expected = proofs[0].first
@@ -35,9 +35,14 @@ class Comparison:
         self.cursor = proofs[0].first
         self.through = proofs[-1].last
         self.stored: list[tuple[int, int]] = []
+        self.known = True
+        """False: the store cannot say what it has."""
 
-    def feed(self, records: list[Record]) -> bool:
-        """Take stored records from the cursor on; True when all is compared. An empty list ends it."""
+    def feed(self, records: list[Record] | None) -> bool:
+        """Take stored records from the cursor on; True when all is compared. An empty list ends it, and so does None."""
+        if records is None:
+            self.known = False
+            return True
         for record in records:
             proof = self._proofs.get(record.first)
             if proof is not None and proof.last == record.last and proof.fingerprint == fingerprint(record):

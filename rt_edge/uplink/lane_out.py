@@ -41,10 +41,17 @@ class OutLane:
     Numbers: confirmed <= sent <= read <= last. `high` is the highest number ever sent in this session: after going back,
     sent is below it, and what lies between costs no demand a second time. Offsets count bytes (`size_of`) and records from
     the session's start, each record once.
+
+    Args:
+        index: names it in frames.
+        state: from the spool.
+        parameters: windows.
+        before: an older lane of the same route and name (another epoch): it is drained first, so that order is kept.
     """
 
     __slots__ = (
         "base",
+        "before",
         "buffer",
         "buffered",
         "checksum",
@@ -65,13 +72,14 @@ class OutLane:
         "waiting_since",
     )
 
-    def __init__(self, index: int, state: LaneState, parameters: SenderParameters) -> None:
+    def __init__(self, index: int, state: LaneState, parameters: SenderParameters, before: OutLane | None = None) -> None:
         self.index = index
         self.lane: LaneId = state.lane
         self.last = state.last
         self.confirmed = state.confirmed
         self.checksum = state.checksum if state.confirmed or state.checksum is not None else EMPTY
         self.phase = Phase.OPENING
+        self.before = before
         self.base = Sent(state.confirmed, 0, 0, self.checksum)
         """The confirmed position, with its offset."""
         self.tail: deque[Sent] = deque(maxlen=parameters.window_records + frames.MAX_BATCH)
@@ -99,6 +107,11 @@ class OutLane:
         """The state after the last record sent."""
         return self.tail[-1] if self.tail else self.base
 
+    def is_held(self) -> bool:
+        """Whether an older lane of the same name has to be drained first."""
+        before = self.before
+        return before is not None and before.phase is not Phase.ENDED and (before.confirmed < before.last or before.is_held())
+
     def behind(self) -> tuple[int, int]:
         """Bytes and records between where we went back to and the highest ever sent."""
         at = self.at
@@ -124,7 +137,7 @@ class OutLane:
 
     def wants_read(self, parameters: SenderParameters) -> int:
         """Records to ask of the spool now; 0 for none."""
-        if self.phase is not Phase.ACTIVE or self.request or self.read >= self.last:
+        if self.phase is not Phase.ACTIVE or self.request or self.read >= self.last or self.is_held():
             return 0
         if self.buffered >= parameters.batch_bytes:
             return 0

@@ -155,7 +155,7 @@ class Receiver:
         """The other answer to `Commit`: `PositionConflict` closes the session, all else is tried again."""
         return self._store_said(now, address, lambda session: session.commit_failed(now, lane, error))
 
-    def stored_read(self, now: float, address: Hashable, lane: LaneId, records: list[Record]) -> list[ReceiverEffect]:
+    def stored_read(self, now: float, address: Hashable, lane: LaneId, records: list[Record] | None) -> list[ReceiverEffect]:
         """The answer to `ReadStored`."""
         return self._store_said(now, address, lambda session: session.stored_read(lane, records))
 

@@ -18,9 +18,7 @@ from __future__ import annotations
 
 import enum
 
-import msgspec
-
-from rt_edge.data.record import Gap, Record, RecordKind
+from rt_edge.data.record import Gap, Record
 from rt_edge.uplink import frames
 from rt_edge.uplink.checksum import chain, fingerprint
 from rt_edge.uplink.effects import LaneState
@@ -47,7 +45,7 @@ class Reconciler:
         checksum: running checksum there, None if the store does not know it.
     """
 
-    __slots__ = ("_asking", "_chain", "_proofs", "checksum", "cursor", "position", "reason", "state", "stored")
+    __slots__ = ("_asking", "_chain", "_proofs", "_unknown", "checksum", "cursor", "position", "reason", "state", "stored")
 
     def __init__(self, state: LaneState, position: int, checksum: int | None) -> None:
         self.state = state
@@ -60,6 +58,7 @@ class Reconciler:
         self.reason = ""
         self._chain = state.checksum
         self._asking = False
+        self._unknown = False
         self._proofs: list[frames.Proof] = []
 
     def begin(self) -> Step:
@@ -112,6 +111,7 @@ class Reconciler:
             self._note_stored(low, high)
         self._proofs = []
         self.cursor = through
+        self._unknown = self._unknown or not answer.known
         return self._finish() if through >= min(self.position, self.state.last) else Step.READ
 
     def proofs(self) -> list[frames.Proof]:
@@ -120,8 +120,8 @@ class Reconciler:
 
     @property
     def agreed(self) -> int | None:
-        """The running checksum at the position, once the step is GO."""
-        return self._chain if self.checksum is None else self.checksum
+        """The running checksum at the position, once the step is GO: ours, else the store's."""
+        return self.checksum if self._chain is None else self._chain
 
     def _differs(self, ours: int | None) -> bool:
         return ours is not None and self.checksum is not None and ours != self.checksum
@@ -152,24 +152,23 @@ class Reconciler:
 
     def _finish(self) -> Step:
         if self.reason:
+            if self._unknown:
+                self.reason += "; the store cannot say what it has, so records may be stored twice"
             return Step.RENUMBER
+        if self._unknown and self.cursor == self.position:
+            return Step.GO  # nothing speaks against the position
         if self.stored == [(self.state.confirmed + 1, self.position)] and not self._differs(self._chain):
             return Step.GO
         self.reason = f"the records up to {self.position} are not the ones that upstream has"
         return Step.RENUMBER
 
 
-def note(old: str, reason: str, at: int) -> bytes:
-    """Payload of the GAP record that opens a lane's new epoch.
+def note(old: str, reason: str, at: int) -> Gap:
+    """What the GAP record of a lane's new epoch says.
 
     Args:
         old: the lane before, as `str(LaneId)`.
         reason: from the `NewEpoch` effect.
         at: wall time, nanoseconds since 1970 UTC.
     """
-    return msgspec.msgpack.encode(Gap(source=old, reason=f"new epoch: {reason}", start=at, end=at))
-
-
-def note_record(old: str, reason: str, at: int) -> Record:
-    """The first record of a new epoch (see `NewEpoch`)."""
-    return Record(1, 1, RecordKind.GAP, 0, note(old, reason, at))
+    return Gap(source=old, reason=f"new epoch: {reason}", start=at, end=at)

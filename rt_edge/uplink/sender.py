@@ -219,7 +219,7 @@ class Sender(SenderBase):
             if reconciler.position > lane.confirmed:
                 self._effect(effects.Confirm(lane.lane, reconciler.position, reconciler.agreed))
             lane.start(reconciler.position, reconciler.agreed)
-            self._effect(effects.Release(lane.lane, reconciler.position))
+            self._effect(effects.SentThrough(lane.lane, reconciler.position))
             self._rotation.append(lane.index)
         elif step is Step.READ:
             lane.phase = Phase.READING
@@ -264,7 +264,7 @@ class Sender(SenderBase):
             self._rotation.rotate(-1)
             turns += 1
             bytes_left, records_left = self._room(lane)
-            if not lane.buffer or bytes_left <= 0 or records_left <= 0:
+            if not lane.buffer or lane.is_held() or bytes_left <= 0 or records_left <= 0:
                 lane.credit = 0
                 continue
             turns = 0
@@ -275,7 +275,6 @@ class Sender(SenderBase):
             batch, size = lane.take(self.parameters.batch_bytes, bytes_left, records_left)
             lane.credit -= size
             self._count_sent(batch, size, high)
-            self._effect(effects.SentThrough(lane.lane, lane.high))
             self._send(now, frames.Batch(lane.index, batch))
         for index in self._rotation:
             lane = self._lanes[index]

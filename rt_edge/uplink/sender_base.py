@@ -105,7 +105,7 @@ class SenderBase:
         self._send(now, frames.Hello(frames.VERSION, frames.OLDEST_VERSION, self.node, self._instance, self._host, store, hellos))
 
     def link_down(self, now: float, reason: str = "") -> list[SenderEffect]:
-        """The link is gone. What was sent stays marked as sent (`SentThrough`) until the next handshake says more."""
+        """The link is gone. What was read stays pinned until the next handshake says what arrived."""
         if self._situation is not Situation.DOWN:
             self._situation = Situation.DOWN
             self._report("link-down", f"the link to {self._peer.node} is gone: {reason or 'closed'}")
@@ -146,7 +146,9 @@ class SenderBase:
                 self._full_told = True
                 self._report("too-many-lanes", f"{state.lane} waits for another session: {len(self._lanes)} lanes are open")
             return None
-        lane = OutLane(len(self._lanes), state, self.parameters)
+        name = (state.lane.route, state.lane.lane)
+        before = [lane for lane in self._lanes.values() if (lane.lane.route, lane.lane.lane) == name]
+        lane = OutLane(len(self._lanes), state, self.parameters, before[-1] if before else None)
         lane.waiting_since = now
         self._lanes[lane.index] = lane
         self._by_lane[lane.lane] = lane

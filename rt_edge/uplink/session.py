@@ -332,15 +332,15 @@ class Session:
         first, last = comparison.cursor, comparison.through
         self._emit(effects.ReadStored(self.address, lane.lane, first, last, self._parameters.commit_bytes))
 
-    def stored_read(self, lane_id: LaneId, records: list[Record]) -> None:
-        """Records of the store, as asked for."""
+    def stored_read(self, lane_id: LaneId, records: list[Record] | None) -> None:
+        """Records of the store, as asked for; None: it cannot tell."""
         lane = self._by_lane.get(lane_id)
         if lane is None or lane.comparison is None:
             return
         comparison = lane.comparison
         if comparison.feed(records):
             lane.comparison = None
-            self.send(frames.Compared(lane.index, comparison.through, comparison.stored))
+            self.send(frames.Compared(lane.index, comparison.through, comparison.stored, comparison.known))
         else:
             self._read_stored(lane, comparison)
 

@@ -35,7 +35,7 @@ SAMPLES: list[frames.Message] = [
     frames.Alive(2),
     frames.Notice("duplicate-node", "who?"),
     frames.Compare(0, [frames.Proof(1, 1, bytes(16))]),
-    frames.Compared(0, 1, [(1, 1)]),
+    frames.Compared(0, 1, [(1, 1)], True),
 ]
 
 

@@ -373,7 +373,16 @@ def test_stored_records_are_compared_piece_by_piece_when_the_edge_asks() -> None
     assert [(r.first, r.last) for r in ingress.of(effects.ReadStored)] == [(8, 12)]
     ingress.do(ingress.receiver.stored_read(0.0, "a", MAIN, _records(8, 9)))
     ingress.do(ingress.receiver.stored_read(0.0, "a", MAIN, []))
-    assert ingress.sent(frames.Compared) == [frames.Compared(0, 12, [(4, 6), (8, 9)])]
+    assert ingress.sent(frames.Compared) == [frames.Compared(0, 12, [(4, 6), (8, 9)], True)]
+
+
+def test_the_edge_is_told_when_the_store_cannot_say_what_it_has() -> None:
+    """None from the store becomes known=False."""
+    ingress = Ingress()
+    ingress.up(MAIN, position=9, confirmed=9)
+    ingress.frame(frames.Compare(0, [frames.Proof(4, 4, bytes(16))]))
+    ingress.do(ingress.receiver.stored_read(0.0, "a", MAIN, None))
+    assert ingress.sent(frames.Compared) == [frames.Compared(0, 4, [], False)]
 
 
 # --- time, faults, ends

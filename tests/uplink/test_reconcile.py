@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -12,7 +11,7 @@ from rt_edge.uplink import frames
 from rt_edge.uplink.checksum import EMPTY, chain_all
 from rt_edge.uplink.effects import LaneState
 from rt_edge.uplink.lane_in import Comparison
-from rt_edge.uplink.reconcile import Reconciler, Step, note_record
+from rt_edge.uplink.reconcile import Reconciler, Step, note
 
 LANE = LaneId("edge-1", "up", "main", bytes(16))
 
@@ -42,7 +41,7 @@ class Both:
                 comparison = Comparison(self.reconciler.proofs())
                 while not comparison.feed([r for r in self.store if comparison.cursor <= r.first <= comparison.through][:2]):
                     pass
-                answered = self.reconciler.compared(frames.Compared(0, comparison.through, comparison.stored))
+                answered = self.reconciler.compared(frames.Compared(0, comparison.through, comparison.stored, comparison.known))
                 assert answered is not None
                 step = answered
             else:
@@ -128,16 +127,31 @@ def test_an_answer_is_not_taken_when_it_is_for_other_proofs() -> None:
     assert reconciler.begin() is Step.READ
     assert reconciler.read(_records(6, 9)) is Step.ASK
     for through, stored in ((8, []), (9, [(5, 9)]), (9, [(6, 10)]), (9, [(8, 7)]), (9, [(8, 9), (6, 7)]), (9, [(6, 7), (7, 8)])):
-        assert reconciler.compared(frames.Compared(0, through, stored)) is None
-    assert reconciler.compared(frames.Compared(0, 9, [(6, 7)])) is Step.RENUMBER
+        assert reconciler.compared(frames.Compared(0, through, stored, True)) is None
+    assert reconciler.compared(frames.Compared(0, 9, [(6, 7)], True)) is Step.RENUMBER
 
 
-def test_the_note_is_a_gap_record_when_a_new_epoch_opens() -> None:
+def test_the_note_is_a_gap_when_a_new_epoch_opens() -> None:
     """It says which lane it was and why."""
-    note = note_record(str(LANE), "a card that lied", 12)
-    assert (note.first, note.last, note.kind, note.count) == (1, 1, RecordKind.GAP, 0)
-    gap = msgspec.msgpack.decode(note.payload, type=Gap)
-    assert gap == Gap(str(LANE), "new epoch: a card that lied", 12, 12)
+    assert note(str(LANE), "a card that lied", 12) == Gap(str(LANE), "new epoch: a card that lied", 12, 12)
+
+
+def test_the_position_is_believed_when_the_store_cannot_tell_what_it_has() -> None:
+    """No checksum and no way to read: an ordinary reconnect must not double anything, so c < p <= l goes on at p."""
+    both = Both(_records(1, 9), 5, _records(1, 8), checksums=False)
+    assert both.reconciler.begin() is Step.READ
+    assert both.reconciler.read(_records(6, 9)) is Step.ASK
+    assert both.reconciler.compared(frames.Compared(0, 8, [], False)) is Step.GO
+
+
+def test_the_operator_is_warned_when_a_contradiction_cannot_be_looked_into() -> None:
+    """p > l and a store that cannot tell: everything is sent under a new epoch, and the reason says what that means."""
+    both = Both(_records(1, 9), 5, _records(1, 20))
+    assert both.reconciler.begin() is Step.READ
+    assert both.reconciler.read(_records(6, 9)) is Step.ASK
+    assert both.reconciler.compared(frames.Compared(0, 9, [], False)) is Step.RENUMBER
+    assert both.reconciler.stored == []
+    assert "may be stored twice" in both.reconciler.reason
 
 
 @settings(deadline=None)

@@ -69,6 +69,13 @@ def test_two_live_nodes_of_one_name_never_mix_when_a_card_is_cloned() -> None:
     assert all(simulate(seed, plan).refused > 0 for seed in range(20))
 
 
+def test_nothing_is_doubled_when_the_store_has_neither_checksums_nor_reads() -> None:
+    """A store that keeps the Store protocol and no more: cuts and crashes still lose and double nothing."""
+    plan = Plan(checksums=False, readable=False, cuts=8, crashes=4, outages=3, appends=500, lanes=2, ingresses=2)
+    outcomes = [simulate(seed, plan) for seed in range(20)]
+    assert sum(outcome.renumbered for outcome in outcomes) == 0
+
+
 # --- the simulation's own test: each mutant breaks one rule of the protocol, and must be seen
 
 
@@ -115,8 +122,14 @@ def _everything_stored(self: Reconciler) -> Any:
     return _finish(self)
 
 
-def _no_pins(self: SpoolModel, lane: Any, number: int) -> None:
-    self._find(lane).pinned = 0
+_read = SpoolModel.read
+
+
+def _no_pins(self: SpoolModel, lane: Any, after: int, max_bytes: int, max_records: int) -> list[Record]:
+    pinned = self._find(lane).pinned
+    records = _read(self, lane, after, max_bytes, max_records)
+    self._find(lane).pinned = pinned
+    return records
 
 
 LOSSY = Plan(faults=Faults(loss=0.1, repeat=0.1), cuts=0, crashes=0, outages=0, appends=300, last_cut=False)
@@ -129,7 +142,7 @@ MUTANTS: dict[str, tuple[type, str, Callable[..., Any], Plan]] = {
     "the edge does not compare checksums": (Reconciler, "_differs", _all_equal, IMAGES),
     "the edge renumbers what is stored": (Reconciler, "_note_stored", _nothing_stored, IMAGES),
     "the edge forgets what is not stored": (Reconciler, "_finish", _everything_stored, IMAGES),
-    "the spool drops what was sent": (SpoolModel, "sent_through", _no_pins, Plan(drops=30, appends=500, crashes=0)),
+    "the spool drops what was sent": (SpoolModel, "read", _no_pins, Plan(drops=30, appends=500, crashes=0)),
 }
 
 
