@@ -20,9 +20,13 @@ from rt_edge.streams.host import AsyncioHost
 from rt_edge.streams.stage import Stage
 from rt_edge.streams.stages._common import OnError
 from rt_edge.streams.stages.broadcast import Broadcast
+from rt_edge.streams.stages.collect import Collect
 from rt_edge.streams.stages.constant import Empty, Failed, Never, Single
+from rt_edge.streams.stages.fold_into import FoldInto
+from rt_edge.streams.stages.for_each import ForEach
+from rt_edge.streams.stages.ignore import Ignore
 from rt_edge.streams.stages.iterate import Iterate
-from rt_edge.streams.stages.sinks import Collect, FoldInto, ForEach, Ignore, Settling
+from rt_edge.streams.stages.settling import Settling
 from rt_edge.streams.stages.tick import Tick
 
 Place = tuple[str, int]

@@ -7,7 +7,8 @@ from typing import ClassVar, Literal
 from rt_edge.data.chunk import Chunk
 from rt_edge.data.errors import BufferOverflow
 from rt_edge.streams.stage import IN, OUT, Hold, Inlet, Outlet, ReceiptUse, Stage, StageLogic
-from rt_edge.streams.stages._common import Outbox, at_least, discard, named
+from rt_edge.streams.stages._common import at_least, discard, named
+from rt_edge.streams.stages._outbox import Outbox
 
 Overflow = Literal["backpressure", "drop_head", "drop_tail", "drop_buffer", "drop_new", "fail"]
 

@@ -9,17 +9,8 @@ from rt_edge.data.chunk import CHUNK_ELEMENTS, Chunk, join
 from rt_edge.data.errors import ConfigError
 from rt_edge.data.reading import Reading
 from rt_edge.streams.stage import IN, OUT, Hold, Inlet, Outlet, ReceiptUse, StageLogic, Supervision
-from rt_edge.streams.stages._common import (
-    Outbox,
-    UserCode,
-    at_least,
-    bare,
-    discard,
-    fail_behind,
-    named,
-    note_failures,
-    settle_rest,
-)
+from rt_edge.streams.stages._common import UserCode, at_least, bare, discard, fail_behind, named, note_failures, settle_rest
+from rt_edge.streams.stages._outbox import Outbox
 
 CONFLATED = "conflated"
 """The reason of what a later element replaced."""

@@ -13,7 +13,8 @@ from rt_edge.data.reading import Reading, is_gap
 from rt_edge.data.units import Duration
 from rt_edge.streams.expression.functions import is_nan, is_number
 from rt_edge.streams.stage import IN, OUT, Inlet, Stage, StageLogic
-from rt_edge.streams.stages._common import OutboxLogic, at_least
+from rt_edge.streams.stages._common import at_least
+from rt_edge.streams.stages._outbox import OutboxLogic
 
 STILL = "deadband"
 """The reason of what is not passed on because it has not moved."""

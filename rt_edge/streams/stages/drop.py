@@ -6,7 +6,8 @@ from typing import ClassVar
 
 from rt_edge.data.chunk import Chunk
 from rt_edge.streams.stage import IN, OUT, Inlet, Stage, StageLogic
-from rt_edge.streams.stages._common import PassLogic, at_least, discard
+from rt_edge.streams.stages._common import at_least, discard
+from rt_edge.streams.stages._user_code import PassLogic
 
 
 class Drop(Stage, frozen=True):

@@ -7,7 +7,8 @@ from typing import Any
 
 from rt_edge.data.chunk import FILTERED, Chunk
 from rt_edge.streams.stage import IN, OUT, Inlet, StageLogic
-from rt_edge.streams.stages._common import ElementLogic, Failures, UserCode, attempt
+from rt_edge.streams.stages._common import Failures, UserCode
+from rt_edge.streams.stages._user_code import ElementLogic, attempt
 
 
 class Filter(UserCode, frozen=True):

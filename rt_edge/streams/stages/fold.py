@@ -7,16 +7,8 @@ from typing import Any, ClassVar
 
 from rt_edge.data.chunk import CHUNK_ELEMENTS, Chunk, join
 from rt_edge.streams.stage import IN, OUT, Hold, Inlet, ReceiptUse, StageLogic, Supervision
-from rt_edge.streams.stages._common import (
-    Combining,
-    OnError,
-    OutboxLogic,
-    bare,
-    intake,
-    named,
-    note_failures,
-    settle_rest,
-)
+from rt_edge.streams.stages._common import Combining, OnError, bare, intake, named, note_failures, settle_rest
+from rt_edge.streams.stages._outbox import OutboxLogic
 
 
 class Fold(Combining, frozen=True, kw_only=True):

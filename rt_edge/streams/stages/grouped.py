@@ -6,7 +6,8 @@ from typing import ClassVar
 
 from rt_edge.data.chunk import CHUNK_ELEMENTS, Chunk, join
 from rt_edge.streams.stage import IN, OUT, Hold, Inlet, ReceiptUse, StageLogic
-from rt_edge.streams.stages._common import Combining, OutboxLogic, at_least, intake, settle_rest, take_parts
+from rt_edge.streams.stages._common import Combining, at_least, intake, settle_rest, take_parts
+from rt_edge.streams.stages._outbox import OutboxLogic
 
 
 class Grouped(Combining, frozen=True):

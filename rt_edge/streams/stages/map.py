@@ -7,7 +7,8 @@ from typing import Any
 
 from rt_edge.data.chunk import Chunk
 from rt_edge.streams.stage import IN, OUT, Inlet, StageLogic
-from rt_edge.streams.stages._common import ElementLogic, UserCode, attempt, refuse_none
+from rt_edge.streams.stages._common import UserCode
+from rt_edge.streams.stages._user_code import ElementLogic, attempt, refuse_none
 
 
 class Map(UserCode, frozen=True):

@@ -10,7 +10,9 @@ from typing import Any, ClassVar
 
 from rt_edge.data.chunk import CHUNK_ELEMENTS, FILTERED, Chunk
 from rt_edge.streams.stage import IN, OUT, Hold, Inlet, Outlet, ReceiptUse, StageLogic, Supervision
-from rt_edge.streams.stages._common import ElementLogic, Outbox, UserCode, discard, fail_behind, named, note_failures, settle_rest
+from rt_edge.streams.stages._common import UserCode, discard, fail_behind, named, note_failures, settle_rest
+from rt_edge.streams.stages._outbox import Outbox
+from rt_edge.streams.stages._user_code import ElementLogic
 
 REST = object()
 """Stands in a chunk for what is left of an iterable."""

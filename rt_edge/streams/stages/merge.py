@@ -6,7 +6,8 @@ from typing import ClassVar
 
 from rt_edge.data.chunk import CHUNK_ELEMENTS, Chunk
 from rt_edge.streams.stage import OUT, Hold, Inlet, ReceiptUse, Stage, StageLogic
-from rt_edge.streams.stages._common import OutboxLogic, inlets, ports
+from rt_edge.streams.stages._common import inlets, ports
+from rt_edge.streams.stages._outbox import OutboxLogic
 
 
 class Merge(Stage, frozen=True):

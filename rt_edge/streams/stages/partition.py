@@ -9,7 +9,9 @@ from rt_edge.data.chunk import CHUNK_ELEMENTS, Chunk
 from rt_edge.data.errors import ConfigError
 from rt_edge.streams.expression import compile_value
 from rt_edge.streams.stage import IN, Hold, Inlet, Outlet, ReceiptUse, StageLogic, Supervision
-from rt_edge.streams.stages._common import ElementLogic, Outbox, UserCode, attempt, discard, outlets, ports
+from rt_edge.streams.stages._common import UserCode, discard, outlets, ports
+from rt_edge.streams.stages._outbox import Outbox
+from rt_edge.streams.stages._user_code import ElementLogic, attempt
 
 CANCELLED = "branch_cancelled"
 """The reason of what was for a branch that nobody listens to any more."""

@@ -9,7 +9,8 @@ from typing import Any
 from rt_edge.data.chunk import Chunk
 from rt_edge.data.errors import StreamError
 from rt_edge.streams.stage import IN, OUT, Inlet, Outlet, StageLogic, Supervision
-from rt_edge.streams.stages._common import ElementLogic, UserCode
+from rt_edge.streams.stages._common import UserCode
+from rt_edge.streams.stages._user_code import ElementLogic
 
 
 class Scan(UserCode, frozen=True):

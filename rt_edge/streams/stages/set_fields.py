@@ -7,7 +7,8 @@ from typing import ClassVar
 from rt_edge.data.chunk import Chunk
 from rt_edge.streams.expression import compile_assignments
 from rt_edge.streams.stage import IN, OUT, Inlet, StageLogic
-from rt_edge.streams.stages._common import ElementLogic, UserCode
+from rt_edge.streams.stages._common import UserCode
+from rt_edge.streams.stages._user_code import ElementLogic
 
 
 class SetFields(UserCode, frozen=True):

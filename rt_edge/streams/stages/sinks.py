@@ -1,4 +1,4 @@
-"""foreach, collect, fold and ignore as ends of a stream.
+"""What the ends of a stream share (`for_each`, `collect`, `fold_into`, `ignore`, `settling`).
 
 A sink says what it came to by calling `done(result, error)` once, when it stops: the error is None after completion.
 """
@@ -9,9 +9,8 @@ from collections.abc import Callable
 from typing import Any, ClassVar
 
 from rt_edge.data.chunk import CHUNK_ELEMENTS, Chunk
-from rt_edge.data.errors import StreamError
 from rt_edge.streams.stage import IN, Inlet, Outlet, ReceiptUse, StageLogic, Supervision
-from rt_edge.streams.stages._common import Failures, UserCode, at_least, attempt, discard, named, note_failures
+from rt_edge.streams.stages._common import Failures, UserCode, at_least, named, note_failures
 
 Done = Callable[[Any, BaseException | None], None]
 
@@ -41,94 +40,6 @@ class SinkStage(UserCode, frozen=True, kw_only=True):
     def outlets(self) -> tuple[Outlet, ...]:
         """None."""
         return ()
-
-
-class ForEach(SinkStage, frozen=True):
-    """Calls a function with each element; settles the element when it returns.
-
-    Emits when: -
-    Backpressures when: never longer than the function takes.
-    Completes when: upstream completes.
-    Cancels when: the function raises, under `stop`.
-
-    Attributes:
-        function: called with an element.
-    """
-
-    function: Callable[[Any], Any]
-
-    def create_logic(self) -> StageLogic:
-        """A logic that calls it."""
-        return _ForEachLogic(self)
-
-
-class Collect(SinkStage, frozen=True):
-    """Collects all elements in a list; settles them. What it came to is the list.
-
-    Emits when: -
-    Backpressures when: never.
-    Completes when: upstream completes.
-    Cancels when: more than `most` elements come.
-
-    Attributes:
-        most: elements at most; one more fails the stage.
-    """
-
-    most: int = 1_000_000
-
-    def create_logic(self) -> StageLogic:
-        """A logic with the list."""
-        return _CollectLogic(self)
-
-
-class FoldInto(SinkStage, frozen=True):
-    """Folds all elements; settles them. What it came to is the last state.
-
-    Emits when: -
-    Backpressures when: never.
-    Completes when: upstream completes.
-    Cancels when: the function raises, under `stop`.
-    On restart: the state is `zero` again.
-
-    Attributes:
-        zero: the first state; must not be changed by `function`, as all runs share it.
-        function: (state, element) -> state.
-    """
-
-    zero: Any
-    function: Callable[[Any, Any], Any]
-
-    def create_logic(self) -> StageLogic:
-        """A logic with the state."""
-        return _FoldLogic(self)
-
-
-class Ignore(SinkStage, frozen=True):
-    """Throws all elements away; they are settled as dropped, `ignored`.
-
-    Emits when: -
-    Backpressures when: never.
-    Completes when: upstream completes.
-    Cancels when: never.
-    """
-
-    def create_logic(self) -> StageLogic:
-        """A logic without state."""
-        return _IgnoreLogic(self)
-
-
-class Settling(SinkStage, frozen=True):
-    """Settles all elements as stored, without storing them: for tests and benchmarks. What it came to is their number.
-
-    Emits when: -
-    Backpressures when: never.
-    Completes when: upstream completes.
-    Cancels when: never.
-    """
-
-    def create_logic(self) -> StageLogic:
-        """A logic that counts."""
-        return _SettlingLogic(self)
 
 
 class SinkLogic(StageLogic):
@@ -183,67 +94,3 @@ class SinkLogic(StageLogic):
         """Say why it ended, if not by completion."""
         if error is not None:
             self.stage.done(self.result, error)
-
-
-class _ForEachLogic(SinkLogic):
-    stage: ForEach
-
-    def consume(self, chunk: Chunk) -> None:
-        _, failures = attempt(self.stage.function, chunk.items, self.stage.supervision)
-        self.settle_but(chunk, failures)
-
-
-class _CollectLogic(SinkLogic):
-    stage: Collect
-
-    def on_start(self) -> None:
-        self.result = []
-        super().on_start()
-
-    def consume(self, chunk: Chunk) -> None:
-        if len(self.result) + len(chunk) > self.stage.most:
-            error = StreamError(f"{self.ctx.name}: more than {self.stage.most} elements were to be collected")
-            chunk.fail(error)
-            self.fail_stage(error)
-            return
-        self.result += chunk.items
-        chunk.settle()
-
-
-class _FoldLogic(SinkLogic):
-    stage: FoldInto
-
-    def on_start(self) -> None:
-        self.result = self.stage.zero
-        super().on_start()
-
-    def consume(self, chunk: Chunk) -> None:
-        function, state = self.stage.function, self.result
-        failures: list[tuple[int, Exception]] = []
-        items = enumerate(chunk.items)
-        place = -1
-        while place < len(chunk) - 1:
-            try:
-                for place, item in items:  # noqa: B007 - the place of the guilty element
-                    state = function(state, item)
-            except Exception as error:  # noqa: BLE001 - whatever user code raises belongs to its element
-                failures.append((place, error))
-                if self.stage.supervision is Supervision.STOP:
-                    break
-                if self.stage.supervision is Supervision.RESTART:
-                    state = self.stage.zero
-        self.result = state
-        self.settle_but(chunk, failures)
-
-
-class _IgnoreLogic(SinkLogic):
-    def consume(self, chunk: Chunk) -> None:
-        discard(self, chunk, "ignored")
-
-
-class _SettlingLogic(SinkLogic):
-    result = 0
-
-    def consume(self, chunk: Chunk) -> None:
-        chunk.settle()
-        self.result += len(chunk)

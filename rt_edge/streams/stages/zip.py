@@ -6,7 +6,8 @@ from typing import ClassVar
 
 from rt_edge.data.chunk import CHUNK_ELEMENTS, Chunk, join
 from rt_edge.streams.stage import OUT, Hold, Inlet, ReceiptUse, StageLogic
-from rt_edge.streams.stages._common import Combining, OutboxLogic, discard, inlets, intake, ports, settle_rest, take_parts
+from rt_edge.streams.stages._common import Combining, discard, inlets, intake, ports, settle_rest, take_parts
+from rt_edge.streams.stages._outbox import OutboxLogic
 
 
 class Zip(Combining, frozen=True):

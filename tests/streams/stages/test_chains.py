@@ -15,6 +15,7 @@ from rt_edge.streams.stage import Stage
 from rt_edge.streams.stages.balance import Balance
 from rt_edge.streams.stages.broadcast import Broadcast
 from rt_edge.streams.stages.buffer import Buffer
+from rt_edge.streams.stages.collect import Collect
 from rt_edge.streams.stages.drop import Drop
 from rt_edge.streams.stages.filter import Filter
 from rt_edge.streams.stages.grouped import Grouped
@@ -23,7 +24,6 @@ from rt_edge.streams.stages.map_concat import MapConcat
 from rt_edge.streams.stages.merge import Merge
 from rt_edge.streams.stages.partition import Partition
 from rt_edge.streams.stages.scan import Scan
-from rt_edge.streams.stages.sinks import Collect
 from rt_edge.streams.stages.take import Take
 from rt_edge.streams.stages.throttle import Throttle
 from rt_edge.streams.stages.zip import Zip

@@ -9,7 +9,11 @@ import pytest
 
 from rt_edge.data.errors import StreamError
 from rt_edge.streams.stage import Stage
-from rt_edge.streams.stages.sinks import Collect, FoldInto, ForEach, Ignore, Settling
+from rt_edge.streams.stages.collect import Collect
+from rt_edge.streams.stages.fold_into import FoldInto
+from rt_edge.streams.stages.for_each import ForEach
+from rt_edge.streams.stages.ignore import Ignore
+from rt_edge.streams.stages.settling import Settling
 from rt_edge.testkit.probes import StageBench
 from rt_edge.testkit.stage_contract import BAD, Broken, raising
 
