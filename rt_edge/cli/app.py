@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import importlib
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from rt_edge import __version__
@@ -46,7 +46,7 @@ SUMMARY = "rt-edge: an IoT edge gateway that forwards every reading, once, throu
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one command; returns its exit code (`ExitCode`). Never raises, but SystemExit from typer's own usage errors.
+    """Run one command; returns its exit code (`ExitCode`). Never raises.
 
     Args:
         argv: arguments without the program's name; default: those of the process.
@@ -58,7 +58,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             return 0
         command = COMMANDS.get(args[0]) if args else None
         if command is not None and command.plain:
-            return int(importlib.import_module(command.module).main(args[1:]))
+            return _code_of(lambda: int(importlib.import_module(command.module).main(args[1:])))
         return _run_typer(args, args[0] if command is not None else None)
     except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 the last handler: one line instead of a traceback
         return report_error(error)
@@ -67,11 +67,15 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _run_typer(args: list[str], only: str | None) -> int:
     """Run typer on `args`, with one command, or with all of them where the help lists them."""
     app = make_app([only] if only is not None else list(COMMANDS))
+    return _code_of(lambda: app(args=args or ["--help"], prog_name="rt-edge", standalone_mode=True))
+
+
+def _code_of(work: Callable[[], int | None]) -> int:
+    """The exit code of `work`, also where it leaves by SystemExit, as typer and argparse do."""
     try:
-        app(args=args or ["--help"], prog_name="rt-edge", standalone_mode=True)
+        return work() or 0
     except SystemExit as leaving:
         return leaving.code if isinstance(leaving.code, int) else 0 if leaving.code is None else 1
-    return 0
 
 
 def make_app(names: Sequence[str]) -> typer.Typer:

@@ -10,6 +10,7 @@ import msgspec
 
 from rt_edge.data.errors import ConfigError
 from rt_edge.sdk.adapter import DeviceAdapter
+from rt_edge.streams.model import nearest_hint
 
 GROUP = "rt_edge.adapters"
 _REQUIREMENT = re.compile(r"([A-Za-z0-9._-]+)[^;]*;.*\bextra\s*==\s*['\"]([A-Za-z0-9._-]+)['\"]")
@@ -83,8 +84,7 @@ class Registry:
         """
         entry = self._entries.get(kind)
         if entry is None:
-            known = ", ".join(self.kinds()) or "none"
-            raise ConfigError(f"there is no adapter kind {kind!r}", f"known: {known}")
+            raise ConfigError(f"there is no adapter kind {kind!r}", nearest_hint(kind, self._entries))
         if entry.missing:
             raise ConfigError(f"adapter kind {kind!r} needs {', '.join(entry.missing)}, not installed here", entry.install)
         try:

@@ -142,6 +142,7 @@ def property_schema(field: msgspec.structs.FieldInfo, doc: str) -> dict[str, Any
         schema = msgspec.json.schema(_configured(field.type), schema_hook=_custom_schema)
     except (TypeError, NotImplementedError):
         schema = {}  # only from Python: nothing is known about how it would be written
+    schema = _inline(schema, schema.pop("$defs", {}), 0)
     if doc:
         schema["description"] = doc
     default = field.default
@@ -152,6 +153,19 @@ def property_schema(field: msgspec.structs.FieldInfo, doc: str) -> dict[str, Any
     elif isinstance(default, (bool, int, float, str)):
         schema["default"] = int(default) if isinstance(default, Size) else default
     return schema
+
+
+def _inline(schema: Any, definitions: dict[str, Any], depth: int) -> Any:
+    """`schema` without references, so that it can stand inside another one; what refers to itself ends as anything."""
+    if isinstance(schema, list):
+        return [_inline(inner, definitions, depth) for inner in schema]
+    if not isinstance(schema, dict):
+        return schema
+    name = str(schema.get("$ref", "")).removeprefix("#/$defs/")
+    if name in definitions:
+        named = _inline(definitions[name], definitions, depth + 1) if depth < 8 else {}
+        return {key: inner for key, inner in named.items() if key != "title"}
+    return {key: _inline(inner, definitions, depth) for key, inner in schema.items()}
 
 
 def _custom_schema(kind: type[Any]) -> dict[str, Any]:

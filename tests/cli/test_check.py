@@ -1,0 +1,110 @@
+"""`rt-edge check`, `schema`, `adapters` as a user runs them."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from rt_edge.cli.adapters import describe_kind
+from rt_edge.cli.app import main
+from rt_edge.sdk.registry import AdapterEntry
+
+GOOD = "node: {id: up-a, data: d}\ningress: {listen: '127.0.0.1:0', store: s}\nstores: {s: {kind: sqlite}}\n"
+
+
+@pytest.fixture
+def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    file = Path("node.yaml")
+    file.write_text(GOOD)
+    return file
+
+
+def test_sums_up_the_node_when_the_configuration_is_good(config: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Exit code 0, and one line that says what would run."""
+    assert main(["check", "node.yaml"]) == 0
+    assert capsys.readouterr().out == "node.yaml: ok: node up-a: 1 store, ingress on 127.0.0.1:0, in 1 island\n"
+
+
+def test_prints_every_error_when_the_configuration_is_bad(config: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Exit code 3, a line an error in the form editors jump to, and the count."""
+    config.write_text(GOOD.replace("up-a", "Up").replace("kind:", "knd:"))
+    assert main(["check", "node.yaml"]) == 3
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].startswith("node.yaml:1:12: error: node > id: 'Up' is not a name (1 to 64")
+    assert lines[1:] == [
+        "node.yaml:3:10: error: stores > s > kind: `kind` is missing (Kind of store; `sqlite` is a file.)",
+        "node.yaml:3:14: error: stores > s > knd: unknown key 'knd' (did you mean 'kind'?)",
+        "node.yaml: 3 errors, 0 warnings",
+    ]
+
+
+def test_prints_places_as_data_when_asked_for_json(config: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """`--json` has all there is to know, for programs."""
+    assert main(["check", "node.yaml", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == {
+        "ok": True,
+        "errors": [],
+        "warnings": [],
+        "node": "up-a",
+        "islands": {"ingress": ["ingress"]},
+    }
+    config.write_text(GOOD.replace("up-a", "Up"))
+    assert main(["check", "--json", "node.yaml"]) == 3
+    (error,) = json.loads(capsys.readouterr().out)["errors"]
+    assert (error["file"], error["line"], error["column"], error["path"]) == ("node.yaml", 1, 12, "node > id")
+
+
+def test_is_a_configuration_error_when_the_file_is_not_there(config: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A file that cannot be read is said like any other error."""
+    assert main(["check", "none.yaml"]) == 3
+    assert capsys.readouterr().out.splitlines()[0] == (
+        "none.yaml: error: cannot be read: No such file or directory (name a readable file)"
+    )
+
+
+def test_prints_markup_as_it_is_when_it_stands_in_a_configuration(config: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Brackets in a message are text, not colours."""
+    config.write_text(GOOD + "'[red]x': 1\n")
+    assert main(["check", "node.yaml"]) == 3
+    assert "[red]x: unknown key '[red]x'" in capsys.readouterr().out
+
+
+def test_prints_a_schema_when_asked(capsys: pytest.CaptureFixture[str]) -> None:
+    """The schema names the sections and the stages."""
+    assert main(["schema"]) == 0
+    schema: dict[str, Any] = json.loads(capsys.readouterr().out)
+    assert {"node", "adapters", "graphs", "uplinks", "ingress", "stores", "telemetry"} <= set(schema["properties"])
+    assert "deadband" in json.dumps(schema["$defs"]["Step"])
+
+
+def test_lists_installed_kinds_when_asked(capsys: pytest.CaptureFixture[str]) -> None:
+    """The simulated adapter needs nothing: it is there, with its promise."""
+    assert main(["adapters", "--json"]) == 0
+    kinds = {kind["kind"]: kind for kind in json.loads(capsys.readouterr().out)}
+    assert kinds["simulated"]["installed"]
+    assert kinds["simulated"]["capability"]["delivery"] == "polled"
+    assert main(["adapters"]) == 0
+    assert "simulated\t" in capsys.readouterr().out
+
+
+def test_says_what_to_install_when_a_kind_cannot_be_imported() -> None:
+    """A kind that is broken or lacks its library is listed with the command that helps."""
+
+    def broken() -> Any:
+        raise ImportError("no radiolib")
+
+    kind = describe_kind(AdapterEntry("radio", broken, "x", "pip install x[radio]", ("radiolib",)))
+    assert (kind.installed, kind.install, kind.capability) == (False, "pip install x[radio]", None)
+
+
+def test_leaves_quietly_when_its_reader_goes_away(config: Path) -> None:
+    """`rt-edge schema | head -1` prints no traceback."""
+    command = f"{sys.executable} -m rt_edge.cli.app schema | head -c 1"
+    done = subprocess.run(command, shell=True, capture_output=True, text=True, timeout=60, check=False)
+    assert (done.stdout, done.stderr) == ("{", "")
