@@ -17,6 +17,7 @@ from rt_edge.settings.draft import Draft
 from rt_edge.settings.graphs import GraphReader
 from rt_edge.settings.places import Place, Problem
 from rt_edge.settings.plan import NodePlan, PlanResult
+from rt_edge.settings.planning import check_graphs
 from rt_edge.settings.report import Report
 from rt_edge.settings.sections import (
     FileSections,
@@ -81,7 +82,7 @@ def load(
         file: the file.
         registry: kinds of adapters; default: those installed.
         catalogue: kinds of stages; default: those installed.
-        checks: run, in order, on a plan without errors.
+        checks: run, in order, on a plan without errors, after the planner.
         memory: bytes, for `island: auto`; default: this machine's.
     """
     name = str(file)
@@ -108,7 +109,7 @@ def load(
         if not report.errors:
             digest = hashlib.sha256(data).hexdigest()
             plan = build_plan(draft, file, digest, memory_bytes() if memory is None else memory)
-            for check in checks:
+            for check in (check_graphs, *checks):
                 check(plan, draft, report)
     errors, warnings = tuple(sorted(report.errors)), tuple(sorted(report.warnings))
     return Checked(None if errors else plan, errors, warnings, draft, report)

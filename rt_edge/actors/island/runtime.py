@@ -17,7 +17,9 @@ from rt_edge.actors.layout import INGRESS, lay_out
 from rt_edge.data.clock import Clock, SystemClock
 from rt_edge.sdk.registry import Registry
 from rt_edge.settings.plan import NodePlan
+from rt_edge.spool.sink import WINDOW
 from rt_edge.streams.catalogue import Catalogue
+from rt_edge.streams.model import FROM
 from rt_edge.telemetry.status import MemberStatus
 
 log = logging.getLogger(__name__)
@@ -74,7 +76,9 @@ class IslandRuntime:
             elif kind == "uplink":
                 from rt_edge.actors.island.uplink_member import UplinkMember
 
-                member = UplinkMember(short, plan, layout, self.office, catalogue, links, self.clock, random)
+                member = UplinkMember(
+                    short, plan, layout, self.office, catalogue, links, self.clock, random, smallest_window(plan, registry)
+                )
             else:
                 from rt_edge.actors.island.ingress_member import IngressMember
 
@@ -115,3 +119,15 @@ class IslandRuntime:
     def status(self) -> list[MemberStatus]:
         """A snapshot of every member."""
         return [member.status() for member in self.members.values()]
+
+
+def smallest_window(plan: NodePlan, registry: Registry) -> int:
+    """Elements: the smallest window of the adapters that graphs read from."""
+    windows = [WINDOW]
+    for graph in plan.graphs.values():
+        for name in graph.ends(FROM):
+            adapter = plan.adapters.get(name)
+            if adapter is not None:
+                capability = registry.load(adapter.kind).capability(adapter.frozen())
+                windows.append(capability.window or WINDOW)
+    return min(windows)

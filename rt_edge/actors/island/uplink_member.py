@@ -26,7 +26,11 @@ DRAIN_S = 2.0
 
 
 class UplinkMember(Member):
-    """One uplink; the spool stays open over restarts of the engine."""
+    """One uplink; the spool stays open over restarts of the engine.
+
+    Args:
+        window: elements, the smallest window of the sources that end here.
+    """
 
     def __init__(
         self,
@@ -38,8 +42,10 @@ class UplinkMember(Member):
         links: Links,
         clock: Clock,
         random: Random,
+        window: int,
     ) -> None:
         super().__init__(f"uplink/{name}", clock, random)
+        self._window = window
         self._short = name
         self._node = plan.node
         self._plan = plan.uplinks[name]
@@ -55,7 +61,8 @@ class UplinkMember(Member):
         """Every graph that ends here, merged, into the spool."""
         worker = self._open()
         blueprint = Blueprint()
-        sink = blueprint.add(SpoolSink(worker=worker, max_wait=self._plan.spool.max_wait))
+        # Half of the smallest window that waits for this commit: the rest of it is on its way meanwhile (design 7).
+        sink = blueprint.add(SpoolSink(worker=worker, max_wait=self._plan.spool.max_wait, commit_at=max(1, self._window // 2)))
         fan_in(blueprint, sink, self._layout.into(self.name), self._office, self._catalogue)
         return blueprint
 

@@ -14,7 +14,7 @@ from rt_edge.streams.model import NodeModel
 def fan_out(blueprint: Blueprint, source: str, wires: list[WirePlan], office: PostOffice, catalogue: Catalogue) -> None:
     """Wire the outlet of `source` to every one of `wires`: through a broadcast if there are several."""
     if len(wires) > 1:
-        junction = catalogue.stage(NodeModel("broadcast", "broadcast", {"outputs": len(wires)}))
+        junction = catalogue.stage(NodeModel("broadcast", "broadcast", {"count": len(wires)}))
         name = blueprint.add(junction, f"{source}-broadcast")
         blueprint.connect(source, name)
         source = name
@@ -25,7 +25,7 @@ def fan_out(blueprint: Blueprint, source: str, wires: list[WirePlan], office: Po
 def fan_in(blueprint: Blueprint, target: str, wires: list[WirePlan], office: PostOffice, catalogue: Catalogue) -> None:
     """Wire every one of `wires` to the inlet of `target`: through a merge if there are several."""
     if len(wires) > 1:
-        junction = catalogue.stage(NodeModel("merge", "merge", {"inputs": len(wires)}))
+        junction = catalogue.stage(NodeModel("merge", "merge", {"count": len(wires)}))
         name = blueprint.add(junction, f"{target}-merge")
         blueprint.connect(name, target)
         target = name

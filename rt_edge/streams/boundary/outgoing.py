@@ -39,7 +39,7 @@ MAX_HELD = 4096
 
 
 class WireOut(Stage, frozen=True, kw_only=True):
-    """The producing end of a wire to another island; elements are Readings.
+    """The producing end of a wire to another island; elements are Readings, a group of Readings goes out as its Readings.
 
     Emits when: the consumer has demand.
     Backpressures when: the consumer has none, or is not there.
@@ -101,6 +101,11 @@ class _Logic(StageLogic):
         self._post.register(self._wire, self.ctx.callback_here(self._receive))
 
     def on_push(self, inlet: Inlet, chunk: Chunk) -> None:
+        if isinstance(chunk.items[0], (list, tuple)):
+            flat = chunk.expand([group if isinstance(group, (list, tuple)) else [group] for group in chunk.items])
+            if flat is None:
+                return
+            chunk = flat
         self._waiting.append(chunk)
         self._send_waiting()
 

@@ -1,0 +1,83 @@
+"""The planner refuses what would wait for ever, with both numbers, and lets pass what cannot."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import pytest
+
+from rt_edge.data.units import Duration
+from rt_edge.streams.planner import Source, analyse
+from rt_edge.streams.stages.broadcast import Broadcast
+from rt_edge.streams.stages.buffer import Buffer
+from rt_edge.streams.stages.grouped import Grouped
+from rt_edge.streams.stages.grouped_within import GroupedWithin
+from rt_edge.streams.stages.merge import Merge
+
+POLLED = Source("plc", 100, redelivering=False)
+
+
+def line(*stages, source=POLLED):
+    names = ["src", *(f"s{i}" for i in range(len(stages))), "end"]
+    return analyse(dict(zip(names[1:], stages, strict=False)), {"src": source}, list(pairwise(names)))
+
+
+def test_path_is_refused_when_its_hold_exceeds_the_window():
+    """grouped(1000) behind a window of 100 would wait for ever; the message has both numbers and the remedies."""
+    (finding,) = line(Grouped(count=1000)).findings
+    assert "1,000" in finding.message
+    assert "100" in finding.message
+    assert "grouped_within" in finding.hint
+
+
+def test_path_passes_when_its_hold_fits_the_window():
+    """grouped(100) behind a window of 100 gets its hundred."""
+    assert not line(Grouped(count=100)).findings
+
+
+def test_holds_of_a_path_add_up_when_there_are_several():
+    """Two groups of 60 can hold 120, more than 100."""
+    (finding,) = line(Grouped(count=60), Grouped(count=60)).findings
+    assert finding.node == "s1"
+    assert "120" in finding.message
+
+
+def test_path_passes_when_a_hold_ends_by_time_or_by_demand():
+    """A time limit lets the group go, and a buffer hands on whenever it is asked: neither can stop the stream."""
+    assert not line(GroupedWithin(count=1000, within=Duration(1.0)), Buffer(size=5000)).findings
+
+
+def test_longest_path_counts_when_a_diamond_has_two():
+    """Of two ways to the same stage the one that holds more decides."""
+    stages = {
+        "split": Broadcast(count=2),
+        "big": Grouped(count=90),
+        "merge": Merge(count=2),
+        "last": Grouped(count=20),
+    }
+    edges = [("src", "split"), ("split", "big"), ("split", "merge"), ("big", "merge"), ("merge", "last"), ("last", "end")]
+    (finding,) = analyse(stages, {"src": POLLED}, edges).findings
+    assert finding.node == "last"
+    assert "110" in finding.message
+
+
+def test_combining_stage_is_refused_when_the_source_redelivers():
+    """What is made of several elements cannot be recognised when it comes again: it needs `settle: early`."""
+    source = Source("broker", 2000, redelivering=True)
+    (finding,) = line(Grouped(count=10), source=source).findings
+    assert "settle: early" in finding.hint
+    assert not line(Grouped(count=10, settle="early"), source=source).findings
+    assert not line(Grouped(count=10)).findings, "a polled source does not send again"
+
+
+@pytest.mark.parametrize("overflow", ["backpressure", "drop_head"])
+def test_cycle_is_refused_unless_it_has_a_dropping_buffer(overflow):
+    """A cycle that can only push back stands still for ever."""
+    stages = {"a": Buffer(size=1), "b": Buffer(size=10, overflow=overflow)}
+    found = analyse(stages, {"src": POLLED}, [("src", "a"), ("a", "b"), ("b", "a")]).findings
+    assert bool(found) == (overflow == "backpressure")
+
+
+def test_bound_is_the_sum_of_slots_and_holds_when_all_are_bounded():
+    """`check` prints how much a graph can hold at most."""
+    assert line(Buffer(size=500)).bound == 2 * 1024 + 500
