@@ -27,7 +27,7 @@ from rt_edge.uplink.sender import Sender
 
 log = logging.getLogger(__name__)
 
-Write = effects.Confirm | effects.SentThrough | effects.Release | effects.StoreKnown
+Write = effects.Confirm | effects.SentThrough | effects.StoreKnown
 
 
 class UplinkDriver:
@@ -251,7 +251,7 @@ class UplinkDriver:
         spool = self._worker.spool
         if isinstance(effect, effects.Confirm):
             spool.confirm(effect.lane, effect.number, effect.checksum)
-        elif isinstance(effect, effects.SentThrough | effects.Release):
+        elif isinstance(effect, effects.SentThrough):
             spool.sent_through(effect.lane, effect.number)
         else:
             spool.remember_store(effect.store)
