@@ -15,7 +15,7 @@ from rt_edge.settings.plan import NodePlan
 from rt_edge.settings.secrets import check_secrets
 
 CHECKS: tuple[Check, ...] = ()
-"""Checks of other layers, run on a plan without errors, in order: the planner's goes here."""
+"""Further checks, run on a plan without errors, in order, after those of `rt_edge.settings.load` (which has the planner)."""
 
 
 def command(

@@ -9,6 +9,7 @@ from rt_edge.sdk.adapter import Capability, DeviceAdapter
 from rt_edge.settings.frozen import Frozen
 from rt_edge.settings.places import Path
 from rt_edge.settings.sections import IngressSection, NodeSection, StoreSection, TelemetrySection, UplinkSection
+from rt_edge.streams.catalogue import Catalogue
 from rt_edge.streams.model import GraphModel
 
 
@@ -46,12 +47,14 @@ class Draft:
     """The valid parts of a file.
 
     Attributes:
+        catalogue: the kinds of stages it was read with.
         names: section (`adapters`, `graphs`, `uplinks`, `stores`) -> every name in it, valid or not, so that a reference to
             something that is wrong in itself is not an error too.
         ends: every `from` and `to` of every graph, of those with errors too.
         islands: (section, name) -> `island` as written; ("ingress", "ingress") for the ingress.
     """
 
+    catalogue: Catalogue
     names: dict[str, tuple[str, ...]] = field(default_factory=dict)
     node: NodeSection | None = None
     adapters: dict[str, CheckedAdapter] = field(default_factory=dict)

@@ -97,25 +97,23 @@ def load(
     except YamlRefused as error:
         return Checked(None, tuple(error.problems), ())
     report = Report(root, name)
-    draft = Draft()
-    plan = None
     try:
-        registry = registry or Registry.installed()
-        catalogue = catalogue or Catalogue.installed()
-    except ConfigError as error:
+        draft = Draft(catalogue or Catalogue.installed())
+        _read(root.plain(), draft, report, registry or Registry.installed())
+    except ConfigError as error:  # two packages bring one kind: nothing can be said about the file
         report.error((), error.message, error.hint)
-    else:
-        _read(root.plain(), draft, report, registry, catalogue)
-        if not report.errors:
-            digest = hashlib.sha256(data).hexdigest()
-            plan = build_plan(draft, file, digest, memory_bytes() if memory is None else memory)
-            for check in (check_graphs, *checks):
-                check(plan, draft, report)
+        return Checked(None, tuple(report.errors), ())
+    plan = None
+    if not report.errors:
+        digest = hashlib.sha256(data).hexdigest()
+        plan = build_plan(draft, file, digest, memory_bytes() if memory is None else memory)
+        for check in (check_graphs, *checks):
+            check(plan, draft, report)
     errors, warnings = tuple(sorted(report.errors)), tuple(sorted(report.warnings))
     return Checked(None if errors else plan, errors, warnings, draft, report)
 
 
-def _read(value: Any, draft: Draft, report: Report, registry: Registry, catalogue: Catalogue) -> None:
+def _read(value: Any, draft: Draft, report: Report, registry: Registry) -> None:
     if not isinstance(value, dict):
         report.error((), f"must be a mapping, not {describe(value)}", "start with `node: {id: NAME, data: DIRECTORY}`")
         return
@@ -130,7 +128,7 @@ def _read(value: Any, draft: Draft, report: Report, registry: Registry, catalogu
     entries = {section: _entries(value, section, report) for section in ("adapters", "graphs", "uplinks", "stores")}
     draft.names = {section: tuple(found) for section, found in entries.items()}
     _read_adapters(entries["adapters"], draft, report, registry)
-    _read_graphs(entries["graphs"], draft, report, catalogue)
+    _read_graphs(entries["graphs"], draft, report)
     _read_ends(entries["uplinks"], entries["stores"], draft, report)
     _read_rest(value, draft, report)
     check_all(draft, report)
@@ -144,10 +142,10 @@ def _read_adapters(entries: dict[str, Any], draft: Draft, report: Report, regist
             draft.adapters[name] = adapter
 
 
-def _read_graphs(entries: dict[str, Any], draft: Draft, report: Report, catalogue: Catalogue) -> None:
+def _read_graphs(entries: dict[str, Any], draft: Draft, report: Report) -> None:
     for name, raw in entries.items():
         _note_island(draft, report, "graphs", name, raw)
-        reader = GraphReader(name, catalogue, report)
+        reader = GraphReader(name, draft.catalogue, report)
         graph = reader.read(raw)
         draft.ends += reader.ends()
         if graph is not None:

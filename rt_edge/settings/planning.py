@@ -12,9 +12,8 @@ from rt_edge.streams.planner import Analysis, Source, analyse
 
 def check_graphs(plan: NodePlan, draft: Draft, report: Report) -> None:
     """A `Check` of `rt_edge.settings.load`: every graph through the planner."""
-    catalogue = Catalogue.installed()
     for name, graph in plan.graphs.items():
-        for finding in analyse_graph(graph, draft, catalogue).findings:
+        for finding in analyse_graph(graph, draft, draft.catalogue).findings:
             report.graph_error(name, GraphProblem(finding.message, finding.hint, finding.node))
 
 
