@@ -14,7 +14,7 @@ from rt_edge.testkit.simulated_time import SimulatedTime
 VirtualClock = SimulatedTime
 """The clock of a `VirtualHost`; several hosts may share one."""
 
-RUNAWAY = 200_000
+RUNAWAY = 50_000
 """Events in one call of `settle` or `advance`, at most; more is an engine that never comes to rest."""
 
 

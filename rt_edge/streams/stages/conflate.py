@@ -52,6 +52,11 @@ class Conflate(UserCode, frozen=True, kw_only=True):
         """One element a source; it does not wait for further elements."""
         return Hold(self.max_sources if self.per == "source" else 1, 0.0)
 
+    @property
+    def combines(self) -> bool:  # type: ignore[override]  # a constant of most stages
+        """With an `aggregate` it makes one element of several."""
+        return self.aggregate is not None
+
     def create_logic(self) -> StageLogic:
         """A logic with what waits."""
         return _Aggregating(self, self.aggregate) if self.aggregate is not None else _Latest(self)

@@ -38,8 +38,8 @@ class Zip(Combining, frozen=True):
         return inlets(self.count)
 
     def holds(self) -> Hold:
-        """What an inlet is ahead of the others."""
-        return Hold(0 if self.settle == "early" else self.count * CHUNK_ELEMENTS)
+        """What the other inlets are ahead of one; each by a chunk at most."""
+        return Hold(0 if self.settle == "early" else (self.count - 1) * CHUNK_ELEMENTS)
 
     def create_logic(self) -> StageLogic:
         """A logic with what waits for its partners."""
