@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from adapters.modbus.bus import Bus
     from adapters.modbus.jobs import Job, Steps
     from adapters.modbus.link import Link
-    from adapters.modbus.rtu import Framing
+    from adapters.modbus.rtu import Framing, RtuFraming
     from adapters.modbus.transport import Transport
 
 ANSWERS = 1024
@@ -44,6 +44,7 @@ class ModbusAdapter(DeviceAdapter):
         super().__init__(settings, context)
         self._bus: Bus | None = None
         self._link: Link | None = None
+        self._rtu: RtuFraming | None = None
         self._key = ""
         self._credits = 0
         self._answers: OrderedDict[str, asyncio.Future[WriteResult]] = OrderedDict()
@@ -98,8 +99,11 @@ class ModbusAdapter(DeviceAdapter):
         channel = self.settings.channel
         if channel.serial is None and channel.framing == "mbap":
             return MbapFraming(self.context.count)
+        if self._rtu is not None:  # late replies do not end with the connection
+            return self._rtu
         slowest = max((unit.timeout or channel.timeout) for unit in self.settings.units.values())
-        return RtuFraming(self.context.count, max(LATE_LIMIT, 10 * slowest), channel.local_echo)
+        self._rtu = RtuFraming(self.context.count, max(LATE_LIMIT, 10 * slowest), channel.local_echo)
+        return self._rtu
 
     async def _connect(self, link: Link) -> Transport:
         from adapters.modbus.transport import open_serial, open_tcp

@@ -170,6 +170,7 @@ class Bus:
             return
         if tx.unit.breaker.succeeded():
             self._context.log("info", "unit answers again", unit=tx.unit.source)
+            self._count_down()
         owner = tx.owner
         if tx.sync:
             self._again(owner)
@@ -277,6 +278,8 @@ class Bus:
                 return None
             self._context.count("syncs")
             request = read(_TABLE_OF[place[0]], place[1], place[2])
+        elif isinstance(owner, Job) and request.function > 4:
+            owner.sent_write = True
         self._current = Transaction(unit, request, owner, sync, now)
         return self._current
 
@@ -321,7 +324,11 @@ class Bus:
         if tx.unit.breaker.failed(now, now - tx.started):
             self._context.count("breaker_opened")
             self._context.log("warning", "unit does not answer, others go on without it", unit=tx.unit.source)
+            self._count_down()
         self._give_up(tx.owner, tx.unit, now)
+
+    def _count_down(self) -> None:
+        self._context.gauge("units_down", sum(unit.breaker.state != "closed" for unit in self.units.values()))
 
     def _give_up(self, owner: Poll | Job, unit: Unit, now: float) -> None:
         if isinstance(owner, Job):

@@ -21,6 +21,10 @@ class Job:
         steps: yields requests, gets the PDU of each reply; CodecError thrown by it is the result "failed".
         done: called once with the result.
         expires: monotonic time after which it is not begun any more.
+
+    Attributes:
+        current: the request to make next.
+        sent_write: whether a request that changes something went out: then silence does not mean that nothing happened.
     """
 
     __slots__ = ("_done", "current", "expires", "sent_write", "steps", "unit")
@@ -59,8 +63,6 @@ class Job:
             self._done(end.value)
         except CodecError as error:
             self._done(WriteResult("failed", str(error)))
-        else:
-            self.sent_write = self.sent_write or self.current.function > 4
 
 
 def write_steps(plan: PointPlan, value: Value) -> Steps:

@@ -80,7 +80,9 @@ class Link:
     async def close(self, reason: str) -> None:
         """Stop, give up what is under way."""
         transport, self._transport = self._transport, None
-        self._tx = None
+        if self._tx is not None:
+            self._framing.give_up(self._clock.monotonic())  # its reply may still come, also on the next connection
+            self._tx = None
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None

@@ -50,22 +50,25 @@ class Unit:
         if not self._down:
             self._down, self._said = reason, now
         elif now - self._said >= GAP_EVERY and self._good:
-            self._context.gap(self.source, self._down, self._good, wall)
+            self._gap(self._down, wall)
             self._good, self._said = wall, now
 
     def spoke(self, wall: int) -> None:
         """It gave a reading."""
         if self._down:
-            if self._good:
-                self._context.gap(self.source, self._down, self._good, wall)
+            self._gap(self._down, wall)
             self._down = ""
         self._good = wall
 
     def paused(self, wall: int) -> None:
         """Nobody asked for it until now, long enough to be said."""
         if self._good and not self._down:
-            self._context.gap(self.source, "no_demand", self._good, wall)
+            self._gap("no_demand", wall)
             self._good = wall
+
+    def _gap(self, reason: str, wall: int) -> None:
+        if self._good:
+            self._context.gap(self.source, reason, self._good, max(self._good, wall))  # the wall clock may have been set back
 
 
 class Poll:

@@ -158,6 +158,17 @@ def _table(values: Mapping[int, Register] | Iterable[Register]) -> dict[int, Reg
     return dict(values) if isinstance(values, Mapping) else dict(enumerate(values))
 
 
+def pump(clock: Clock, phase: float = 0.0) -> SlaveUnit:
+    """A unit with values that change by themselves, for demos.
+
+    holding 0..1 pressure (float32, ABCD), 2 speed (uint16, tenths), 3 set point (uint16, writable); input 0 polls so far;
+    coil 0 running (writable); discrete 0 door open.
+    """
+    pressure = float_registers(clock, lambda c: 3.0 + math.sin(2 * math.pi * (c.monotonic() / 30 + phase)))
+    speed = wave(clock, 0, 1500, period=20, phase=phase)
+    return SlaveUnit(holding=[*pressure, speed, 100], input=[counter()], coil=[1], discrete=[wave(clock, 0, 1, 10, phase)])
+
+
 class SlaveBank(dict[int, SlaveUnit]):
     """Unit identifier -> unit; who is not in it does not answer."""
 

@@ -11,6 +11,7 @@ from adapters.modbus import ModbusAdapter
 from adapters.modbus.address import channel_key, tcp_address
 from adapters.modbus.plan import load, units_of, wire_of
 from adapters.modbus.settings import ModbusSettings
+from rt_edge.cli.adapters import sample_capability
 from rt_edge.sdk import ConfigError
 
 TCP = {"tcp": "plc.local"}
@@ -132,3 +133,10 @@ def test_channels_are_the_same_when_they_lead_to_one_device(settings: Any, tmp_p
         channel_key(settings(channel={"serial": str(tmp_path / n)}, units={"u": unit()}).channel) for n in ("ttyUSB0", "by-id")
     }
     assert len(keys) == 1
+
+
+def test_sample_is_valid_when_it_is_read_as_a_user_would() -> None:
+    """The sample shipped with the adapter passes the checks and has a writable point."""
+    capability = sample_capability(ModbusAdapter)
+    assert capability is not None
+    assert capability.writable
