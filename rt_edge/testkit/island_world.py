@@ -5,115 +5,51 @@ Everything is decided by one seed. Islands can be killed (without any handler be
 
 from __future__ import annotations
 
-import heapq
-import itertools
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from random import Random
-from typing import Any
 
-from rt_edge.data.clock import Clock
-from rt_edge.data.errors import InternalError
 from rt_edge.protocol.signals import AnySignal, decode_signals, encode_signals
 from rt_edge.streams.blueprint import Blueprint
 from rt_edge.streams.engine import Engine
+from rt_edge.testkit.simulated_time import SimulatedTime
+from rt_edge.testkit.virtual_clock import VirtualHost
 
 
-class World:
-    """Virtual time and a list of what happens next; also the `Clock` of all its islands.
+class World(SimulatedTime):
+    """Virtual time, shared by all islands, and the randomness that decides everything.
 
     Args:
         seed: decides every random choice.
     """
 
     def __init__(self, seed: int) -> None:
+        super().__init__()
         self.random = Random(seed)  # noqa: S311  # a simulation, not a secret
-        self._now = 0.0
-        self._events: list[tuple[float, int, list[Callable[[], None] | None]]] = []
-        self._numbers = itertools.count()
-
-    def monotonic(self) -> float:
-        """Virtual seconds since the start."""
-        return self._now
-
-    def wall_ns(self) -> int:
-        """Virtual wall time: starts at 2020-09-13."""
-        return 1_600_000_000_000_000_000 + int(self._now * 1e9)
-
-    def at(self, delay: float, function: Callable[[], None]) -> Callable[[], None]:
-        """Call `function` after `delay`; returns a function that cancels it."""
-        cell: list[Callable[[], None] | None] = [function]
-        heapq.heappush(self._events, (self._now + delay, next(self._numbers), cell))
-
-        def cancel() -> None:
-            cell[0] = None
-
-        return cancel
 
     def run(self, until: Callable[[], bool], limit: float) -> bool:
         """Let time pass until `until()` or for `limit` virtual seconds; returns `until()`."""
-        end = self._now + limit
-        while self._events and self._events[0][0] <= end:
-            if until():
-                return True
-            self._now, _, cell = heapq.heappop(self._events)
-            if cell[0] is not None:
-                cell[0]()
-        return until()
+        return self.run_until(self.now + limit, until)
 
 
-class IslandHost:
-    """The host of one life of one island."""
+class IslandHost(VirtualHost):
+    """The host of one life of one island: nothing of it is called after `alive` became False."""
 
     def __init__(self, world: World) -> None:
-        self.clock: Clock = world
-        self._world = world
-        self._woken = False
+        super().__init__(world, seed=world.random.randrange(2**32))
         self.alive = True
-        self.engine: Engine | None = None
-
-    def wake(self) -> None:
-        """A turn, soon."""
-        if not self._woken:
-            self._woken = True
-            self.later(0.0, self._turn)
-
-    def _turn(self) -> None:
-        self._woken = False
-        if self.engine is not None and self.engine.run(self._world.random.randint(1, 50)):
-            self.wake()
-
-    def soon(self, function: Callable[[], None]) -> None:
-        """After the current turn."""
-        self.later(0.0, function)
 
     def later(self, seconds: float, function: Callable[[], None]) -> Callable[[], None]:
         """A timer that dies with the island."""
-        return self._world.at(seconds, lambda: function() if self.alive else None)
+        return super().later(seconds, lambda: function() if self.alive else None)
 
-    def spawn(self, work: Coroutine[Any, Any, Any], done: Callable[[Any, BaseException | None], None]) -> Callable[[], None]:
-        """Runs a coroutine that never waits, after a random delay."""
-
-        def run() -> None:
-            try:
-                work.send(None)
-            except StopIteration as stop:
-                done(stop.value, None)
-            except Exception as error:  # noqa: BLE001  # the coroutine's error is its result
-                done(None, error)
-            else:
-                raise InternalError("a coroutine waits, which this host cannot do")
-
-        cancel = self.later(self._world.random.random() * 0.01, run)
-
-        def stop() -> None:
-            cancel()
-            work.close()
-
-        return stop
-
-    def threadsafe(self, function: Callable[[], None]) -> None:
-        """Soon."""
+    def soon(self, function: Callable[[], None]) -> None:
+        """After the current turn, in this life."""
         self.later(0.0, function)
+
+    def kill(self) -> None:
+        """End this life."""
+        self.alive = False
+        self._engine = None
 
 
 class FaultyPost:
@@ -142,7 +78,7 @@ class FaultyPost:
         random = self._world.random
         copies = 0 if random.random() < self._net.loss else 2 if random.random() < self._net.repeat else 1
         for _ in range(copies):
-            self._world.at(random.random() ** 3 * self._net.delay, lambda: self._arrive(signal.wire, data))
+            self._world.call_later(random.random() ** 3 * self._net.delay, lambda: self._arrive(signal.wire, data))
 
     def _arrive(self, wire: str, data: bytes) -> None:
         for post in self._net.ends.get(wire, []):
@@ -181,12 +117,13 @@ class Island:
         self.kill()
         self.lives += 1
         host = self._host = IslandHost(self._world)
-        self.engine = host.engine = Engine(self._build(FaultyPost(self._world, host, self._net)), host)
+        self.engine = Engine(self._build(FaultyPost(self._world, host, self._net)), host)
+        host.attach(self.engine)
         self.engine.start()
 
     def kill(self) -> None:
         """As kill -9 does: nothing of this life is called again."""
         if self._host is not None:
-            self._host.alive = False
+            self._host.kill()
             for seat in self.engine.seats.values():
                 seat.stopped = True

@@ -163,10 +163,10 @@ def run(seed: int, total: int, kills: int, loss: float, kill_device: bool = Fals
     def kill() -> None:
         island = world.random.choice(islands if kill_device else islands[1:])
         island.kill()
-        world.at(world.random.random() * 2, island.start)
+        world.call_later(world.random.random() * 2, island.start)
 
     for _ in range(kills):
-        world.at(world.random.random() * 10, kill)
+        world.call_later(world.random.random() * 10, kill)
     done = world.run(lambda: log.get("acked", 0) >= total, 600)
     assert done, f"seed {seed}: stuck at {log.get('acked')} of {total}: " + "; ".join(
         f"{w.name} demand={w.demand} announced={w.announced} slot={w.buffered}" for i in islands for w in i.engine.wires
