@@ -281,6 +281,38 @@ def check_records(records: list[Record]) -> None:
         expected = last + 1
 
 
+REASONS = frozenset(
+    (
+        "duplicate-node",
+        "garbled",
+        "hello-again",
+        "position-conflict",
+        "silent",
+        "store-disagrees",
+        "store-mismatch",
+        "store-unavailable",
+        "superseded",
+        "too-many-lanes",
+        "violation",
+        "window-violation",
+        "wrong-node",
+        "wrong-role",
+        "wrong-version",
+    )
+)
+"""Codes of Refuse and Notice that are counted by their name; a peer cannot make new counters."""
+
+
+def reason_of(code: str) -> str:
+    """The code a peer gave, if it is one of `REASONS`."""
+    return code if code in REASONS else "refused"
+
+
+def shown(text: str, limit: int = 300) -> str:
+    """What a peer wrote, fit for a log: no control characters, bounded."""
+    return "".join(letter if letter.isprintable() else "?" for letter in text[:limit])
+
+
 def size_of(record: Record) -> int:
     """What a record counts in windows and demand, in bytes."""
     return len(record.payload) + RECORD_OVERHEAD

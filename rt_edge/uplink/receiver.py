@@ -170,7 +170,7 @@ class Receiver:
     def _hello(self, now: float, session: Session, hello: frames.Hello) -> None:
         peer = session.peer
         if hello.node != peer.node:
-            self._refuse(now, session, "wrong-node", f"the certificate names {peer.node}, the Hello {hello.node[:64]}")
+            self._refuse(now, session, "wrong-node", f"the certificate names {peer.node}, the Hello {frames.shown(hello.node)}")
         elif peer.role not in self.parameters.roles:
             self._refuse(now, session, "wrong-role", f"role {peer.role!r} of {peer.node} may not deliver")
         elif hello.oldest > frames.VERSION or hello.version < frames.OLDEST_VERSION:
@@ -180,7 +180,10 @@ class Receiver:
             )
         elif hello.store and hello.store != self.store and any(lane.confirmed for lane in hello.lanes):
             self._refuse(
-                now, session, "store-mismatch", f"records of {peer.node} are in store {hello.store[:64]}, this is {self.store}"
+                now,
+                session,
+                "store-mismatch",
+                f"records of {peer.node} are in store {frames.shown(hello.store)}, this is {self.store}",
             )
         else:
             self._admit(now, session, hello)

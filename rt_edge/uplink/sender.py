@@ -133,7 +133,7 @@ class Sender(SenderBase):
             message = frames.decode(kind, data)
             self._dispatch(now, message)
         except CodecError as error:
-            self._close("garbled", f"{kind[:32]} from {self._peer.node}: {error}")
+            self._close("garbled", f"{kind[:32]!r} from {self._peer.node}: {error}")
         self._pump(now)
         return self._done(now)
 
@@ -142,7 +142,8 @@ class Sender(SenderBase):
             case frames.Welcome() if self._situation is Situation.HELLO:
                 self._welcome(now, message)
             case frames.Refuse() if self._situation is Situation.HELLO:
-                self._close(message.code, f"{self._peer.node} refuses: {message.reason}", message.retry_after)
+                reason = f"{self._peer.node} refuses: {frames.shown(message.reason)}"
+                self._close(frames.reason_of(message.code), reason, message.retry_after)
             case frames.Confirm() if self._situation is Situation.UP:
                 self._confirm(now, message)
             case frames.Resend() if self._situation is Situation.UP:
@@ -157,7 +158,7 @@ class Sender(SenderBase):
             case frames.Probe() if self._situation is Situation.UP:
                 self._send(now, frames.Alive(message.nonce))
             case frames.Notice():
-                self._report(message.code, message.reason)
+                self._report(frames.reason_of(message.code), f"{self._peer.node} says: {frames.shown(message.reason)}")
             case _:
                 raise CodecError(f"{type(message).__name__} does not belong here")
 
@@ -169,7 +170,7 @@ class Sender(SenderBase):
         if self._store and self._store != message.store and any(lane.confirmed for lane in self._lanes.values()):
             self._close(
                 "store-mismatch",
-                f"{message.node} keeps its records in store {message.store}, this node's are in {self._store}",
+                f"{message.node} keeps its records in store {frames.shown(message.store)}, this node's are in {self._store}",
                 self.parameters.resend_max,
             )
             return

@@ -190,6 +190,15 @@ def test_the_reason_is_reported_when_upstream_refuses() -> None:
     assert "up-1 refuses: another edge-1 is alive" in edge.of(effects.Report)[0].message
 
 
+def test_what_a_peer_writes_is_fit_for_a_log_when_it_is_reported() -> None:
+    """Control characters are replaced, unknown codes do not make new counters."""
+    edge = Edge({MAIN: []})
+    edge.dial()
+    edge.frame(frames.Refuse("my-own-metric", "line\nbreak \x1b[31m", 1.0))
+    [report] = edge.of(effects.Report)
+    assert (report.code, report.message) == ("refused", "up-1 refuses: line?break ?[31m")
+
+
 @pytest.mark.parametrize(
     "welcome",
     [
