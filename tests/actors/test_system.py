@@ -24,7 +24,8 @@ from thespian.system.messages.status import Thespian_StatusReq
 from thespian.system.ratelimit import RateThrottle
 from thespian.system.transport import TransmitIntent, asyncTransportBase
 
-from rt_edge.actors.system import AskTimeout, NodeNotReachable, attach, hold_port, start_node
+from rt_edge.actors.system import AskTimeout, ClientSystemBase, NodeNotReachable, attach, hold_port, start_node
+from rt_edge.actors.system import _open as open_system
 from rt_edge.actors.transport.peer_user import listener_owner
 
 
@@ -110,6 +111,8 @@ def test_client_does_not_become_the_node_when_nothing_runs():
         port = held.getsockname()[1]
     with pytest.raises(NodeNotReachable), attach(port):
         pass
+    with pytest.raises(NodeNotReachable):  # the node went away between the look and the call
+        open_system(ClientSystemBase, port)
     assert listener_owner(Path("/proc/net/tcp").read_bytes(), port) is None
 
 

@@ -57,8 +57,8 @@ class Lifeline:
         Lifeline._open.append(self)
 
     def in_child(self) -> None:
-        """Drop the main process's ends, of this lifeline and of those of its other systems, which would keep each other
-        alive; to be called once in the first process forked from it."""
+        """Drop the main process's ends, of this lifeline and of its other systems', which this process would keep alive; to
+        be called once in the first process forked from it."""
         for lifeline in Lifeline._open:
             lifeline.drop_ends(whole=lifeline is not self)
         Lifeline._open.clear()
