@@ -30,6 +30,9 @@ from rt_edge.streams.model import FROM, TO, GraphModel, NodeModel, WireModel, ne
 STEPS_MAX = 1_000
 """Most graph nodes of one graph."""
 
+FAN_MAX = 64
+"""Most inlets of a merge that a list behind `from` makes."""
+
 _ARROW = re.compile(r"\s*->\s*")
 _AT_MAX = 1e6
 
@@ -151,10 +154,15 @@ class GraphReader:
                 self._join(before, ends[-1], path)
         if step.kind == TO or len(names) < 2:
             return [] if step.kind == TO else ends
-        merge = self._helper("merge", len(names), step)
-        for end in ends:
-            self._join([end], merge, step.path)
-        return [merge]
+        while len(ends) > 1:  # more than one merge can take: merges of merges
+            groups = [ends[start : start + FAN_MAX] for start in range(0, len(ends), FAN_MAX)]
+            ends = [self._merged(group, step) if len(group) > 1 else group[0] for group in groups]
+        return ends
+
+    def _merged(self, ends: list[str], step: Step) -> str:
+        merge = self._helper("merge", len(ends), step)
+        self._join(ends, merge, step.path)
+        return merge
 
     def _helper(self, kind: str, branches: int, step: Step) -> str:
         """A `merge` or `broadcast` with so many branches: its one whole-number property says how many."""
@@ -163,6 +171,9 @@ class GraphReader:
         except ConfigError as error:
             self._error(step.path, error.message, error.hint)
             properties = {}
+        else:
+            for wrong in self.catalogue.check(kind, properties).errors:
+                self._error(step.path, f"`{step.kind}` names {branches}; {kind}: {wrong.message}", wrong.hint)
         return self._add(Step(kind, None, step.path), kind, properties, step.path)
 
     def _join(self, sources: list[str], target: str, path: Path) -> None:

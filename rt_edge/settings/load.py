@@ -108,7 +108,10 @@ def load(
         digest = hashlib.sha256(data).hexdigest()
         plan = build_plan(draft, file, digest, memory_bytes() if memory is None else memory)
         for check in (check_graphs, *checks):
-            check(plan, draft, report)
+            try:
+                check(plan, draft, report)
+            except ConfigError as error:
+                report.error((), error.message, error.hint)
     errors, warnings = tuple(sorted(report.errors)), tuple(sorted(report.warnings))
     return Checked(None if errors else plan, errors, warnings, draft, report)
 

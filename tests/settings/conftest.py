@@ -189,6 +189,7 @@ def check(tmp_path: Path, registry: Registry, catalogue: Catalogue, monkeypatch:
 
     def run(text: str | bytes, **options: Any) -> Checked:
         Path("node.yaml").write_bytes(text if isinstance(text, bytes) else text.encode())
-        return load(Path("node.yaml"), registry=registry, catalogue=catalogue, **{"memory": 8_000_000_000, **options})
+        defaults: dict[str, Any] = {"registry": registry, "catalogue": catalogue, "memory": 8_000_000_000}
+        return load(Path("node.yaml"), **(defaults | options))
 
     return run

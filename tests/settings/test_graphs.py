@@ -10,6 +10,7 @@ from rt_edge.settings.draft import Draft
 from rt_edge.settings.load import Checked
 from rt_edge.settings.plan import NodePlan
 from rt_edge.settings.report import Report
+from rt_edge.streams.catalogue import Catalogue
 from rt_edge.streams.model import GraphModel, GraphProblem
 
 HEAD = """\
@@ -138,3 +139,24 @@ def test_warns_when_something_is_used_by_no_graph(check: Callable[..., Checked])
     """An adapter, uplink or store that nothing uses is probably a slip."""
     checked = check(HEAD + "    - from: plc.1\n    - to: hq\n")
     assert [w.path for w in checked.warnings] == ["adapters > post", "stores > s"]
+
+
+def test_merges_in_steps_when_there_are_more_sources_than_a_merge_takes(check: Callable[..., Checked]) -> None:
+    """A hundred sources behind one `from` are merges of merges; nothing is left unwired."""
+    adapters = "".join(f"  a{i}: {{kind: bus, channel: {{serial: /dev/x{i}}}}}\n" for i in range(130))
+    text = (
+        HEAD.replace("uplinks:", f"{adapters}uplinks:")
+        + f"    - from: [{', '.join(f'a{i}' for i in range(130))}]\n    - to: hq\n"
+    )
+    graph = _graph(check(text))
+    assert [n.properties["count"] for n in graph.nodes if n.kind == "merge"] == [64, 64, 2, 3]
+
+
+def test_is_an_error_of_the_step_when_a_list_has_too_many_targets(check: Callable[..., Checked]) -> None:
+    """What the broadcast behind `to: [...]` cannot do is said at that step."""
+    stores = "".join(f"  s{i}: {{kind: sqlite}}\n" for i in range(65))
+    text = HEAD.replace("stores: {s: {kind: sqlite}}", f"stores:\n{stores}".rstrip())
+    text += f"    - from: plc.1\n    - to: [{', '.join(f's{i}' for i in range(65))}]\n"
+    (error,) = check(text, catalogue=Catalogue.built_in()).errors
+    assert error.path == "graphs > g > item 2 > to"
+    assert error.message.startswith("`to` names 65; broadcast: count is 65")
