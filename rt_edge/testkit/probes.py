@@ -19,6 +19,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from rt_edge.data.chunk import Chunk
+from rt_edge.data.errors import ReceiptLost
 from rt_edge.data.receipt import Dropped, Failed, Marks, Origin, Outcome, Receipt, Stored
 from rt_edge.streams.blueprint import Blueprint
 from rt_edge.streams.engine import Engine
@@ -337,6 +338,8 @@ class StageBench:
         for index, source in enumerate(self.sources):
             outcomes = source.outcomes
             assert not outcomes.again, f"source {index}: reported twice: {outcomes.again}"
+            lost = [error for error in outcomes.errors() if isinstance(error, ReceiptLost)]
+            assert not lost, f"source {index}: {lost[0]}"
             if source.tracked:
                 missing = [mark for mark in range(len(source.sent)) if mark not in outcomes.by_mark]
                 assert not missing, f"source {index}: no outcome for {missing}"

@@ -82,12 +82,12 @@ class Operators(ABC):
         return self.via(Filter(predicate=predicate, on_error=on_error), name)
 
     @builds(FilterExpression)
-    def where(self, expression: str, on_error: OnError = "stop", name: str = "") -> Self:
+    def where(self, expression: str, on_error: OnError = "resume", name: str = "") -> Self:
         """The readings for which an expression like `temperature > -40` is true."""
         return self.via(FilterExpression(where=expression, on_error=on_error), name)
 
     @builds(SetFields)
-    def set_fields(self, fields: dict[str, str | int | float | bool], on_error: OnError = "stop", name: str = "") -> Self:
+    def set_fields(self, fields: dict[str, str | int | float | bool], on_error: OnError = "resume", name: str = "") -> Self:
         """Fields of each reading set to the values of expressions like `pressure * 14.5038`."""
         return self.via(SetFields(fields=fields, on_error=on_error), name)
 
@@ -206,7 +206,7 @@ class Operators(ABC):
 
     @builds(Partition)
     def partition(
-        self, by: str | Callable[[Any], int], *sinks: Sink, eager_cancel: bool = False, on_error: OnError = "stop"
+        self, by: str | Callable[[Any], int], *sinks: Sink, eager_cancel: bool = False, on_error: OnError = "resume"
     ) -> Any:
         """Each element to the one of `sinks` whose index `by` gives: a `Graph` of a source, a `Sink` of a flow."""
         return self._divide(Partition(by=by, count=len(sinks), eager_cancel=eager_cancel, on_error=on_error), sinks)

@@ -59,6 +59,17 @@ class UserCode(Stage, frozen=True, kw_only=True):
         return Supervision(self.on_error)
 
 
+class ReadingCode(UserCode, frozen=True, kw_only=True):
+    """Base of stages that evaluate expressions on readings: what devices send stops no graph, unless the settings say so.
+
+    Attributes:
+        on_error: resume (the default): a reading for which an expression cannot be evaluated (text where a number was
+            expected) fails alone. stop, restart: as of `UserCode`.
+    """
+
+    on_error: OnError = "resume"
+
+
 class Combining(Stage, frozen=True, kw_only=True):
     """Base of stages that make one element of several.
 

@@ -99,3 +99,8 @@ class _Logic(StageLogic):
     def on_stop(self, error: BaseException | None) -> None:
         settle_rest(self, list(self._held), error)
         self._held.clear()
+
+    def residue(self) -> list[Chunk]:
+        held = list(self._held)
+        self._held.clear()
+        return held

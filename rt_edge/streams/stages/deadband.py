@@ -81,6 +81,7 @@ class _Passed(NamedTuple):
 class _Logic(OutboxLogic):
     def __init__(self, stage: Deadband) -> None:
         self._fields = stage.fields
+        self._names = frozenset(stage.fields)
         self._absolute = math.inf if stage.absolute is None else stage.absolute
         self._share = math.inf if stage.percent is None else stage.percent / 100
         self._silence = float(stage.max_silence)
@@ -109,7 +110,7 @@ class _Logic(OutboxLogic):
         if not isinstance(reading, Reading) or is_gap(reading):
             return True
         fields = reading.fields
-        if not any(name in fields for name in self._fields):
+        if self._names.isdisjoint(fields):
             self.ctx.count("missing_field")
             return True
         last = self._passed.get(reading.source)

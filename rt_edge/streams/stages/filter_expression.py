@@ -7,11 +7,11 @@ from typing import ClassVar
 from rt_edge.data.chunk import Chunk
 from rt_edge.streams.expression import compile_predicate
 from rt_edge.streams.stage import Inlet, StageLogic
-from rt_edge.streams.stages._common import UserCode
+from rt_edge.streams.stages._common import ReadingCode
 from rt_edge.streams.stages.filter import MaskLogic
 
 
-class FilterExpression(UserCode, frozen=True):
+class FilterExpression(ReadingCode, frozen=True):
     """Lets pass the readings for which an expression on their fields is true, and gap records.
 
     A reading in which a field of the expression is missing does not pass; the counter `missing_field` counts them.

@@ -9,7 +9,7 @@ from rt_edge.data.chunk import CHUNK_ELEMENTS, Chunk
 from rt_edge.data.errors import ConfigError
 from rt_edge.streams.expression import compile_value
 from rt_edge.streams.stage import IN, Hold, Inlet, Outlet, ReceiptUse, StageLogic, Supervision
-from rt_edge.streams.stages._common import UserCode, discard, outlets, ports
+from rt_edge.streams.stages._common import ReadingCode, discard, outlets, ports
 from rt_edge.streams.stages._outbox import Outbox
 from rt_edge.streams.stages._user_code import ElementLogic, attempt
 
@@ -17,7 +17,7 @@ CANCELLED = "branch_cancelled"
 """The reason of what was for a branch that nobody listens to any more."""
 
 
-class Partition(UserCode, frozen=True):
+class Partition(ReadingCode, frozen=True):
     """Sends each element to the outlet whose index a function or an expression gives.
 
     Under an expression, false and a missing field (counted as `missing_field`) mean `out0`, true means `out1`; a result that

@@ -7,11 +7,11 @@ from typing import ClassVar
 from rt_edge.data.chunk import Chunk
 from rt_edge.streams.expression import compile_assignments
 from rt_edge.streams.stage import IN, OUT, Inlet, StageLogic
-from rt_edge.streams.stages._common import UserCode
+from rt_edge.streams.stages._common import ReadingCode
 from rt_edge.streams.stages._user_code import ElementLogic
 
 
-class SetFields(UserCode, frozen=True):
+class SetFields(ReadingCode, frozen=True):
     """Sets fields of each reading to the values of expressions; the rest of the reading stays as it was.
 
     The expressions are evaluated in order, each sees what was set before it. Where one misses a field, its own field is left as

@@ -55,7 +55,7 @@ def test_text_is_refused_or_runs_bounded_when_it_is_arbitrary(source: str) -> No
     try:
         program = compile_value(source)
     except ExpressionError as error:
-        assert 1 <= error.column <= len(source) + 1
+        assert 1 <= error.column <= len(source) + 1  # noqa: PT017 - an error is one of two good answers
         return
     results, missing, failures = program.run(READINGS)
     assert len(results) == 3
@@ -97,7 +97,7 @@ def test_result_is_pythons_when_an_expression_is_random_arithmetic(source: str, 
     try:
         results, missing, failures = compile_value(source).run([reading])
     except ExpressionError as error:
-        assert expected is None or "always fails" in error.reason or "deeper" in error.reason
+        assert expected is None or "always fails" in error.reason or "deeper" in error.reason  # noqa: PT017 - one of two answers
         return
     assert missing == 0
     if failures:
