@@ -19,6 +19,9 @@ from rt_edge.uplink.parameters import SenderParameters
 from rt_edge.uplink.reconcile import Reconciler, Step
 from rt_edge.uplink.sender_base import SenderBase, Situation
 
+MIN_KEEPALIVE = 1.0
+"""Seconds: an upstream may not ask for more pings than that."""
+
 
 class Sender(SenderBase):
     """Delivers the lanes of one spool to one upstream at a time.
@@ -179,7 +182,7 @@ class Sender(SenderBase):
             self._effect(effects.StoreKnown(message.store))
         self._session = message.session
         self._granted_bytes, self._granted_records = message.granted_bytes, message.granted_records
-        self._keepalive = min(self.parameters.keepalive, message.keepalive) or self.parameters.keepalive
+        self._keepalive = min(self.parameters.keepalive, max(message.keepalive, MIN_KEEPALIVE))
         self._situation = Situation.UP
         self._report("session-open", f"session with {message.node} is open")
         if {entry.index for entry in message.lanes} != set(self._lanes):

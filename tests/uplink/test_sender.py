@@ -479,6 +479,17 @@ def test_a_keepalive_goes_out_when_there_is_nothing_to_say_and_silence_closes() 
     assert [effect.code for effect in edge.of(effects.Close)] == ["silent"]
 
 
+def test_pings_stay_a_second_apart_when_upstream_asks_for_more() -> None:
+    """Welcome's keepalive is obeyed within reason."""
+    edge = Edge({MAIN: []})
+    hello = edge.dial()
+    edge.frame(frames.Welcome(1, "up-1", "S", SESSION, 1, 1, 0.0, [frames.LaneWelcome(hello.lanes[0].index, 0, 0)]))
+    edge.tick(0.9)
+    assert edge.sent(frames.Ping) == []
+    edge.tick(1.0)
+    assert len(edge.sent(frames.Ping)) == 1
+
+
 def test_the_timer_is_set_again_when_it_fires_too_early() -> None:
     """A host whose clock rounds does not lose the timer."""
     edge = Edge({MAIN: []})
