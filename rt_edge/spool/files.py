@@ -23,6 +23,8 @@ class Files:
         self.lock = path.with_name(path.name + ".lock")
         self.reserve = path.with_name(path.name + ".reserve")
         self.new = path.with_name(path.name + ".new")
+        self.found = path.with_name(path.name + ".found")
+        """What was found and has not been said in the stream so far; outlives a crash between the two."""
 
     def broken(self) -> list[Path]:
         """What was set aside, oldest first."""

@@ -9,6 +9,7 @@ damaged. Damage that shows later takes the same way (`Spool` calls `rebuild`).
 from __future__ import annotations
 
 import logging
+import os
 import sqlite3
 
 import msgspec
@@ -35,6 +36,10 @@ class Finding(msgspec.Struct, frozen=True):
 
     reason: str
     detail: str
+
+
+_findings = msgspec.json.Decoder(list[Finding])
+MAX_NOTED = 20
 
 
 class Opened(msgspec.Struct):
@@ -81,18 +86,17 @@ class Opener:
             SpoolUnusable: the folder cannot be used.
         """
         files = self.files
-        found: list[Finding] = []
+        found = self._noted()
         if files.new.exists():
             if files.db.exists():
                 files.drop_new()
             else:
                 files.install_new()
-                found.append(Finding("spool_damaged", "a salvage was cut off after it had copied everything; it is used now"))
         if files.db.exists() and files.db.stat().st_size == 0 and not files.wal.exists():
             found.append(Finding("spool_empty_file", f"{files.db.name} was an empty file"))
         if files.wal_damaged():
-            aside = files.set_wal_aside()
-            found.append(Finding("spool_wal_damaged", f"the write-ahead log had no valid header; kept as {aside.name}-wal"))
+            found = self._note([*found, Finding("spool_wal_damaged", "the write-ahead log had no valid header; kept aside")])
+            files.set_wal_aside()
         conn: sqlite3.Connection | None = None
         existed = files.db.exists()
         try:
@@ -119,9 +123,12 @@ class Opener:
         version = conn.execute("PRAGMA user_version").fetchone()[0]
         if version > SCHEMA:
             conn.close()
-            aside = self.files.set_aside("newer")
-            detail = f"a newer rt_edge wrote this spool (tables {version}, known {SCHEMA}); kept whole as {aside.name}"
-            return self._opened(self.connect(self.files.db), [*found, Finding("spool_newer", detail)])
+            detail = (
+                f"a newer rt_edge wrote this spool (tables {version}, known {SCHEMA}); kept whole as {self.files.db.name}.newer-*"
+            )
+            found = self._note([*found, Finding("spool_newer", detail)])
+            self.files.set_aside("newer")
+            return self._opened(self.connect(self.files.db), found)
         tables = conn.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
         if version == 0 and tables:
             raise sqlite3.DatabaseError("it is a database, but not a spool")
@@ -159,15 +166,43 @@ class Opener:
                 target.close()
             if trouble_text:
                 files.drop_new()
-        aside = files.set_aside()
-        if files.new.exists():
-            files.install_new()
         detail = (
-            f"damaged ({why}); kept as {aside.name}; {result.records} records salvaged,"
+            f"damaged ({why}); kept as {files.db.name}.broken-*; {result.records} records salvaged,"
             f" {result.missing} missing between them, {result.damaged} with wrong checksums{trouble_text}"
         )
         log.error("spool %s: %s", files.db.name, detail)
+        found = self._note([*found, Finding("spool_damaged", detail)])
+        files.set_aside()
+        if files.new.exists():
+            files.install_new()
         try:
-            return self._opened(self.connect(files.db), [*found, Finding("spool_damaged", detail)])
+            return self._opened(self.connect(files.db), found)
         except sqlite3.Error as error:
             raise self._refused(error) from error
+
+    # -- findings outlive a crash ------------------------------------------------------------------------------------
+
+    def _noted(self) -> list[Finding]:
+        """What an earlier attempt had found and could not say."""
+        try:
+            return _findings.decode(self.files.found.read_bytes())
+        except FileNotFoundError:
+            return []
+        except (OSError, msgspec.MsgspecError) as error:
+            return [Finding("spool_damaged", f"something was found before, but the note of it cannot be read: {error}")]
+
+    def _note(self, found: list[Finding]) -> list[Finding]:
+        """Write down what was found, before anything is renamed; a full disk does not stop the opening."""
+        found = found[-MAX_NOTED:]
+        try:
+            with self.files.found.open("wb") as file:
+                file.write(msgspec.json.encode(found))
+                file.flush()
+                os.fsync(file.fileno())
+        except OSError as error:
+            log.warning("spool %s: a finding could not be noted: %s", self.files.db.name, error)
+        return found
+
+    def said(self) -> None:
+        """What was found is in the stream now."""
+        self.files.found.unlink(missing_ok=True)

@@ -50,14 +50,14 @@ class Room:
 
     def again(self) -> bool:
         """After a refusal: whether to take records again, after a trim if that is what it needs."""
-        quota, file = self.quota, self._file
+        quota, lanes = self.quota, self._file.lanes
         if self._when_full == "drop_oldest" and not self._below_floor(quota.wanted):
             quota.wanted = 0
             return True
-        if file.lanes.freed:
-            file.trim()
-        if not quota.room_again(file.lanes.used, self._disk.free_bytes(self._folder), self._reusable()):
+        free = self._disk.free_bytes(self._folder)
+        if not quota.room_again(lanes.used - lanes.freed, free, self._reusable() + lanes.freed):
             return False
+        self._file.trim()
         quota.wanted = 0
         return True
 

@@ -296,11 +296,10 @@ class Spool:
             one.freed += size
             one.confirmed, one.checksum = seq, checksum
             one.sent = max(one.sent, seq)
-        if self._room.quota.wanted:
-            if self._has_room():
-                for call in list(self.on_room):
-                    call()
-        elif file.lanes.freed >= self._room.quota.step:
+        if self._room.quota.wanted and self._has_room():
+            for call in list(self.on_room):
+                call()
+        if file.lanes.freed >= self._room.quota.step:
             file.trim()
 
     def _has_room(self) -> bool:

@@ -53,16 +53,20 @@ class SpoolFile:
         self.findings: list[Finding] = []
         self._conn: sqlite3.Connection | None = None
         self._dirty = False
+        self._closed = False
         self.page_size = 4096
         self._take(None)
 
     @property
     def conn(self) -> sqlite3.Connection:
-        """The connection.
+        """The connection; made anew if the last attempt to rebuild or reopen had failed.
 
         Raises:
             RefusedError: it is closed.
+            SpoolIoError: the disk still refuses.
         """
+        if self._conn is None and not self._closed:
+            self._take(None)
         if self._conn is None:
             raise RefusedError(f"the spool {self.opener.files.db.name} is closed")
         return self._conn
@@ -132,6 +136,7 @@ class SpoolFile:
         for row in rows:
             self.grow(fresh, row)
         self.findings = [*self.findings, *found][-MAX_FINDINGS:]
+        self.opener.said()
 
     def _gap_row(self, lane: Lane, seq: int, reason: str) -> Row:
         now = self.clock.wall_ns()
@@ -176,10 +181,9 @@ class SpoolFile:
 
     def close(self) -> None:
         """Delete what is confirmed, write the counters, checkpoint; idempotent."""
-        conn, self._conn = self._conn, None
+        conn, self._closed = self._conn, True
         if conn is None:
             return
-        self._conn = conn
         try:
             with self.transaction():
                 self.delete_confirmed(self.lanes.all)

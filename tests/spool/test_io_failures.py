@@ -15,7 +15,7 @@ from rt_edge.spool.errors import SpoolFull, SpoolIoError
 from rt_edge.spool.spool import Spool
 from rt_edge.testkit.spool_bench import FailingSqlite, SetDisk, counted, make_pending, open_spool
 
-STEPS = 12
+STEPS = 8
 
 
 def work(spool: Spool, kept: list[int], confirmed: list[int]) -> None:
@@ -48,14 +48,21 @@ def check(path: Path, kept: list[int], confirmed: list[int], where: str) -> None
     conn.close()
 
 
-@pytest.mark.parametrize("code", [sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_WRITE, sqlite3.SQLITE_IOERR_FSYNC])
-@pytest.mark.parametrize("forever", [False, True])
-def test_nothing_is_lost_when_the_nth_statement_fails(tmp_path: Path, code: int, forever: bool) -> None:
+@pytest.mark.parametrize(
+    ("code", "forever"),
+    [
+        (sqlite3.SQLITE_FULL, False),
+        (sqlite3.SQLITE_FULL, True),
+        (sqlite3.SQLITE_IOERR_WRITE, True),
+        (sqlite3.SQLITE_IOERR_FSYNC, False),
+    ],
+)
+def test_nothing_is_lost_when_the_nth_statement_fails(ram_path: Path, code: int, forever: bool) -> None:
     """Whichever statement fails, once or from then on, the caller is told, and the next start finds what was acknowledged."""
     n = 0
     while True:
         n += 1
-        path = tmp_path / f"{n}" / "hq.db"
+        path = ram_path / f"{n}" / "hq.db"
         sqlite = FailingSqlite(n, code, forever)
         kept: list[int] = []
         confirmed: list[int] = []
@@ -90,11 +97,11 @@ def with_limit(size: int, action: Callable[[], None]) -> None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
-def test_nothing_is_lost_when_real_writes_fail_at_any_size(tmp_path: Path) -> None:
+def test_nothing_is_lost_when_real_writes_fail_at_any_size(ram_path: Path) -> None:
     """The operating system refuses to let the files grow at ever other places; afterwards the same spool goes on."""
     refused = 0
     for size in range(100, 200_000, 3777):
-        path = tmp_path / f"{size}" / "hq.db"
+        path = ram_path / f"{size}" / "hq.db"
         kept: list[int] = []
         confirmed: list[int] = []
         opened: list[Spool] = []

@@ -82,11 +82,11 @@ def run_and_kill(path: Path, rng: random.Random, policy: str) -> tuple[int, int]
 
 @pytest.mark.timeout(120 + ROUNDS)
 @pytest.mark.parametrize("policy", ["block", "drop_oldest"])
-def test_nothing_acknowledged_is_lost_when_the_process_is_killed(tmp_path: Path, policy: str) -> None:
+def test_nothing_acknowledged_is_lost_when_the_process_is_killed(ram_path: Path, policy: str) -> None:
     """After kill -9 the lane is without gaps from its cursor to at least the last acknowledged number."""
     print(f"RT_EDGE_SEED={SEED}")
     rng = random.Random(f"{SEED} {policy}")
-    path = tmp_path / "hq.db"
+    path = ram_path / "hq.db"
     confirmed, epoch, kills = 0, b"", 0
     for round_ in range((ROUNDS + 1) // 2):
         acknowledged, told = run_and_kill(path, rng, policy)

@@ -14,9 +14,9 @@ from rt_edge.data.clock import SystemClock
 from rt_edge.data.receipt import Origin
 from rt_edge.data.record import Gap, RecordKind, Tombstone
 from rt_edge.spool.database import connect
-from rt_edge.spool.errors import SpoolInUse, SpoolRecovered, SpoolUnusable
+from rt_edge.spool.errors import SpoolInUse, SpoolIoError, SpoolRecovered, SpoolUnusable
 from rt_edge.spool.files import Files
-from rt_edge.testkit.spool_bench import counted, damage, drain, image, make_pending, open_spool
+from rt_edge.testkit.spool_bench import FailingSqlite, counted, damage, drain, image, make_pending, open_spool
 
 PAGE = 4096
 
@@ -67,13 +67,13 @@ def test_everything_behind_is_set_aside_when_the_magic_is_wrong(tmp_path: Path) 
     spool.close()
 
 
-def test_records_are_salvaged_when_a_page_in_the_middle_is_damaged(tmp_path: Path) -> None:
+def test_records_are_salvaged_when_a_page_in_the_middle_is_damaged(ram_path: Path) -> None:
     """One overwritten page costs the records on it; the others keep epoch and number, the hole is a tombstone."""
-    made(tmp_path / "a" / "hq.db", 60, 500)
-    pages = (tmp_path / "a" / "hq.db").stat().st_size // PAGE
+    made(ram_path / "a" / "hq.db", 60, 500)
+    pages = (ram_path / "a" / "hq.db").stat().st_size // PAGE
     lost = {}
     for page in range(1, pages):
-        path = image(tmp_path / "a" / "hq.db", tmp_path / f"p{page}")
+        path = image(ram_path / "a" / "hq.db", ram_path / f"p{page}")
         rng = random.Random(page)
         damage(
             path, lambda data, page=page, rng=rng: data.__setitem__(slice(page * PAGE, (page + 1) * PAGE), rng.randbytes(PAGE))
@@ -198,7 +198,6 @@ def test_the_file_is_kept_whole_when_a_newer_version_wrote_it(tmp_path: Path) ->
     conn.close()
     spool = open_spool(path)
     assert [f.reason for f in spool.ls().findings] == ["spool_newer"]
-    assert "hq.db.newer-1" in spool.ls().findings[0].detail
     conn = sqlite3.connect(tmp_path / "hq.db.newer-1")
     assert conn.execute("SELECT count(*) FROM record").fetchone()[0] == 40
     conn.close()
@@ -299,6 +298,59 @@ def test_intake_survives_when_the_file_is_salvaged(tmp_path: Path) -> None:
     known = spool.intake.admit(origin, list(range(60))).count(False)
     spool.intake.rollback()
     assert known == 60
+    spool.close()
+
+
+def test_work_goes_on_when_damage_shows_while_appending(tmp_path: Path) -> None:
+    """The file is rebuilt under the caller: lanes are sealed with what they had, and the same batch is kept in the new lane."""
+    sqlite = FailingSqlite(0, sqlite3.SQLITE_CORRUPT)
+    spool = open_spool(tmp_path / "hq.db", connect=sqlite)
+    spool.append([make_pending(0), make_pending(1)])
+    old = spool.lane()
+    sqlite.at = sqlite.count + 3
+    with pytest.raises(SpoolRecovered):
+        spool.append([make_pending(2)])
+    assert spool.append([make_pending(2)]) == [2], "1 is the gap record"
+    assert [(s.id == old, s.sealed) for s in spool.lanes()] == [(True, True), (False, False)]
+    assert counted(drain(spool)) == [0, 1, 2]
+    spool.close()
+
+
+def test_it_comes_back_when_the_disk_refused_the_rebuilding(tmp_path: Path) -> None:
+    """A spool that could not be rebuilt at once is rebuilt by the next call."""
+    sqlite = FailingSqlite(0, sqlite3.SQLITE_CORRUPT)
+    spool = open_spool(tmp_path / "hq.db", connect=sqlite)
+    spool.append([make_pending(0)])
+    sqlite.at, sqlite.forever = sqlite.count + 1, True
+    with pytest.raises(SpoolIoError):
+        spool.append([make_pending(1)])
+    sqlite.at = 0
+    spool.append([make_pending(1)])
+    records = drain(spool)
+    assert counted(records)[-1] == 1
+    assert "spool_damaged" in reasons(records)
+    spool.close()
+
+
+def test_the_stream_says_it_when_a_crash_came_before_it_could(ram_path: Path) -> None:
+    """A crash between setting aside and the gap record does not hide that something was lost."""
+    path = ram_path / "hq.db"
+    path.write_bytes(b"x" * 5000)
+    sqlite = FailingSqlite(0, sqlite3.SQLITE_IOERR_WRITE)
+    refused = 0
+    for at in range(1, 60):
+        sqlite.count, sqlite.at, sqlite.forever = 0, at, True
+        try:
+            spool = open_spool(path, connect=sqlite)
+            break
+        except SpoolIoError:
+            refused += 1
+    sqlite.at = 0
+    assert refused > 20
+    assert set(reasons(drain(spool))) == {"spool_damaged"}
+    spool.close()
+    spool = open_spool(path)
+    assert spool.ls().findings == [], "it is said once"
     spool.close()
 
 
