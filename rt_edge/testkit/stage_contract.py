@@ -23,11 +23,15 @@ import pytest
 from rt_edge.data.errors import StreamError
 from rt_edge.data.receipt import Dropped, Failed
 from rt_edge.streams.stage import Stage
+from rt_edge.streams.wire import UNBOUNDED
 from rt_edge.testkit.probes import SinkProbe, SourceProbe, StageBench
 
 OnError = Literal["stop", "resume", "restart"]
 SEEDS = range(12)
 STEPS = 120
+MANY = 3000
+"""More elements than any stage asks for at once."""
+
 HOUR = 3600.0
 """Virtual time in which a stage that waits for time has to go on."""
 
@@ -91,17 +95,44 @@ class StageContract:
         assert got == expected
 
     def test_completes_when_upstream_has_no_elements(self) -> None:
-        """An empty stream completes."""
+        """An empty stream completes, without demand if nothing is to come."""
         with StageBench(self.make()) as bench:
             for source in bench.sources:
                 if not source.ended:
                     source.complete()
+            if self.lossless and not any(self.expected([[] for _ in bench.sources])):
+                assert all(sink.completed for sink in bench.sinks), "waits for demand before it completes"
             for sink in bench.sinks:
                 sink.request(100)
             bench.advance(HOUR)
             if self.lossless:
                 self._compare([sink.received for sink in bench.sinks], self.expected([[] for _ in bench.sources]))
             assert all(sink.completed for sink in bench.sinks)
+
+    def test_all_elements_arrive_when_demand_is_unbounded(self) -> None:
+        """A sink that asks once for everything gets everything, however much that is."""
+        with StageBench(self.make()) as bench:
+            for sink in bench.sinks:
+                sink.request(UNBOUNDED)
+            rests = [[self.item(n) for n in range(MANY)] for _ in bench.sources]
+            inputs = [list(rest) for rest in rests]
+            for _ in range(100 * MANY):
+                if all(sink.ended for sink in bench.sinks):
+                    break
+                bench.advance(1.0)
+                for source, rest in zip(bench.sources, rests, strict=True):
+                    if source.ended:
+                        continue
+                    if rest:
+                        n = min(source.demand, len(rest), 100)
+                        assert n or len(bench.sources) > 1, f"not asked for the last {len(rest)} elements"
+                        source.send(*rest[:n]) if n else None
+                        del rest[:n]
+                    else:
+                        source.complete()
+            assert all(sink.completed for sink in bench.sinks), f"{[len(rest) for rest in rests]} elements were never asked for"
+            if self.lossless:
+                self._compare([sink.received for sink in bench.sinks], self.expected(inputs))
 
     def test_nothing_is_emitted_when_nothing_is_wanted(self) -> None:
         """Without demand nothing goes out, and only a stage that buffers asks for anything."""

@@ -8,7 +8,7 @@ Functions: see `functions.FUNCTIONS`; `has(x)` asks whether a field or tag is th
 What is missing: a filter takes an expression with a missing field (or tag) as false, an assignment leaves its field as it
 was; both count it. What is wrong in the text is an `ExpressionError` with its column, when the text is compiled. What is
 wrong with a value (text where a number was expected, a division by zero, an integer that fits no 64 bits) fails that
-reading alone.
+reading alone. Floats are as in Python: a product too large is infinite, and infinity and NaN are values.
 """
 
 from rt_edge.streams.expression.errors import ExpressionError

@@ -132,7 +132,6 @@ class OutboxLogic(StageLogic):
     def on_upstream_finish(self, inlet: Inlet) -> None:
         """Complete as soon as what is held has gone out."""
         self.finished = True
-        self.out.flush()
         if not self.out:
             self.complete_stage()
 

@@ -93,8 +93,6 @@ class _Logic(StageLogic):
         self._ports.remove(outlet)
         if self._eager or not self._ports:
             self.cancel_stage(cause)
-        else:
-            self._serve()
 
     def on_stop(self, error: BaseException | None) -> None:
         settle_rest(self, list(self._held), error)

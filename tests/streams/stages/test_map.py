@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 from rt_edge.data.errors import StreamError
 from rt_edge.streams.stages.map import Map
 from rt_edge.testkit.probes import StageBench
@@ -77,3 +79,19 @@ def test_stop_iteration_is_a_failure_when_user_code_raises_it() -> None:
         bench.source.send(1, 2, 3)
         bench.sink.expect_next(1, 3)
         assert isinstance(bench.source.outcomes.errors()[0], StreamError)
+
+
+def test_failures_are_logged_once_when_one_element_after_the_other_fails(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """A series of failures is one line, its end another: the log is for people."""
+    caplog.set_level("INFO")
+    with StageBench(Map(lambda x: 1 // x, on_error="resume")) as bench:
+        bench.sink.request(10)
+        for element in (0, 0, 0, 1, 1, 0):
+            bench.source.send(element)
+    messages = [record.getMessage() for record in caplog.records]
+    assert len(messages) == 3
+    assert messages[0].startswith("tested: 1 elements failed, first: ZeroDivisionError")
+    assert messages[1] == "tested: works again"
+    assert bench.counters["errors"] == 4
