@@ -72,7 +72,7 @@ class _LedgeredLogic(StageLogic):
         self._items = iter(range(count))
         self._count = count
         self._chunk = chunk
-        self._ledger = Ledger(Origin("bench", "1"), 1, self._settled, lambda: None, lambda element, error: None)
+        self._ledger = Ledger(Origin("bench", "1"), 1, self._settled, lambda: None, lambda *_: None)
 
     def on_pull(self, outlet: Outlet, n: int) -> None:
         wanted = self.demand(OUT)

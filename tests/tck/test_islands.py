@@ -1,0 +1,226 @@
+"""Islands of the engine, and the kit's own plain publisher, pass the compatibility kit."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rt_edge.protocol.roles import Processor, Publisher, Subscriber
+from rt_edge.streams.dsl import Flow, Sink, SinkSubscriber, Source
+from rt_edge.testkit.tck import (
+    IdentityProcessorAsSubscriberVerification,
+    IdentityProcessorVerification,
+    ListPublisher,
+    PublisherVerification,
+    SubscriberBlackboxVerification,
+)
+from rt_edge.testkit.virtual_clock import VirtualClock, VirtualHost
+
+UNICAST = "a run of an island has one outlet: it serves one subscriber, and refuses others"
+ONE_STREAM = {
+    "test_optional_spec_1_11_several_subscribers_are_served": UNICAST,
+    "test_optional_spec_1_11_multicast_gives_the_same_sequence_one_by_one": UNICAST,
+    "test_optional_spec_1_11_multicast_gives_the_same_sequence_asked_upfront": UNICAST,
+}
+
+
+LAZY = "what is dropped or expanded has to be asked for before it is known that nothing is left"
+NOT_EMPTY = {"test_optional_spec_1_05_empty_stream_completes_without_request": LAZY}
+
+
+class Virtual:
+    """Everything under one virtual clock; `seed` cuts the turns."""
+
+    seed: int | None = None
+
+    def setup_method(self) -> None:
+        self.clock = VirtualClock()
+
+    def host(self) -> VirtualHost:
+        return VirtualHost(self.clock, self.seed)
+
+    def settle(self) -> None:
+        VirtualHost(self.clock).settle()
+
+
+class TestListPublisher(PublisherVerification):
+    def create_publisher(self, elements: int) -> Publisher[Any]:
+        return ListPublisher(range(elements))
+
+    def create_failed_publisher(self) -> Publisher[Any]:
+        return ListPublisher([], ValueError("a test"))
+
+
+class IslandPublisherTests(Virtual, PublisherVerification):
+    def source(self, elements: int) -> Source:
+        return Source.from_iterable(range(elements))
+
+    def create_publisher(self, elements: int) -> Publisher[Any]:
+        return self.source(elements).as_publisher(self.host)
+
+    def create_failed_publisher(self) -> Publisher[Any]:
+        return Source.failed(ValueError("a test")).as_publisher(self.host)
+
+
+class TestIterable(IslandPublisherTests):
+    pass
+
+
+class TestIterableWithCutTurns(IslandPublisherTests):
+    seed = 5
+
+
+class TestMap(IslandPublisherTests):
+    def source(self, elements: int) -> Source:
+        return super().source(elements).map(str)
+
+
+class TestFilter(IslandPublisherTests):
+    seed = 11
+
+    def source(self, elements: int) -> Source:
+        return Source.from_iterable(range(2 * elements)).filter(lambda n: n % 2)
+
+
+class TestMapConcat(IslandPublisherTests):
+    declined = NOT_EMPTY
+
+    def source(self, elements: int) -> Source:
+        return Source.single("all").map_concat(lambda _: range(elements))
+
+
+class TestTake(IslandPublisherTests):
+    def source(self, elements: int) -> Source:
+        return Source.from_iterable(range(10_000)).take(elements)
+
+
+class TestDrop(IslandPublisherTests):
+    declined = NOT_EMPTY
+
+    def source(self, elements: int) -> Source:
+        return Source.from_iterable(range(elements + 1500)).drop(1500)
+
+
+class TestGrouped(IslandPublisherTests):
+    def source(self, elements: int) -> Source:
+        return Source.from_iterable(range(3 * elements)).grouped(3)
+
+
+class TestScan(IslandPublisherTests):
+    declined = NOT_EMPTY
+
+    def source(self, elements: int) -> Source:
+        return Source.from_iterable(range(elements)).scan(0, lambda a, b: a + b).drop(1)
+
+
+class TestBuffer(IslandPublisherTests):
+    def source(self, elements: int) -> Source:
+        return super().source(elements).buffer(8)
+
+
+class TestMerge(IslandPublisherTests):
+    def source(self, elements: int) -> Source:
+        first = elements // 2
+        return Source.from_iterable(range(first)).merge(Source.from_iterable(range(first, elements)))
+
+    declined = {
+        "test_optional_spec_1_11_multicast_gives_the_same_sequence_one_by_one": "the order of a merge depends on the demand",
+    }
+
+
+class TestZip(IslandPublisherTests):
+    seed = 3
+
+    def source(self, elements: int) -> Source:
+        return super().source(elements).zip(Source.from_iterable(range(elements)))
+
+
+class TestFromPublisher(IslandPublisherTests):
+    def source(self, elements: int) -> Source:
+        return Source.from_publisher(ListPublisher(range(elements)))
+
+    def create_failed_publisher(self) -> Publisher[Any]:
+        return Source.from_publisher(ListPublisher([], ValueError("a test"))).as_publisher(self.host)
+
+
+class TestFromPublisherOfAnIsland(IslandPublisherTests):
+    seed = 2
+
+    def source(self, elements: int) -> Source:
+        return Source.from_publisher(Source.from_iterable(range(elements)).as_publisher(self.host), window=2)
+
+
+class ProcessorTests(Virtual, IdentityProcessorVerification):
+    flow = Flow().map(lambda x: x)
+
+    def create_identity_processor(self) -> Processor[Any, Any]:
+        return self.flow.as_processor(self.host())
+
+
+class ProcessorAsSubscriberTests(Virtual, IdentityProcessorAsSubscriberVerification):
+    flow = Flow().map(lambda x: x)
+
+    def create_identity_processor(self) -> Processor[Any, Any]:
+        return self.flow.as_processor(self.host())
+
+
+class TestMapProcessor(ProcessorTests):
+    declined = ONE_STREAM
+
+
+class TestMapProcessorAsSubscriber(ProcessorAsSubscriberTests):
+    pass
+
+
+class TestFilterProcessor(ProcessorTests):
+    declined = ONE_STREAM
+    flow = Flow().filter(lambda x: x is not None)
+    seed = 7
+
+
+class TestFilterProcessorAsSubscriber(ProcessorAsSubscriberTests):
+    flow = Flow().filter(lambda x: x is not None)
+    seed = 7
+
+
+class TestBufferProcessor(ProcessorTests):
+    declined = ONE_STREAM
+    flow = Flow().buffer(4)
+
+
+class TestBufferProcessorAsSubscriber(ProcessorAsSubscriberTests):
+    flow = Flow().buffer(4)
+
+
+class TestLongProcessor(ProcessorTests):
+    declined = ONE_STREAM
+    flow = Flow().map(lambda x: x).grouped(1).map_concat(lambda x: x).filter(lambda x: True).buffer(2)
+    seed = 1
+
+
+class TestLongProcessorAsSubscriber(ProcessorAsSubscriberTests):
+    flow = Flow().map(lambda x: x).grouped(1).map_concat(lambda x: x).filter(lambda x: True).buffer(2)
+    seed = 1
+
+
+class SinkTests(Virtual, SubscriberBlackboxVerification):
+    sink = Sink.collect()
+
+    def create_subscriber(self) -> Subscriber[Any]:
+        return self.sink.as_subscriber(self.host())
+
+    def stop(self, subscriber: Subscriber[Any]) -> None:
+        assert isinstance(subscriber, SinkSubscriber)
+        subscriber.stop()
+
+
+class TestCollect(SinkTests):
+    pass
+
+
+class TestForEachBehindGrouped(SinkTests):
+    sink = Flow().grouped(2).to(Sink.foreach(lambda x: None))
+    seed = 4
+
+
+class TestBroadcastOfSinks(SinkTests):
+    sink = Flow().broadcast(Sink.ignore(), Sink.fold(0, lambda a, b: a + b))
