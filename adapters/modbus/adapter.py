@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from adapters.modbus.jobs import Job, Steps
     from adapters.modbus.link import Link
     from adapters.modbus.rtu import Framing, RtuFraming
+    from adapters.modbus.seen import Seen
     from adapters.modbus.transport import Transport
 
 ANSWERS = 1024
@@ -44,6 +45,7 @@ class ModbusAdapter(DeviceAdapter):
         super().__init__(settings, context)
         self._bus: Bus | None = None
         self._link: Link | None = None
+        self._seen: Seen | None = None
         self._rtu: RtuFraming | None = None
         self._key = ""
         self._credits = 0
@@ -76,6 +78,7 @@ class ModbusAdapter(DeviceAdapter):
             limits = BreakerLimits(settings.failures, settings.retry_min, settings.retry_max)
             self._bus = Bus(units_of(settings), limits, self.context)
             self._bus.demand(self._credits)
+            self._remember(self._bus)
         key = channel_key(channel)
         if key in _open_channels:
             raise FatalAdapterError(
@@ -91,6 +94,28 @@ class ModbusAdapter(DeviceAdapter):
             del _open_channels[key]
             raise
         link.start(transport, channel.after_connect)
+
+    def _remember(self, bus: Bus) -> None:
+        """Begin where the life before this one ended: what was not read in between will be a gap."""
+        from adapters.modbus.seen import Seen
+
+        self._seen = Seen(self.context.data / "seen.json", self.context.clock)
+        bus.on_reading = self._seen.emitted
+        times, problem = self._seen.load()
+        self._complain(problem)
+        for unit in bus.units.values():
+            if unit.source in times:
+                unit.remember(times[unit.source], self.context.clock.monotonic())
+
+    def _complain(self, problem: str) -> None:
+        if problem:
+            self.context.count("seen_problems")
+            self.context.log("warning", problem)
+
+    def settled(self, through: int) -> None:
+        """See `DeviceAdapter`."""
+        if self._seen is not None:
+            self._complain(self._seen.settled(through))
 
     def _framing(self) -> Framing:
         from adapters.modbus.rtu import RtuFraming
@@ -129,6 +154,8 @@ class ModbusAdapter(DeviceAdapter):
     async def close(self) -> None:
         """See `DeviceAdapter`."""
         link, self._link = self._link, None
+        if self._seen is not None:
+            self._complain(self._seen.save())
         if link is None:
             return
         try:

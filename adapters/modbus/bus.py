@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import heapq
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import count as counter
 from math import ceil
 
@@ -92,6 +92,8 @@ class Bus:
         self._framing: Framing | None = None
         self._current: Transaction | None = None
         self.stats = BusStats(context)
+        self.on_reading: Callable[[str, int], None] | None = None
+        """Told source and time of each Reading before it is emitted."""
 
     # -- from the runtime --------------------------------------------------------------------------------------------
 
@@ -353,6 +355,8 @@ class Bus:
             unit.silent("timeout" if reason == "timeout" else "refused", now, wall)
             return
         unit.spoke(wall)
+        if self.on_reading is not None:
+            self.on_reading(unit.source, wall)
         if not missing:
             self._context.count("polls_ok")
             self._context.emit((Reading(unit.source, wall, fields, "good", unit.tags, wall),))

@@ -40,6 +40,10 @@ class Unit:
         """(function, address, count) of all its blocks."""
         return [block.place for poll in self.polls for block in poll.blocks]
 
+    def remember(self, wall: int, now: float) -> None:
+        """Its last stored reading, of a life before this one, was of `wall`."""
+        self._good, self._down, self._said = wall, "restart", now
+
     def wanted(self, wall: int) -> None:
         """From `wall` on, silence is a gap: somebody asks for this unit."""
         if not self._good:

@@ -293,6 +293,49 @@ def test_polling_survives_when_the_real_line_is_noisy(settings: Any, tmp_path: P
     run(main())
 
 
+def test_gap_begins_at_the_last_stored_reading_when_the_process_was_killed(settings: Any, tmp_path: Path) -> None:
+    """A new life says what is missing: from the last reading that was settled and written down, to its own first one."""
+
+    async def main() -> None:
+        async with TcpSlave(bank_of(2)) as slave:
+            s = settings(channel={"tcp": f"{slave.host}:{slave.port}"}, units=units_for(2))
+            first = AdapterHarness(ModbusAdapter, s, tmp_path)
+            await first.open()
+            first.demand(20)
+            await first.received(20)
+            first.settle(10)  # of the others nobody knows
+            await first.close()  # writes, as the timer does; what follows is as after a kill
+            second = AdapterHarness(ModbusAdapter, s, tmp_path)
+            await second.open()
+            second.demand(20)
+            await second.received(20)
+            await second.close()
+        stored = {r.source: r.ts for r in first.readings[:10]}
+        fresh = {r.source: r.ts for r in reversed(second.readings)}
+        assert sorted(second.context.gaps) == [(u, "restart", stored[u], fresh[u]) for u in sorted(stored)]
+        assert first.context.gaps == []
+
+    run(main())
+
+
+def test_adapter_opens_when_its_memory_is_damaged(settings: Any, tmp_path: Path) -> None:
+    """What cannot be read is said and does not matter."""
+
+    async def main() -> None:
+        (tmp_path / "seen.json").write_bytes(b"\x00{")
+        async with TcpSlave(bank_of(1)) as slave:
+            s = settings(channel={"tcp": f"{slave.host}:{slave.port}"}, units=units_for(1))
+            h = AdapterHarness(ModbusAdapter, s, tmp_path)
+            await h.open()
+            h.demand(1)
+            await h.received(1)
+            await h.close()
+        assert h.context.counts["seen_problems"] == 1
+        assert h.context.gaps == []
+
+    run(main())
+
+
 def test_gap_does_not_end_before_it_begins_when_the_clock_is_set_back(settings: Any, tmp_path: Path) -> None:
     """The wall clock may step back during an outage: the gap record stays sound, and no poll is missed or doubled for it."""
 

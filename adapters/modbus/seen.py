@@ -1,0 +1,78 @@
+"""Until when each unit's readings are known to be stored, over the death of the process: where the next life's gap begins."""
+
+from __future__ import annotations
+
+from collections import deque
+from pathlib import Path
+
+import msgspec
+
+from rt_edge.sdk import Clock
+
+SAVE_EVERY = 5.0
+"""Seconds between writes, without fsync: it is for the death of the process; after a power cut the gap may begin earlier."""
+
+MAX_UNSETTLED = 16_384
+"""Readings whose settlement is waited for; of older ones only the number is kept: a gap begins earlier then, never later."""
+
+
+class Seen:
+    """Time of the newest stored reading of each source.
+
+    Args:
+        path: the file.
+        clock: when to write.
+    """
+
+    __slots__ = ("_clock", "_dirty", "_first", "_path", "_saved", "_times", "_waiting")
+
+    def __init__(self, path: Path, clock: Clock) -> None:
+        self._path = path
+        self._clock = clock
+        self._times: dict[str, int] = {}
+        self._waiting: deque[tuple[str, int]] = deque(maxlen=MAX_UNSETTLED)
+        self._first = 0  # number of the first in _waiting, counted from the first reading ever emitted
+        self._saved = clock.monotonic()
+        self._dirty = False
+
+    def load(self) -> tuple[dict[str, int], str]:
+        """What the life before left, and what is wrong with the file (empty if nothing)."""
+        try:
+            self._times = msgspec.json.decode(self._path.read_bytes(), type=dict[str, int])
+        except FileNotFoundError:
+            return {}, ""
+        except (OSError, msgspec.MsgspecError) as error:
+            return {}, f"{self._path.name} cannot be read, gaps begin with this life: {error}"
+        return dict(self._times), ""
+
+    def emitted(self, source: str, ts: int) -> None:
+        """One more reading was emitted."""
+        if len(self._waiting) == MAX_UNSETTLED:
+            self._first += 1
+        self._waiting.append((source, ts))
+
+    def settled(self, through: int) -> str:
+        """The first `through` readings are stored; what went wrong when that was written down (empty if nothing)."""
+        while self._waiting and self._first < through:
+            source, ts = self._waiting.popleft()
+            self._first += 1
+            self._times[source] = ts
+            self._dirty = True
+        now = self._clock.monotonic()
+        if now - self._saved < SAVE_EVERY:
+            return ""
+        self._saved = now
+        return self.save()
+
+    def save(self) -> str:
+        """Write what is not yet written; what went wrong (empty if nothing)."""
+        if not self._dirty:
+            return ""
+        self._dirty = False
+        new = self._path.with_suffix(".new")
+        try:
+            new.write_bytes(msgspec.json.encode(self._times))
+            new.replace(self._path)
+        except OSError as error:
+            return f"{self._path.name} cannot be written, the next gap may begin too early: {error}"
+        return ""
