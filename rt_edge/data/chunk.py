@@ -131,7 +131,7 @@ class Joined1:
 
 
 def join(items: Sequence[Any], parts: Iterable[Chunk]) -> Chunk:
-    """New elements made of all the elements of `parts` (`grouped`, `fold`, `zip`): each part shares the outcome of all of `items`.
+    """New elements made of all elements of `parts` (`grouped`, `fold`, `zip`): each part shares the outcome of all of `items`.
 
     The result has no origin: what is made of several elements cannot be recognised when it comes again (design 5).
     """

@@ -103,12 +103,20 @@ class Store(Protocol):
         """From now on only `session` may commit to `lane`; returns the position."""
         ...
 
-    def commit(self, lane: LaneId, session: str, first: int, batch: list[Record]) -> int:
-        """Keep `batch` and move the position, in one transaction; returns the new position.
+    def checksum(self, lane: LaneId) -> int | None:
+        """The checksum given with the commit that reached the position; 0 for a lane never seen, None if none was given."""
+        ...
+
+    def commit(self, lane: LaneId, session: str, first: int, batch: list[Record], checksum: int | None = None) -> int:
+        """Keep `batch`, `checksum` and the new position, in one transaction; returns the new position.
 
         Raises:
             PositionConflict: `first` is not position + 1, the batch has a gap, or `session` is not the lane's.
         """
+        ...
+
+    def read(self, lane: LaneId, first: int, last: int, max_bytes: int) -> list[Record]:
+        """The stored records that lie within first..last, in order, until there are `max_bytes` of payload (at least one)."""
         ...
 
     def close(self) -> None:

@@ -150,7 +150,7 @@ class IngressDriver:
             records = await self._run(self._store.read, effect.lane, effect.first, effect.last, effect.max_bytes)
         except RtEdgeError as error:
             log.error("ingress cannot read what is stored of %s: %s", effect.lane, error)
-            records = []
+            records = None
         self._do(self._receiver.stored_read(self._clock.monotonic(), effect.address, effect.lane, records))
 
     def _set_timer(self, at: float | None) -> None:

@@ -13,8 +13,8 @@ from typing import Any
 from rt_edge.actors.island.links import FrameArrived, LinkClosed, LinkEvent, LinkOpened, Links, Token
 from rt_edge.data.clock import Clock
 from rt_edge.data.errors import BufferOverflow, RtEdgeError
-from rt_edge.data.ids import boot_id, new_epoch, new_incarnation
-from rt_edge.data.record import Gap, LaneId
+from rt_edge.data.ids import new_epoch, new_incarnation
+from rt_edge.data.record import LaneId
 from rt_edge.sdk.address import Address
 from rt_edge.sdk.backoff import Backoff
 from rt_edge.settings.plan import UplinkPlan
@@ -23,6 +23,7 @@ from rt_edge.uplink import effects
 from rt_edge.uplink.effects import LaneState, Peer, SenderEffect
 from rt_edge.uplink.frames import INGRESS_KINDS
 from rt_edge.uplink.parameters import SenderParameters
+from rt_edge.uplink.reconcile import note
 from rt_edge.uplink.sender import Sender
 
 log = logging.getLogger(__name__)
@@ -36,6 +37,7 @@ class UplinkDriver:
     Args:
         name: of the uplink.
         node: id of this node.
+        host: equal in two processes only if the spool's lock keeps them from living at the same time.
         plan: peers, window, certificates.
         worker: the spool and its thread.
         links: to other nodes.
@@ -49,7 +51,7 @@ class UplinkDriver:
     """
 
     def __init__(
-        self, name: str, node: str, plan: UplinkPlan, worker: SpoolWorker, links: Links, clock: Clock, random: Random
+        self, name: str, node: str, host: str, plan: UplinkPlan, worker: SpoolWorker, links: Links, clock: Clock, random: Random
     ) -> None:
         self._name = name
         self._plan = plan
@@ -58,7 +60,7 @@ class UplinkDriver:
         self._clock = clock
         self._backoff = Backoff(random, first_s=0.5, last_s=30.0)
         parameters = SenderParameters(window=plan.window)
-        self._sender = Sender(node, new_incarnation(), boot_id(), new_epoch, lambda: secrets.randbits(63), parameters)
+        self._sender = Sender(node, new_incarnation(), host, new_epoch, lambda: secrets.randbits(63), parameters)
         self._token: Token | None = None
         self._peer_index = 0
         self._opened = 0.0
@@ -236,7 +238,7 @@ class UplinkDriver:
 
     def _renumber_now(self, effect: effects.NewEpoch) -> LaneState:
         now = self._clock.wall_ns()
-        gap = Gap(str(effect.lane), f"new epoch: {effect.reason}", now, now)
+        gap = note(str(effect.lane), effect.reason, now)
         lane = self._worker.spool.renumber(effect.lane, effect.epoch, gap, effect.stored)
         return LaneState(lane.id, lane.last, lane.confirmed, lane.checksum)
 

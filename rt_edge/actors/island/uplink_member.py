@@ -13,6 +13,7 @@ from rt_edge.actors.island.uplink_driver import UplinkDriver
 from rt_edge.actors.island.wiring import fan_in
 from rt_edge.actors.layout import Layout
 from rt_edge.data.clock import Clock
+from rt_edge.data.ids import boot_id
 from rt_edge.settings.plan import NodePlan
 from rt_edge.spool.sink import SpoolSink
 from rt_edge.spool.spool import Spool
@@ -72,8 +73,10 @@ class UplinkMember(Member):
             plan = self._plan.spool
             spool = Spool.open(path, self._node.id, self._short, self.clock, plan.max, plan.when_full)
             self._worker = SpoolWorker(spool)
+            lock = path.parent.stat()
+            host = f"{boot_id()}:{lock.st_dev}:{lock.st_ino}:{path.name}"
             self._driver = UplinkDriver(
-                self._short, self._node.id, self._plan, self._worker, self._links, self.clock, self._random
+                self._short, self._node.id, host, self._plan, self._worker, self._links, self.clock, self._random
             )
             self._driver.start()
         return self._worker
