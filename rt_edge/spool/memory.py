@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from rt_edge.spool.intake import Intake
 from rt_edge.spool.pending import DETAIL, DeadLetter
 
-LOG_BYTES = 64_000
+LOG_BYTES = 512_000
 """The intake log is replaced by a snapshot when it is this much larger than twice the last snapshot."""
 
 DEAD_LETTERS = 1000

@@ -191,7 +191,7 @@ class OriginState:
             if not key:
                 continue
             table = self._keys.setdefault(key[:IDENTIFIER], {})
-            if not again:
+            if table and not again:
                 # The identifier has been given to a new message: what it named in an older life was acknowledged.
                 for old in [name for name, known in table.items() if known[0].rank < life.rank]:
                     undo.append((table.__setitem__, old, table.pop(old)))
