@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from typing import Any
 
 import pytest
@@ -140,3 +142,14 @@ def test_sample_is_valid_when_it_is_read_as_a_user_would() -> None:
     capability = sample_capability(ModbusAdapter)
     assert capability is not None
     assert capability.writable
+
+
+def test_no_heavy_library_is_loaded_when_a_node_runs_the_adapter() -> None:
+    """The adapter's capability needs no protocol library, and its open line no pydantic."""
+    program = (
+        "import sys, adapters.modbus; print(sorted({'pydantic', 'pymodbus', 'serial'} & set(sys.modules)));"
+        "import adapters.modbus.bus, adapters.modbus.link, adapters.modbus.transport, adapters.modbus.seen, adapters.modbus.tcp;"
+        "print(sorted({'pydantic', 'ruamel.yaml', 'typer', 'rich'} & set(sys.modules)))"
+    )
+    said = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout
+    assert said == "[]\n[]\n"
