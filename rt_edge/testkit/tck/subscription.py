@@ -27,12 +27,12 @@ class SubscriptionVerification(PublisherBench):
         self.check(subscriber, 5, "complete")
 
     def test_required_spec_3_03_recursion_is_bounded(self) -> None:
-        """2,000 elements, each of which asks for the next, never nest deeper than allowed."""
+        """1,200 elements, each of which asks for the next, never nest deeper than allowed."""
         subscriber = RecordingSubscriber(on_next=lambda it, _: it.subscription.request(1))
-        self.subscribe(self.create_publisher(2000), subscriber)
+        self.subscribe(self.create_publisher(1200), subscriber)
         self.request(subscriber, 1)
         assert subscriber.depth <= self.recursion, f"rule 3.3: on_next was nested {subscriber.depth} deep"
-        self.check(subscriber, 2000, "complete")
+        self.check(subscriber, 1200, "complete")
 
     def test_required_spec_3_05_cancel_is_idempotent_and_returns_in_every_state(self) -> None:
         """cancel returns None before the first request, from inside signals, and again and again."""
