@@ -100,7 +100,7 @@ class StageContract:
             for source in bench.sources:
                 if not source.ended:
                     source.complete()
-            if self.lossless and not any(self.expected([[] for _ in bench.sources])):
+            if not self.lossless or not any(self.expected([[] for _ in bench.sources])):
                 assert all(sink.completed for sink in bench.sinks), "waits for demand before it completes"
             for sink in bench.sinks:
                 sink.request(100)

@@ -100,33 +100,26 @@ class _Logic(StageLogic):
         elif self._overflow == "drop_head":
             old = min(excess, self._out.elements)
             self._out.drop_head(old, OVERFLOW)
-            self._put(self._skip(chunk, excess - old))
+            self._out.put(self._skip(chunk, excess - old))
         elif self._overflow == "drop_buffer":
             self._out.drop_head(self._out.elements, OVERFLOW)
-            self._put(self._skip(chunk, len(chunk) - ((excess - 1) % self._size + 1)))
+            self._out.put(self._skip(chunk, len(chunk) - ((excess - 1) % self._size + 1)))
         else:
             if room:
                 first, chunk = chunk.cut(room)
                 self._out.put(first)
             if self._overflow == "drop_tail":
                 self._out.drop_tail(1, OVERFLOW)
-                self._put(self._skip(chunk, len(chunk) - 1))
+                self._out.put(self._skip(chunk, len(chunk) - 1))
             else:
                 discard(self, chunk, OVERFLOW)
 
-    def _skip(self, chunk: Chunk, n: int) -> Chunk | None:
-        """Drop the first `n` elements of `chunk`."""
-        if n >= len(chunk):
-            discard(self, chunk, OVERFLOW)
-            return None
+    def _skip(self, chunk: Chunk, n: int) -> Chunk:
+        """Drop the first `n` elements of `chunk`, which has more."""
         if n:
             first, chunk = chunk.cut(n)
             discard(self, first, OVERFLOW)
         return chunk
-
-    def _put(self, chunk: Chunk | None) -> None:
-        if chunk is not None:
-            self._out.put(chunk)
 
     def on_upstream_finish(self, inlet: Inlet) -> None:
         self._finished = True

@@ -89,8 +89,6 @@ class _Logic(StageLogic):
 
     def on_upstream_finish(self, inlet: Inlet) -> None:
         self._finished = True
-        if not self._out:
-            self._release()
         self._complete_if_empty()
 
     def _complete_if_empty(self) -> None:

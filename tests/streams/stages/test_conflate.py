@@ -47,6 +47,8 @@ def test_elements_fail_by_supervision_when_the_aggregate_raises(on_error: Any, o
         assert bench.source.outcomes.failed() == failed
         assert "tested: Broken" in str(bench.source.outcomes.errors()[-1])
         assert isinstance(bench.sink.error, Broken) == (on_error == "stop")
+        assert bench.counters["errors"] == 1
+        assert bench.counters.get("restarts", 0) == (on_error == "restart")
 
 
 def test_latest_of_each_source_waits_when_nobody_asks() -> None:
@@ -100,3 +102,15 @@ def test_settings_are_refused_when_an_aggregate_is_named() -> None:
     with pytest.raises(ConfigError, match="function"):
         Conflate(aggregate="sum")
     assert Catalogue.built_in().check("conflate", {"per": "stream"}).stage == Conflate(per="stream")
+
+
+def test_later_elements_follow_when_they_came_while_earlier_ones_went_out() -> None:
+    """What arrives while the last release is still going out needs no demand of its own to be seen."""
+    readings = [Reading(f"plc/{n}", n, {}) for n in range(3)]
+    with StageBench(Conflate()) as bench:
+        bench.source.send(*readings[:2])
+        bench.sink.request(1)
+        bench.sink.expect_next(readings[0])
+        bench.source.send(readings[2])
+        bench.sink.request(2)
+        bench.sink.expect_next(readings[1], readings[2])
