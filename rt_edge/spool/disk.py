@@ -54,6 +54,11 @@ class Reserve:
         self._disk = disk
         self.held = False
 
+    @property
+    def missing(self) -> int:
+        """Bytes that have to stay free in its stead while it is given up: they are for deleting, not for appending."""
+        return 0 if self.held else self._size
+
     def take(self, above: int) -> bool:
         """Allocate it, if more than `above` bytes stay free; returns whether it is there."""
         if not self._size:

@@ -39,7 +39,13 @@ class Quota:
         return used + need - self.max_bytes
 
     def below_floor(self, free: int, reusable: int, need: int) -> bool:
-        """Whether writing `need` bytes would eat into the floor; `reusable`: bytes inside the file that are free."""
+        """Whether writing `need` bytes would eat into the floor.
+
+        Args:
+            free: bytes free on the file system, without those that stand for a reserve given up.
+            reusable: bytes free inside the file.
+            need: bytes to be written.
+        """
         return need > reusable and free - (need - reusable) < self.floor
 
     def refuse(self, need: int) -> None:

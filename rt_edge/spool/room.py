@@ -54,7 +54,7 @@ class Room:
         if self._when_full == "drop_oldest" and not self._below_floor(quota.wanted):
             quota.wanted = 0
             return True
-        free = self._disk.free_bytes(self._folder)
+        free = self._free()
         if not quota.room_again(lanes.used - lanes.freed, free, self._reusable() + lanes.freed):
             return False
         self._file.trim()
@@ -77,7 +77,10 @@ class Room:
         return self.quota.over(self._file.lanes.used, need) <= 0 and not self._below_floor(need)
 
     def _below_floor(self, need: int) -> bool:
-        return self.quota.below_floor(self._disk.free_bytes(self._folder), self._reusable(), need)
+        return self.quota.below_floor(self._free(), self._reusable(), need)
+
+    def _free(self) -> int:
+        return self._disk.free_bytes(self._folder) - self._file.reserve.missing
 
     def _reusable(self) -> int:
         return int(self._file.conn.execute("PRAGMA freelist_count").fetchone()[0]) * self._file.page_size

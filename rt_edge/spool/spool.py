@@ -34,7 +34,8 @@ from rt_edge.spool.rows import INSERT, Drop, Row, bury, execute_drop, make_row, 
 from rt_edge.spool.spoolfile import SpoolFile
 
 FREE_FLOOR = 64_000_000
-RESERVE = 4_000_000
+RESERVE = 12_000_000
+"""Three times the write-ahead log at its usual size: to move the log, and to write what a deletion writes."""
 REPAIRS = 1000
 """Unreadable stretches that one `read` buries before it gives up."""
 
@@ -163,7 +164,7 @@ class Spool:
             intake.rollback()
             failure = file.failed(error)
             if isinstance(failure, SpoolFull):
-                file.reserve.give_up()
+                file.relieve()
                 self._room.quota.refuse(need)
             raise failure from error
         except BaseException:

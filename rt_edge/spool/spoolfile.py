@@ -6,6 +6,7 @@ lanes are sealed, a gap record goes into the new lane, and the caller gets `Spoo
 
 from __future__ import annotations
 
+import logging
 import sqlite3
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -23,6 +24,8 @@ from rt_edge.spool.memory import DeadLetterTable, IntakeTable
 from rt_edge.spool.opening import Finding, Opener
 from rt_edge.spool.pending import MAIN, Pending
 from rt_edge.spool.rows import INSERT, STORED, Row, bury, make_row
+
+log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 MAX_FINDINGS = 100
@@ -250,9 +253,24 @@ class SpoolFile:
         except (sqlite3.Error, SpoolIoError) as error:
             cause = error.__cause__ if isinstance(error, SpoolIoError) else error
             known = isinstance(cause, sqlite3.Error) and trouble(cause) in (Trouble.FULL, Trouble.IO)
-            if not known or not self.reserve.give_up():
+            if not known or not self.relieve():
                 raise
         return work()
+
+    def relieve(self) -> bool:
+        """The disk is full: turn the reserve into room for deleting. Returns whether there was a reserve.
+
+        With its space the log is moved into the database, which may have to grow for it; then the log's own space is there
+        to be written again, and neither deleting nor appending into deleted rows needs more.
+        """
+        if not self.reserve.give_up():
+            return False
+        if self._conn is not None and not self._conn.in_transaction:
+            try:
+                self._conn.execute("PRAGMA wal_checkpoint(RESTART)").fetchall()
+            except sqlite3.Error as error:
+                log.warning("spool %s: the log could not be moved with the reserve's space: %s", self.name, error)
+        return True
 
     def failed(self, error: sqlite3.Error) -> RtEdgeError:
         """What the caller should raise for `error`; on damage, the file is rebuilt first."""
