@@ -17,6 +17,7 @@ from rt_edge.data.chunk import CHUNK_ELEMENTS, Chunk
 from rt_edge.data.errors import SpecViolation, StreamError
 from rt_edge.protocol.roles import Publisher, Subscription
 from rt_edge.protocol.rules import call_cancel, call_request, check_element, check_error, check_not_none, violation
+from rt_edge.streams.elementwise.waker import Waker
 from rt_edge.streams.stage import OUT, Inlet, Outlet, ReceiptUse, Stage, StageLogic
 from rt_edge.streams.stages._common import at_least
 
@@ -205,7 +206,7 @@ class _Logic(StageLogic):
         self._end = end
 
     def on_start(self) -> None:
-        self._end.connect(self.ctx.callback(self._look))
+        self._end.connect(Waker(self.ctx, self._look))
         if self._publisher is not None:
             self._publisher.subscribe(self._end)  # what it raises fails the stage
 

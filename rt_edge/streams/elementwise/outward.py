@@ -17,6 +17,7 @@ from rt_edge.data.errors import SpecViolation, StreamError
 from rt_edge.protocol.demand import add_demand, check_demand
 from rt_edge.protocol.roles import Subscriber
 from rt_edge.protocol.rules import signal_complete, signal_error, signal_subscribe, violation
+from rt_edge.streams.elementwise.waker import Waker
 from rt_edge.streams.stage import IN, Inlet, Outlet, ReceiptUse, Stage, StageLogic
 
 log = logging.getLogger(__name__)
@@ -212,7 +213,7 @@ class _Logic(StageLogic):
         self._end = end
 
     def on_start(self) -> None:
-        self._end.connect(self.ctx.callback(self._look))
+        self._end.connect(Waker(self.ctx, self._look))
 
     def _look(self) -> None:
         demand, refused = self._end.collect()

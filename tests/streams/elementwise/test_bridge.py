@@ -330,3 +330,22 @@ def test_cancel_stops_the_stream_when_it_comes_from_another_thread() -> None:
         assert len(subscriber.elements) == seen
 
     asyncio.run(run())
+
+
+def test_calls_return_normally_when_the_loop_has_closed() -> None:
+    """request, cancel and the signals of a subscriber raise nothing after the island's loop is gone (rules 2.13, 3.15, 3.16)."""
+    subscriber, late = RecordingSubscriber(), RecordingSubscriber()
+
+    async def run() -> tuple[Any, Any]:
+        Source.from_iterable(range(9)).as_publisher().subscribe(subscriber)
+        return Flow().map(str).as_processor(), Sink.collect().as_subscriber()
+
+    processor, sink = asyncio.run(run())
+    subscriber.subscription.request(1)
+    processor.on_subscribe(RecordingSubscription())
+    processor.subscribe(late)
+    processor.on_complete()
+    sink.on_subscribe(RecordingSubscription())
+    sink.on_error(ValueError("late"))
+    subscriber.subscription.cancel()
+    assert subscriber.elements == []
