@@ -97,7 +97,8 @@ class RecordingContext:
             self.violations.append("a key is shorter than an identifier and a digest")
         session = self.sessions[-1] if self.sessions else ""
         for index, reading in enumerate(readings):
-            key, again = (keys[index], redelivered[index]) if keys else (b"", False)
+            key = keys[index] if index < len(keys) else b""
+            again = index < len(redelivered) and redelivered[index]
             self.emitted.append(Emitted(len(self.emitted), reading, key, again, session))
         if len(self.emitted) > self.asked:
             self.violations.append(f"{len(self.emitted)} Readings emitted where {self.asked} were asked for")

@@ -1,0 +1,117 @@
+"""Settings: the sample, the errors, and what a running adapter gets."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+from ruamel.yaml import YAML
+
+from adapters.mqtt import MqttAdapter
+from adapters.mqtt.settings import MqttSettings
+from rt_edge.settings.frozen import freeze
+from rt_edge.settings.validate import melt
+from rt_edge.testkit.adapter_harness import AdapterHarness
+
+FOLDER = Path(__file__).resolve().parents[3] / "adapters" / "mqtt"
+SUBSCRIBE = [{"filter": "t/#"}]
+
+
+def load(**more: Any) -> MqttSettings:
+    return MqttSettings.model_validate({"url": "mqtt://b", "subscribe": SUBSCRIBE, **more})
+
+
+def sample(text: str) -> dict[str, Any]:
+    settings = dict(YAML(typ="safe").load(text)["adapters"]["broker"])
+    assert settings.pop("kind") == "mqtt"
+    return settings
+
+
+def test_sample_is_valid_and_names_every_key_when_uncommented() -> None:
+    """The sample loads as it stands and with its defaults uncommented, and then no key of the model is missing from it."""
+    text = (FOLDER / "sample.yaml").read_text()
+    MqttSettings.model_validate(sample(text))
+    full = sample(re.sub(r"^(\s*)# ", r"\1", text, flags=re.MULTILINE))
+    MqttSettings.model_validate(full)
+    assert set(full) == set(MqttSettings.model_fields)
+    defaults = MqttSettings.model_validate({"url": "mqtt://b", "subscribe": SUBSCRIBE, "window": 2000})
+    for key in ("version", "session", "session_expiry", "window", "inbox", "keepalive", "timeout", "max_packet"):
+        assert getattr(MqttSettings.model_validate(full), key) == getattr(defaults, key), key
+
+
+def test_running_adapter_needs_only_attributes_when_it_gets_frozen_settings(tmp_path: Path) -> None:
+    """What a node hands to the adapter after validation is enough for it."""
+    frozen = freeze(melt(MqttSettings.model_validate(sample((FOLDER / "sample.yaml").read_text()))))
+    assert (frozen.host, frozen.port, frozen.overlap) == ("broker.local", 8883, False)
+    capability = MqttAdapter.capability(frozen)
+    assert (capability.delivery, capability.backpressure, capability.window) == ("redelivering", "withhold_ack", 2000)
+    assert AdapterHarness(MqttAdapter, frozen, tmp_path).adapter is not None
+
+
+@pytest.mark.parametrize(
+    ("more", "delivery", "backpressure", "window"),
+    [
+        ({}, "redelivering", "withhold_ack", 2000),
+        ({"window": 7}, "redelivering", "withhold_ack", 7),
+        ({"version": "3.1.1"}, "redelivering", "withhold_ack", 20),
+        ({"session": "clean"}, "volatile", "withhold_ack", 2000),
+        ({"subscribe": [{"filter": "a"}, {"filter": "b", "qos": 0}]}, "volatile", "bounded_drop", 2000),
+    ],
+)
+def test_capability_is_truthful_when_settings_promise_less(
+    more: dict[str, Any], delivery: str, backpressure: str, window: int
+) -> None:
+    """One QoS 0 subscription or a clean session makes the adapter volatile."""
+    said = MqttAdapter.capability(load(**more))
+    assert (said.delivery, said.backpressure, said.window) == (delivery, backpressure, window)
+
+
+@pytest.mark.parametrize(
+    ("more", "says"),
+    [
+        ({"url": "http://b"}, "not the address of an MQTT broker"),
+        ({"url": "mqtt://u:p@b"}, "user and password do not belong into the url"),
+        ({"url": "mqtt://b:99999"}, "not an address"),
+        ({"version": "4"}, "'5' or '3.1.1'"),
+        ({"password": "x"}, "a password without a user name"),
+        ({"subscribe": []}, "would do nothing"),
+        ({"subscribe": [{"filter": "a"}, {"filter": "a"}]}, "stands twice"),
+        ({"subscribe": [{"filter": "a/#/b"}]}, "only at the end"),
+        ({"subscribe": [{"qos": 1}]}, "neither filter nor topic"),
+        ({"subscribe": [{"filter": "a/+", "topic": "b/{x}"}]}, "does not fit"),
+        ({"subscribe": [{"topic": "a/x-{y}"}]}, "whole level"),
+        ({"subscribe": [{"topic": "a/{x}", "device": "{y}"}]}, "device uses 'y'"),
+        ({"subscribe": [{"filter": "a", "codec": "raw", "time": "ts"}]}, "codec raw has no 'time'"),
+        ({"subscribe": [{"filter": "a", "at": "data"}]}, "JSON Pointer"),
+        ({"subscribe": [{"filter": "a", "codec": "csv", "delimiter": "::"}]}, "one character"),
+        ({"subscribe": [{"filter": "a", "qos": 3}]}, "0, 1 or 2"),
+        ({"version": "3.1.1", "subscribe": [{"filter": "$share/g/a"}]}, "no shared subscriptions"),
+        ({"publish": {"topic": "a/{nope}"}}, "unknown name in braces"),
+        ({"publish": {"topic": "a/+"}}, "not a topic to publish to"),
+        ({"keepalive": "1s"}, "greater than or equal to 5"),
+        ({"window": 70_000}, "less than or equal to 65535"),
+        ({"tls": {"key": "/k"}}, "a key without a certificate"),
+        ({"unknown": 1}, "Extra inputs"),
+    ],
+)
+def test_settings_name_the_mistake_when_they_are_wrong(more: dict[str, Any], says: str) -> None:
+    """Each mistake a person makes is one sentence."""
+    with pytest.raises(ValidationError, match=re.escape(says)):
+        load(**more)
+
+
+def test_adapter_loads_neither_paho_nor_pydantic_when_imported() -> None:
+    """A node that only reckons with the adapter pays for neither."""
+    code = "import sys, adapters.mqtt; sys.exit(bool({'paho', 'pydantic', 'ruamel.yaml'} & set(sys.modules)))"
+    assert subprocess.run([sys.executable, "-c", code], cwd=FOLDER.parents[1], check=False).returncode == 0
+
+
+def test_paho_is_imported_in_one_module_when_the_folder_is_searched() -> None:
+    """Another client library is one module away."""
+    importers = [f.name for f in FOLDER.glob("*.py") if re.search(r"^\s*(from|import) paho", f.read_text(), re.MULTILINE)]
+    assert importers == ["transport.py"]

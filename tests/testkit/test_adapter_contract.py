@@ -1,0 +1,187 @@
+"""The adapter contract catches adapters that break it; the harness and the bell do what they say."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from rt_edge.sdk import Capability, DeviceAdapter, Reading, TransientError
+from rt_edge.testkit.adapter_contract import AdapterBench, AdapterContract
+from rt_edge.testkit.adapter_harness import AdapterHarness
+from rt_edge.testkit.waiting import Bell
+
+FOREVER: list[asyncio.Task[Any]] = []
+
+
+class Good(DeviceAdapter):
+    """Emits on demand what its bench has made."""
+
+    kind = "good"
+
+    def __init__(self, settings: Any, context: Any) -> None:
+        super().__init__(settings, context)
+        self.stock = 0
+        self.asked = 0
+        self.is_open = False
+
+    @classmethod
+    def settings_model(cls) -> type[Any]:
+        return SimpleNamespace
+
+    @classmethod
+    def capability(cls, settings: Any) -> Capability:
+        return Capability("volatile", "native")
+
+    async def open(self) -> None:
+        self.is_open = True
+        self.flow()
+
+    def demand(self, n: int) -> None:
+        self.asked += n
+        self.flow()
+
+    def flow(self) -> None:
+        n = min(self.asked, self.stock)
+        if n and self.is_open:
+            self.asked -= n
+            self.stock -= n
+            self.context.emit([Reading("x/y", 0, {})] * n)
+
+    async def close(self) -> None:
+        self.is_open = False
+
+    def cut(self) -> None:
+        self.is_open = False
+        self.context.lost(TransientError("cut"))
+
+
+class Greedy(Good):
+    def flow(self) -> None:
+        if self.is_open and self.stock:
+            n, self.stock = self.stock, 0
+            self.context.emit([Reading("x/y", 0, {})] * n)
+
+
+class Forgetful(Good):
+    async def close(self) -> None:
+        await super().close()
+        self.asked = 0
+
+    async def open(self) -> None:
+        self.asked = 0
+        await super().open()
+
+
+class Chatty(Good):
+    def cut(self) -> None:
+        super().cut()
+        self.context.lost(TransientError("cut again"))
+
+
+class Leaky(Good):
+    async def open(self) -> None:
+        await super().open()
+        FOREVER.append(asyncio.get_running_loop().create_task(asyncio.Event().wait()))
+
+
+class Silent(Good):
+    def cut(self) -> None:
+        self.is_open = False
+
+
+class Bench(AdapterBench):
+    async def produce(self, n: int) -> None:
+        adapter: Any = self.harness.adapter
+        adapter.stock += n
+        adapter.flow()
+
+    async def cut(self) -> None:
+        adapter: Any = self.harness.adapter
+        adapter.cut()
+
+
+class Suite(AdapterContract):
+    patience = 0.3
+
+    def __init__(self, kind: type[DeviceAdapter]) -> None:
+        self.kind = kind
+
+    def bench(self, tmp_path: Path) -> AbstractAsyncContextManager[AdapterBench]:
+        return self._bench(tmp_path)
+
+    @asynccontextmanager
+    async def _bench(self, tmp_path: Path) -> AsyncIterator[AdapterBench]:
+        yield Bench(AdapterHarness(self.kind, SimpleNamespace(), tmp_path))
+
+
+TESTS = sorted(name for name in dir(AdapterContract) if name.startswith("test_"))
+
+
+def failing(kind: type[DeviceAdapter], tmp_path: Path, names: list[str]) -> set[str]:
+    found = set()
+    for name in names:
+        try:
+            getattr(Suite(kind), name)(tmp_path)
+        except (AssertionError, TimeoutError):
+            found.add(name)
+    return found
+
+
+def test_contract_passes_when_the_adapter_keeps_it(tmp_path: Path) -> None:
+    """Twenty honest lines pass every test."""
+    assert failing(Good, tmp_path, TESTS) == set()
+
+
+@pytest.mark.parametrize(
+    ("kind", "caught"),
+    [
+        (Greedy, "test_emits_nothing_when_nothing_is_asked_for"),
+        (Greedy, "test_emits_one_when_one_is_asked_for"),
+        (Greedy, "test_stays_within_the_demand_when_much_is_asked_in_steps"),
+        (Forgetful, "test_keeps_demand_when_it_is_opened_again"),
+        (Chatty, "test_says_so_once_when_the_connection_is_cut_and_goes_on_when_opened_again"),
+        (Silent, "test_says_so_once_when_the_connection_is_cut_and_goes_on_when_opened_again"),
+        (Leaky, "test_leaves_nothing_behind_when_it_is_closed"),
+    ],
+)
+def test_contract_fails_when_the_adapter_breaks_it(tmp_path: Path, kind: type[DeviceAdapter], caught: str) -> None:
+    """Each way to break it is caught by the test that names it."""
+    assert failing(kind, tmp_path, [caught]) == {caught}
+
+
+def test_harness_reports_a_violation_when_it_is_closed(tmp_path: Path) -> None:
+    """What an adapter did against its context is raised, with what it was."""
+
+    async def main() -> None:
+        harness = AdapterHarness(Good, SimpleNamespace(), tmp_path)
+        harness.context.emit([Reading("x/y", 0, {})], keys=[b"k"], redelivered=[])
+        with pytest.raises(AssertionError, match=r"1 keys, 0 flags; a key is shorter.*where 0 were asked"):
+            await harness.close()
+
+    asyncio.run(main())
+
+
+def test_bell_names_what_it_waited_for_when_the_time_is_over() -> None:
+    """A missed deadline says which condition; a met one returns at the ring that met it."""
+
+    async def main() -> None:
+        bell, seen = Bell(), 0
+        with pytest.raises(TimeoutError, match=r"waited 0\.05 s for rain"):
+            await bell.until(lambda: False, 0.05, "rain")
+
+        def ring() -> None:
+            nonlocal seen
+            seen += 1
+            bell.ring()
+
+        for delay in (0.01, 0.02, 0.03):
+            asyncio.get_running_loop().call_later(delay, ring)
+        await bell.until(lambda: seen == 3, 5)
+
+    asyncio.run(main())
