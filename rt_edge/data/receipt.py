@@ -10,7 +10,8 @@ The common case, the whole chunk stored in one go, costs no work per element.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 from rt_edge.data.errors import ReceiptLost
@@ -98,6 +99,42 @@ class OutcomeListener(Protocol):
         ...
 
 
+class LostReceipts:
+    """Receipts that were garbage-collected with marks open, until somebody at a safe place fails them.
+
+    A finalizer runs between any two instructions, in any thread: it must not call a listener. It leaves the receipt here; the
+    engine fails what is here at the begin of each turn.
+    """
+
+    def __init__(self) -> None:
+        self._queue: deque[Receipt] = deque(maxlen=LOST_MOST)
+        self.wake: Callable[[], None] | None = None
+        """Called, in any thread, when something was added; has a turn made soon."""
+
+    def add(self, receipt: Receipt) -> None:
+        """From a finalizer."""
+        self._queue.append(receipt)
+        if self.wake is not None:
+            self.wake()
+
+    def drain(self) -> None:
+        """Fail what was lost; in the island's thread, outside of any handler."""
+        queue = self._queue
+        while queue:
+            receipt = queue.popleft()
+            where = receipt.where or "an unnamed stage"
+            receipt.fail(ReceiptLost(f"{receipt.unsettled} elements were lost unsettled in {where}"))
+
+    def __bool__(self) -> bool:
+        return bool(self._queue)
+
+
+LOST_MOST = 100_000
+"""Lost receipts that may wait; each is a bug of a stage or the remains of a stopped engine."""
+
+LOST = LostReceipts()
+
+
 class Receipt:
     """The handle on the outcome of the elements of one chunk.
 
@@ -167,8 +204,7 @@ class Receipt:
 
     def __del__(self) -> None:
         if self._left:
-            where = self.where or "an unnamed stage"
-            self._close(None, Failed(ReceiptLost(f"{self._left} elements were lost unsettled in {where}")))
+            LOST.add(self)
 
     def __repr__(self) -> str:
         return f"Receipt({self.origin} {len(self.marks)} marks, {self._left} open)"

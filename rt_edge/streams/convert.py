@@ -138,6 +138,7 @@ def _is_number(value: Any) -> bool:
 
 def property_schema(field: msgspec.structs.FieldInfo, doc: str) -> dict[str, Any]:
     """JSON Schema of one property, with its description and default."""
+    schema: dict[str, Any]
     try:
         schema = msgspec.json.schema(_configured(field.type), schema_hook=_custom_schema)
     except (TypeError, NotImplementedError):

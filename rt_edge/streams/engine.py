@@ -23,6 +23,7 @@ from typing import Any
 
 from rt_edge.data.chunk import Chunk
 from rt_edge.data.errors import ConfigError, InternalError, SpecViolation
+from rt_edge.data.receipt import LOST
 from rt_edge.streams.blueprint import Blueprint
 from rt_edge.streams.host import Host
 from rt_edge.streams.seat import Seat
@@ -78,6 +79,8 @@ class Engine:
         """One turn: visit at most `visits` wires. Returns whether work is left."""
         if self._running:
             raise InternalError("a turn was started inside a turn")
+        if LOST:
+            LOST.drain()
         self._running = True
         queue = self._queue
         try:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Any, Protocol
 
 from rt_edge.data.clock import Clock, SystemClock
+from rt_edge.data.receipt import LOST
 
 if TYPE_CHECKING:
     from rt_edge.streams.engine import Engine
@@ -62,6 +63,7 @@ class AsyncioHost:
     def attach(self, engine: Engine) -> None:
         """Drive `engine` from now on."""
         self._engine = engine
+        LOST.wake = lambda: self.threadsafe(self.wake)
 
     def wake(self) -> None:
         """Schedule a turn, unless one is scheduled."""

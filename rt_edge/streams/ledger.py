@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from bisect import insort
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, cast
 
 from rt_edge.data.chunk import Chunk
 from rt_edge.data.errors import IslandDied
@@ -95,11 +95,12 @@ class Ledger:
         if isinstance(outcome, Failed):
             self._failed([number_of(m) for m in marks if number_of(m) in opened], outcome.error)
             return
-        for mark in marks:
-            opened.pop(mark, None)  # type: ignore[call-overload]  # the origin's own marks are numbers
+        numbers = cast("Sequence[int]", marks)  # the origin's own marks are numbers
+        for number in numbers:
+            opened.pop(number, None)
         if self._failures:
-            for mark in marks:
-                self._failures.pop(mark, None)  # type: ignore[call-overload]
+            for number in numbers:
+                self._failures.pop(number, None)
         self._advance()
 
     def _failed(self, numbers: Sequence[int], error: BaseException) -> None:

@@ -75,8 +75,8 @@ def analyse(stages: dict[str, Stage], sources: dict[str, Source], edges: Sequenc
     if order is None:
         return Analysis(tuple(_cycles(stages, edges)), None)
     after: dict[str, list[str]] = {}
-    for source, target in edges:
-        after.setdefault(source, []).append(target)
+    for start, target in edges:
+        after.setdefault(start, []).append(target)
     findings: list[Finding] = []
     for node, source in sources.items():
         if source.window is not None:

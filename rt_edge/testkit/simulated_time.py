@@ -70,6 +70,9 @@ class SimulatedTime:
     def run_until(self, at: float, done: Callable[[], bool] = lambda: False) -> bool:
         """Run events up to `at`, or until `done`; returns `done()`."""
         while self._events and self._events[0][0] <= at:
+            if self._events[0][2].call is None:  # cancelled: `step` would go on to an event that may be later than `at`
+                heapq.heappop(self._events)
+                continue
             self.step()
             if done():
                 return True
