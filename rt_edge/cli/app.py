@@ -37,6 +37,8 @@ COMMANDS: dict[str, Command] = {
     "run": Command("rt_edge.cli.run", "Run a node until SIGTERM or Ctrl-C.", plain=True),
     "check": Command("rt_edge.cli.check", "Check a configuration: every error, with file, line and column."),
     "status": Command("rt_edge.cli.status", "Show a running node: graph nodes, wires, adapters, spools, links."),
+    "spool": Command("rt_edge.cli.spool", "Look at what waits on disk: spool ls."),
+    "store": Command("rt_edge.cli.store", "Read what an upstream node has stored: table, JSON lines, CSV."),
     "schema": Command("rt_edge.cli.schema", "Print the JSON Schema of configuration files, for editors."),
     "adapters": Command("rt_edge.cli.adapters", "List the kinds of adapters, and what each needs and promises."),
 }

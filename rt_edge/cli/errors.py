@@ -25,7 +25,7 @@ class ExitCode(enum.IntEnum):
 class NodeUnreachable(TransientError):
     """The node that a command asks is not running or does not answer."""
 
-    code = "RTE301"
+    code = "RTE323"
 
 
 INTERRUPTED = 130

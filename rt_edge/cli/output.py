@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Annotated, Any
 
 import typer
@@ -38,3 +40,15 @@ def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     for row in rows:
         table.add_row(*row)
     out.print(table)
+
+
+@contextmanager
+def quiet_pipe() -> Iterator[None]:
+    """Ends quietly, with exit code 0, when the reader of stdout has seen enough (`rt-edge store | head`)."""
+    try:
+        yield
+        sys.stdout.flush()
+    except BrokenPipeError:
+        with open(os.devnull, "w") as nowhere:  # noqa: PTH123  # Python flushes stdout at exit, and must not meet the pipe again
+            os.dup2(nowhere.fileno(), sys.stdout.fileno())
+        raise typer.Exit(0) from None

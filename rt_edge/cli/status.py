@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import threading
 from pathlib import Path
 from typing import Annotated
@@ -11,9 +10,7 @@ import msgspec
 import typer
 
 from rt_edge.cli.output import JsonFlag, print_json
-from rt_edge.data.errors import ConfigError
-
-DEFAULT_DATA = Path("/var/lib/rt-edge")
+from rt_edge.cli.where import data_dir, running_node
 
 
 def command(
@@ -27,10 +24,7 @@ def command(
 
     Example: rt-edge status --data /var/lib/rt-edge --watch
     """
-    from rt_edge.daemon.client import connect
-
-    where = _data_dir(config, data)
-    with connect(where) as node:
+    with running_node(data_dir(config, data)) as node:
         status = node.status()
         if json:
             print_json(msgspec.to_builtins(status))
@@ -49,21 +43,3 @@ def command(
                 stop.wait(every)
                 before, status = status, node.status()
                 live.update(render(status, before))
-
-
-def _data_dir(config: Path | None, data: Path | None) -> Path:
-    """Where the node keeps its data: given, in the environment, in its configuration, or the packaged place."""
-    if data is not None:
-        return data
-    if config is not None:
-        from rt_edge.settings.launch import read_plan
-
-        return Path(read_plan(config).node.data)
-    named = os.environ.get("RT_EDGE_DATA", "")
-    if named:
-        return Path(named)
-    if (DEFAULT_DATA / "run").is_dir():
-        return DEFAULT_DATA
-    if Path("run/node.json").exists():
-        return Path()
-    raise ConfigError("which node?", "give its configuration, or --data DIRECTORY, or set RT_EDGE_DATA")

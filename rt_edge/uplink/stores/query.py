@@ -7,7 +7,7 @@ keeps a live writer from truncating its log.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, Self
 
@@ -126,6 +126,10 @@ class StoreReader:
         """Every lane, by node, route, name and age."""
         return [LaneSummary(lane, position, *self._count(id_)) for id_, lane, position in self._lanes(Filter())]
 
+    def positions(self) -> dict[LaneId, int]:
+        """The last number stored of every lane; costs little however much is stored."""
+        return {lane: position for _, lane, position in self._lanes(Filter())}
+
     def _count(self, lane: int) -> tuple[int, int, int, int]:
         query = (
             "SELECT count(*), coalesce(sum(CASE kind WHEN 0 THEN count END), 0),"
@@ -134,8 +138,12 @@ class StoreReader:
         records, readings, dropped, gaps = self._all(query, (key(lane, 0), key(lane + 1, 0)))[0]
         return records, readings, dropped, gaps
 
-    def rows(self, wanted: Filter | None = None) -> Iterator[StoredRow]:
+    def rows(self, wanted: Filter | None = None, after: Mapping[LaneId, int] | None = None) -> Iterator[StoredRow]:
         """What is stored, by lane, then by number, then by index.
+
+        Args:
+            wanted: what to show.
+            after: only records beyond these numbers, for the lanes named here: what has come since an earlier look.
 
         Raises:
             StoreIoError: the file could not be read on.
@@ -143,7 +151,7 @@ class StoreReader:
         wanted = wanted or Filter()
         left = wanted.limit
         for id_, lane, _ in self._lanes(wanted):
-            for row in self._of_lane(id_, lane, wanted):
+            for row in self._of_lane(id_, lane, wanted, after.get(lane, 0) if after else 0):
                 if left is not None:
                     if left <= 0:
                         return
@@ -158,8 +166,8 @@ class StoreReader:
         rows = self._all(query, (wanted.node, wanted.route))
         return [(row[0], LaneId(row[1], row[2], row[3], bytes(row[4])), row[5]) for row in rows]
 
-    def _of_lane(self, id_: int, lane: LaneId, wanted: Filter) -> Iterator[StoredRow]:
-        after = key(id_, 0)
+    def _of_lane(self, id_: int, lane: LaneId, wanted: Filter, beyond: int) -> Iterator[StoredRow]:
+        after = key(id_, beyond)
         query = (
             "SELECT at, first, kind, received_at, payload FROM record WHERE at > ?1 AND at < ?2"
             " AND (?3 IS NULL OR last_ts IS NULL OR last_ts >= ?3) AND (?4 IS NULL OR first_ts IS NULL OR first_ts < ?4)"
