@@ -32,13 +32,13 @@ _EARLY_S = 0.05  # Thespian gives None for a dead target and for a timeout: what
 class NodeNotReachable(TransientError):
     """No node answers at that port, or it does not belong to this user."""
 
-    code = "RTE301"
+    code = "RTE320"
 
 
 class AskTimeout(TransientError):
     """An actor did not answer in time."""
 
-    code = "RTE302"
+    code = "RTE321"
 
 
 class NodeSystemBase(ActorSystemBase):  # type: ignore[misc]

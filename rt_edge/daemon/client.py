@@ -20,7 +20,7 @@ ASK_S = 3.0
 class NoNode(TransientError):
     """There is no node to ask, or it does not answer."""
 
-    code = "RTE303"
+    code = "RTE322"
 
 
 class RunningNode:

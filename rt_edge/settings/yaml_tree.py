@@ -89,6 +89,7 @@ class YamlRefused(ConfigError):
 
     def __init__(self, problems: list[Problem]) -> None:
         super().__init__(str(problems[0]))
+        self.args = (problems,)
         self.problems = problems
 
 

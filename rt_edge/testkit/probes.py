@@ -20,7 +20,7 @@ from typing import Any, Self
 
 from rt_edge.data.chunk import Chunk
 from rt_edge.data.errors import ReceiptLost
-from rt_edge.data.receipt import Dropped, Failed, Marks, Origin, Outcome, Receipt, Stored
+from rt_edge.data.receipt import LOST, Dropped, Failed, Marks, Origin, Outcome, Receipt, Stored
 from rt_edge.streams.blueprint import Blueprint
 from rt_edge.streams.engine import Engine
 from rt_edge.streams.stage import IN, OUT, Inlet, Outlet, Stage, StageLogic
@@ -335,6 +335,7 @@ class StageBench:
 
     def check_accounted(self) -> None:
         """Everything has stopped and every element that was sent has had one outcome."""
+        LOST.drain()
         for index, source in enumerate(self.sources):
             outcomes = source.outcomes
             assert not outcomes.again, f"source {index}: reported twice: {outcomes.again}"

@@ -33,6 +33,7 @@ class Violation(CodecError):
 
     def __init__(self, why: str, message: str) -> None:
         super().__init__(message)
+        self.args = (why, message)
         self.why = why
 
 
