@@ -6,6 +6,7 @@ import asyncio
 import doctest
 import importlib
 import pkgutil
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,6 +16,7 @@ from rt_edge.data.errors import ConfigError, StreamError
 from rt_edge.data.reading import Reading
 from rt_edge.streams import dsl
 from rt_edge.streams.dsl import METHODS, Flow, Graph, Sink, Source
+from rt_edge.streams.dsl.pages import page_name, pages
 from rt_edge.streams.stage import Stage
 from rt_edge.streams.stages.balance import Balance
 from rt_edge.streams.stages.map import Map
@@ -233,3 +235,18 @@ def test_sink_as_subscriber_has_a_result_when_its_publisher_completes() -> None:
         return await subscriber.result
 
     assert asyncio.run(fold()) == 499500
+
+
+def test_pages_are_up_to_date_when_they_are_made_anew() -> None:
+    """Each stage has its page in docs/stages, as its docstring says it now."""
+    folder = Path(__file__).parents[3] / "docs" / "stages"
+    found = {path.name: path.read_text(encoding="utf-8") for path in folder.glob("*.md")}
+    made = pages()
+    stale = sorted(name for name in {*found, *made} if found.get(name) != made.get(name))
+    assert not stale, f"run `python -m rt_edge.streams.dsl.pages docs/stages`: {stale}"
+    for stage in METHODS:
+        text = made[f"{page_name(stage)}.md"]
+        for start in LINES:
+            assert f"| {start.rstrip(':')} |" in text
+        for line in text.splitlines():
+            assert not line.endswith("|  |"), f"a parameter of {stage.__name__} is not explained: {line}"

@@ -8,6 +8,7 @@ import logging
 import threading
 import weakref
 from collections.abc import Callable
+from random import Random
 from typing import Any
 
 import pytest
@@ -349,3 +350,32 @@ def test_calls_return_normally_when_the_loop_has_closed() -> None:
     sink.on_error(ValueError("late"))
     subscriber.subscription.cancel()
     assert subscriber.elements == []
+
+
+@pytest.mark.parametrize("seed", range(60))
+def test_stream_ends_without_further_demand_when_signals_come_at_any_moment(seed: int) -> None:
+    """Whatever happens between the signals of upstream: all elements come in order, then the end, with no request more."""
+    random, clock = Random(seed), VirtualClock()
+    subscriber, subscription = RecordingSubscriber(), RecordingSubscription()
+    fan = Flow().map(lambda n: n).broadcast(*(Sink.ignore() for _ in range(6)))  # wires that make the others wait
+    processor = Flow().map(lambda n: n).also_to(fan).as_processor(VirtualHost(clock, seed), window=random.randint(1, 5))
+    processor.on_subscribe(subscription)
+    processor.subscribe(subscriber)
+    VirtualHost(clock).settle()
+    subscriber.subscription.request(7)
+    sent = 0
+    while sent < 7:
+        if subscription.demand and random.random() < 0.5:
+            subscription.demand.take()
+            processor.on_next(sent)
+            sent += 1
+        elif not clock.step():
+            assert subscription.demand, f"{sent} elements were sent, and no more are asked for"
+    for _ in range(random.randint(0, 6)):
+        clock.step()
+    subscription.closed = True
+    processor.on_complete()
+    VirtualHost(clock).settle()
+    assert subscriber.elements == list(range(7))
+    assert subscriber.completed
+    assert not subscription.violations
