@@ -86,5 +86,3 @@ class _Logic(GroupLogic):
         self._due = False
         self.ctx.cancel_timer("within")
         super().emit(n)
-        if self.n:
-            self.ctx.after(self._within, "within")

@@ -114,15 +114,30 @@ def test_next_reading_passes_when_max_silence_is_over() -> None:
 
 
 def test_held_reading_is_left_out_when_nobody_asks() -> None:
-    """Without demand nothing is sent again; it is counted."""
+    """Without demand nothing is sent again; it is counted, and sent with the next period that is asked for."""
     with StageBench(Deadband(field="p", absolute=1, max_silence=60)) as bench:
         bench.sink.request(2)
-        bench.source.send(reading(1.0), reading(5.0))
-        assert bench.source.demand == 0
-        bench.sink.request(1)
-        bench.source.send(reading(9.0))
-        bench.advance(120)
-        assert len(bench.sink.received) == 3
+        bench.source.send(reading(1.0, 1))
+        bench.source.send(reading(1.0, 2))
+        bench.source.send(reading(5.0, 3, source="plc/b"))
+        bench.advance(60)
+        assert len(bench.sink.received) == 2
+        assert bench.counters["held_unwanted"] == 1
+
+
+def test_reading_is_held_again_when_the_next_silence_is_over() -> None:
+    """The time runs anew from each emission, held or not, and for each source by itself."""
+    with StageBench(Deadband(field="p", absolute=1, max_silence=60)) as bench:
+        bench.sink.request(100)
+        for minute in range(3):
+            bench.source.send(reading(1.0, minute), reading(1.0, minute, source="plc/b"))
+            bench.advance(30)
+            bench.source.send(reading(1.0, minute))
+            bench.advance(30)
+        sent = [(r.source, r.ts, r.held) for r in bench.sink.received]
+        assert sent[:2] == [("plc/a", 0, False), ("plc/b", 0, False)]
+        assert sent.count(("plc/a", 0, True)) == 3
+        assert bench.counters["held"] == sum(held for _, _, held in sent)
 
 
 def test_demand_is_kept_when_a_held_reading_took_of_it() -> None:

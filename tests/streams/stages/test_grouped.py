@@ -9,6 +9,7 @@ import pytest
 from rt_edge.data.receipt import Failed, Stored
 from rt_edge.streams.stage import Hold
 from rt_edge.streams.stages.grouped import Grouped
+from rt_edge.streams.wire import UNBOUNDED
 from rt_edge.testkit.probes import StageBench
 from rt_edge.testkit.stage_contract import StageContract
 
@@ -80,3 +81,12 @@ def test_demand_is_multiplied_when_lists_are_wanted(demand: int, asked: int) -> 
     with StageBench(Grouped(3)) as bench:
         bench.sink.request(demand)
         bench.source.expect_request(asked)
+
+
+def test_upstream_is_asked_again_when_demand_is_unbounded() -> None:
+    """With one demand for everything, list after list is asked for."""
+    with StageBench(Grouped(1000)) as bench:
+        bench.sink.request(UNBOUNDED)
+        for _ in range(10):
+            bench.source.send(*range(500))
+        assert len(bench.sink.received) == 5

@@ -63,3 +63,38 @@ def test_old_list_grows_when_it_is_not_wanted() -> None:
 def test_hold_is_bounded_in_time_when_the_planner_asks() -> None:
     """The planner sees count and time."""
     assert GroupedWithin(1000, 2.0).holds() == Hold(1000, 2.0)
+
+
+def test_time_starts_anew_when_a_list_has_gone_out() -> None:
+    """Neither the timer of an earlier list nor its being due makes a later one go out too early."""
+    with StageBench(GroupedWithin(2, 1.0)) as bench:
+        bench.sink.request(1)
+        bench.source.send(1)
+        bench.advance(0.5)
+        bench.source.send(2)
+        bench.sink.expect_next([1, 2])
+        bench.sink.request(1)
+        bench.advance(0.4)
+        bench.source.send(3)
+        bench.advance(0.5)
+        bench.sink.expect_no_signal()
+        bench.advance(0.5)
+        bench.sink.expect_next([3])
+
+
+def test_next_list_is_begun_when_one_that_was_due_has_gone_out() -> None:
+    """Demand for two lists takes the one that is due at once, and asks for the other."""
+    with StageBench(GroupedWithin(3, 1.0)) as bench:
+        bench.sink.request(1)
+        bench.source.send(1)
+        bench.advance(1)
+        bench.sink.expect_next([1])
+        bench.source.send(2)
+        bench.advance(1)
+        bench.sink.request(2)
+        bench.sink.expect_next([2])
+        bench.source.expect_request(3)
+        bench.source.send(3)
+        bench.sink.expect_no_signal()
+        bench.advance(1)
+        bench.sink.expect_next([3])
