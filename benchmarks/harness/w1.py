@@ -73,6 +73,7 @@ def throughput(qos: int, n: int, to: str = "hq", island: str = "each") -> Row:
         start = monotonic()
         feed.feed()
         if to == "north":
+            feed.fed()
             came, _ = feed.north(wanted)
         else:
             scale = n / wanted
@@ -145,8 +146,7 @@ def peer(qos: int, n: int, rate: int = 0) -> Row:
         try:
             start = monotonic()
             feed.feed(rate)
-            if rate:
-                feed.fed()
+            feed.fed()
             came, late = feed.north(wanted)
             seconds = monotonic() - start
             used = sum(cpu_by_pid({script.pid}).values())
