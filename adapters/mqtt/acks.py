@@ -13,13 +13,18 @@ class AckWindow:
 
     Its length is bounded by the Readings asked for and the messages without Readings between them; `most` is the hard bound.
 
+    Args:
+        through: Readings acknowledged in earlier connections.
+        most: messages it may hold.
+        arrived: messages that had arrived when the connection began.
+
     Attributes:
         through: all of the first `through` Readings are settled and their messages acknowledged.
     """
 
-    def __init__(self, through: int, most: int) -> None:
+    def __init__(self, through: int, most: int, arrived: int = 0) -> None:
         self._open: deque[tuple[int, int, int, int]] = deque(maxlen=most)
-        self._arrived = 0
+        self._arrived = arrived
         self._most = most
         self.through = through
 

@@ -32,6 +32,8 @@ WINDOW_V311 = 20
 """mosquitto's default `max_inflight_messages`."""
 UNACKNOWLEDGED = 65_535
 """Messages handed on and not acknowledged: there are no more packet identifiers."""
+GOODBYE_S = 1.0
+"""How long closing waits for the PUBACK of the last message about ourselves."""
 TURN = 512
 """Most messages decoded in one turn of the loop."""
 RETAIN_HANDLING = {"always": 0, "new": 1, "never": 2}
@@ -95,7 +97,7 @@ class MqttAdapter(DeviceAdapter):
         return Capability(
             delivery="redelivering" if kept and held else "volatile",
             backpressure="withhold_ack" if held else "bounded_drop",
-            window=window_of(settings),
+            window=window_of(settings) if any(entry.qos >= 1 for entry in settings.subscribe) else None,
         )
 
     # -- life ------------------------------------------------------------------------------------------------------------
@@ -120,7 +122,7 @@ class MqttAdapter(DeviceAdapter):
             if self.settings.publish is not None:
                 self._sink = self._make_sink(transport, connected)
             if self.settings.birth is not None:
-                await self._say(transport, self.settings.birth)
+                await self._say(transport, self.settings.birth, self.settings.timeout)
             if self._early is not None:
                 raise self._early
         except BaseException as error:
@@ -175,7 +177,7 @@ class MqttAdapter(DeviceAdapter):
             self._inbox.orphan_held()
             if self._rest is not None:
                 self._rest.orphan()
-        self._acks = AckWindow(self._acks.through, UNACKNOWLEDGED)
+        self._acks = AckWindow(self._acks.through, UNACKNOWLEDGED, self._inbox.arrivals)
         self._gate = ForgetGate(connected.session_present)
         self.context.session(token)
         self.context.gauge("session_present", float(connected.session_present))
@@ -217,10 +219,10 @@ class MqttAdapter(DeviceAdapter):
             raise FatalAdapterError(f"the broker takes at most QoS {connected.max_qos}", f"set publish.qos: {connected.max_qos}")
         return MqttSink(publish, transport, connected, self.context)
 
-    async def _say(self, transport: Transport, words: Any) -> None:
+    async def _say(self, transport: Transport, words: Any, patience: float) -> None:
         """Birth or last will, by ourselves; an answer has to come in time."""
         try:
-            async with asyncio.timeout(self.settings.timeout):
+            async with asyncio.timeout(patience):
                 code = await transport.publish(words.topic, words.payload.encode(), words.qos, words.retain)
         except TimeoutError:
             raise TransientError(f"the broker did not acknowledge the message to {words.topic!r} in time") from None
@@ -235,12 +237,13 @@ class MqttAdapter(DeviceAdapter):
         self._held_back = False
         if transport is None:
             return
-        if flowing and self.settings.will is not None:
-            try:
-                await self._say(transport, self.settings.will)
-            except RtEdgeError as error:
-                self.context.log("debug", "the will could not be said at closing", reason=str(error))
-        await transport.close()
+        try:
+            if flowing and self.settings.will is not None:
+                await self._say(transport, self.settings.will, GOODBYE_S)
+        except RtEdgeError as error:
+            self.context.log("debug", "the will could not be said at closing", reason=str(error))
+        finally:
+            await transport.close()
 
     def on_lost(self, error: Exception) -> None:
         """From the transport: the connection is gone."""

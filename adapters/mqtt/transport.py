@@ -101,6 +101,7 @@ class PahoTransport:
         self._reader: Reader | None = None
         self._over = False
         self._established = False
+        self._closing = False
         self._flush_due = False
         self._misc: asyncio.TimerHandle | None = None
         self._eager: asyncio.TimerHandle | None = None
@@ -147,7 +148,6 @@ class PahoTransport:
             )
             self._reader = Reader(self._sock, Framer(self._v5, options.max_packet), self, self._address)
             self._reader.start()
-            self._misc = loop.call_later(options.keepalive / 4, self._on_misc)
             async with asyncio.timeout(options.timeout):
                 connected = await self._connack
         except TimeoutError:
@@ -156,7 +156,9 @@ class PahoTransport:
         except BaseException:
             await self.close()
             raise
-        self._established = True
+        if self._over:
+            raise self._refused or TransientError(f"{self._address} closed the connection after accepting it")
+        self._watch()
         return connected
 
     def _connect_properties(self) -> Properties:
@@ -239,8 +241,8 @@ class PahoTransport:
 
     async def close(self) -> None:
         """See the seam."""
-        established, self._established = self._established, False
-        if established and not self._over:
+        self._closing = True
+        if self._established and not self._over:
             self._client.disconnect()
             self._flush()
             if self._ended is not None and not self._over:
@@ -250,8 +252,6 @@ class PahoTransport:
             self._client._sock_close()  # noqa: SLF001  # paho has no public way to close without a DISCONNECT
             self._sock.close()
             self._sock = None
-
-    # -- reading ---------------------------------------------------------------------------------------------------------
 
     def take_messages(self, batch: list[Message]) -> bool:
         """From the reader: PUBLISH packets."""
@@ -275,8 +275,6 @@ class PahoTransport:
 
     def _heard(self) -> None:
         self._client._last_bytes_received = asyncio.get_running_loop().time()  # noqa: SLF001  # else paho's keepalive gives up
-
-    # -- writing ---------------------------------------------------------------------------------------------------------
 
     def _on_want_write(self, client: Any, userdata: Any, sock: Any) -> None:
         """paho has something to send: once a turn, all of it."""
@@ -303,8 +301,6 @@ class PahoTransport:
             self._writing = True
             asyncio.get_running_loop().add_writer(self._sock, self._flush)
 
-    # -- what paho says --------------------------------------------------------------------------------------------------
-
     def _on_connect(self, client: Any, userdata: Any, flags: Any, reason: Any, properties: Any) -> None:
         if self._connack is None or self._connack.done() or reason.is_failure:
             return
@@ -317,11 +313,12 @@ class PahoTransport:
             max_qos=getattr(properties, "MaximumQoS", 2),
             session_expiry=getattr(properties, "SessionExpiryInterval", None),
         )
+        self._established = True
         self._listener.on_connected(connected)
         self._connack.set_result(connected)
 
     def _on_disconnect(self, client: Any, userdata: Any, flags: Any, reason: Any, properties: Any) -> None:
-        if not self._established and self._connack is not None and self._connack.done():
+        if self._closing:
             self._end(TransientError("closed"))  # our own DISCONNECT is on its way
             return
         self._fail(TransientError(f"{self._address}: {reason}"))
@@ -334,12 +331,14 @@ class PahoTransport:
     def _on_published(self, client: Any, userdata: Any, mid: int, reason: Any, properties: Any) -> None:
         self._on_answer(client, userdata, mid, [reason], properties)
 
-    # -- keepalive and loss ----------------------------------------------------------------------------------------------
+    def _watch(self) -> None:
+        """Look again in a quarter of the keepalive, which is the broker's where it named one."""
+        self._misc = asyncio.get_running_loop().call_later(self._client.keepalive / 4, self._on_misc)
 
     def _on_misc(self) -> None:
         if self._over:
             return
-        self._misc = asyncio.get_running_loop().call_later(self._options.keepalive / 4, self._on_misc)
+        self._watch()
         if self._reader is not None and self._reader.paused:
             self._ping()  # nothing is read, so no answer can be missed: only keep the broker from giving us up
             self._client._ping_t = 0.0  # noqa: SLF001
@@ -362,7 +361,7 @@ class PahoTransport:
             self._listener.on_acknowledged(through)
 
     def _fail(self, error: RtEdgeError) -> None:
-        established = self._established
+        established = self._established and not self._closing
         if self._refused is not None and not isinstance(error, FatalAdapterError):
             error = self._refused
         if self._end(error) and established:

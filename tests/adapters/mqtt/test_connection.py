@@ -313,3 +313,42 @@ def test_probe_leaves_the_session_alone_when_it_looks(tmp_path: Path) -> None:
             await harness(1, tmp_path).adapter.probe()
 
     run(body)
+
+
+@pytest.mark.parametrize("publish", [None, {"topic": "out"}])
+def test_open_fails_when_the_connection_ends_right_after_it_was_accepted(tmp_path: Path, publish: Any) -> None:
+    """A CONNACK and the end in one read: `open` raises, and nothing takes a dead connection for an open one."""
+
+    async def main() -> None:
+        async def accepts(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            await reader.read(100)
+            writer.write(b"\x20\x03\x00\x00\x00" + b"\xe0\x02\x8b\x00")
+            writer.close()
+
+        server = await asyncio.start_server(accepts, "127.0.0.1", 0)
+        port = server.sockets[0].getsockname()[1]
+        h = harness(port, tmp_path, **({"publish": publish} if publish else {}))
+        with pytest.raises(TransientError, match="shutting down"):
+            await h.open()
+        assert not h.context.losses
+        await h.close()
+        server.close()
+        await server.wait_closed()
+
+    asyncio.run(main())
+
+
+def test_keepalive_is_the_brokers_when_it_names_one(tmp_path: Path) -> None:
+    """Server Keep Alive (MQTT 5, 3.2.2.3.14) replaces ours: the broker hears from us in time and lets us live."""
+
+    async def body(broker: TestBroker) -> None:
+        broker.faults.connack = {0x13: 1}
+        h = harness(broker.port, tmp_path, keepalive="60s")
+        await h.open()
+        transport: Any = h.adapter._transport  # type: ignore[attr-defined]
+        assert transport._misc.when() - asyncio.get_running_loop().time() <= 0.25
+        assert await h.quiet(1.6) == 0
+        assert not h.context.losses
+        await h.close()
+
+    run(body)

@@ -303,7 +303,7 @@ def test_keys_outlive_a_reconnect_when_copies_are_still_to_come(tmp_path: Path) 
         h.demand(1)
         await h.received(3)
         h.settle()
-        await h.quiet(2.5)
+        await h.quiet(1.5)
         assert h.context.forgotten == 0
         h.demand(2)
         await h.received(5)
