@@ -96,6 +96,42 @@ def engine_with_receipts(count: int, chunk: int) -> int:
     return int(asyncio.run(graph.run_async()))
 
 
+class Summing:
+    """A subscriber that folds, and asks for `batch` elements when it has had as many."""
+
+    def __init__(self, batch: int, done: asyncio.Future[int]) -> None:
+        self.batch, self.done = batch, done
+        self.total = self.seen = 0
+
+    def on_subscribe(self, subscription: Any) -> None:
+        self.subscription = subscription
+        subscription.request(self.batch)
+
+    def on_next(self, n: int) -> None:
+        self.total += n
+        self.seen += 1
+        if self.seen == self.batch:
+            self.seen = 0
+            self.subscription.request(self.batch)
+
+    def on_error(self, error: BaseException) -> None:
+        self.done.set_exception(error)
+
+    def on_complete(self) -> None:
+        self.done.set_result(self.total)
+
+
+def publisher(count: int, batch: int) -> int:
+    """The same steps, handed out as a Publisher of Reactive Streams."""
+
+    async def run() -> int:
+        done: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+        Source.from_iterable(range(count)).via(STEPS).as_publisher().subscribe(Summing(batch, done))
+        return await done
+
+    return asyncio.run(run())
+
+
 def generators(count: int) -> int:
     def mapped(items: Any) -> Any:
         for n in items:
@@ -131,6 +167,8 @@ def peers(count: int) -> dict[str, Callable[[], int]]:
         found[f"rt_edge, chunks of {chunk}"] = lambda chunk=chunk: engine(count, chunk)  # type: ignore[misc]
     for chunk in CHUNKS:
         found[f"rt_edge, chunks of {chunk}, receipts"] = lambda chunk=chunk: engine_with_receipts(count, chunk)  # type: ignore[misc]
+    for batch in (16, 256):
+        found[f"as Publisher, request({batch})"] = lambda batch=batch: publisher(count, batch)  # type: ignore[misc]
     return found
 
 

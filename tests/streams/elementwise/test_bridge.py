@@ -18,7 +18,7 @@ from rt_edge.protocol.demand import UNBOUNDED
 from rt_edge.protocol.roles import Processor, Publisher, Subscriber, Subscription
 from rt_edge.streams.blueprint import Blueprint
 from rt_edge.streams.dsl import Flow, Sink, Source
-from rt_edge.streams.elementwise import IslandProcessor, IslandPublisher
+from rt_edge.streams.elementwise import Inward, IslandProcessor, IslandPublisher, Outward
 from rt_edge.streams.host import AsyncioHost
 from rt_edge.streams.stages.map import Map
 from rt_edge.testkit.probes import SourceProbe
@@ -379,3 +379,49 @@ def test_stream_ends_without_further_demand_when_signals_come_at_any_moment(seed
     assert subscriber.elements == list(range(7))
     assert subscriber.completed
     assert not subscription.violations
+
+
+def test_stream_is_ended_when_its_subscriber_subscribes_again(world: World) -> None:
+    """A second subscribe breaks rule 1.10: the stream that there is ends by on_error, no other begins; others go on."""
+    subscriber, other = RecordingSubscriber(), RecordingSubscriber()
+    publisher = Source.from_iterable(range(3)).as_publisher(world.host)
+    publisher.subscribe(subscriber)
+    publisher.subscribe(other)
+    publisher.subscribe(subscriber)
+    world.settle()
+    assert "rule 1.10" in str(subscriber.errors[0])
+    assert [kind for kind, _ in subscriber.signals] == ["subscribe", "error"]
+    assert publisher.subscribers == 1
+    other.subscription.request(5)
+    world.settle()
+    assert other.elements == [0, 1, 2]
+
+
+def test_no_run_is_started_when_the_subscriber_cancels_in_on_subscribe(world: World) -> None:
+    """A cancel from inside on_subscribe comes before the run: nothing upstream is subscribed to."""
+    upstream: list[Any] = []
+
+    class Upstream:
+        def subscribe(self, subscriber: Subscriber[Any]) -> None:
+            upstream.append(subscriber)
+
+    publisher = Source.from_publisher(Upstream()).as_publisher(world.host)
+    publisher.subscribe(RecordingSubscriber(on_subscribe=lambda subscription: subscription.cancel()))
+    world.settle()
+    assert upstream == []
+    assert publisher.subscribers == 0
+
+
+def test_island_is_told_when_signals_came_before_its_run() -> None:
+    """What a subscriber or a subscription was told before the run started is looked at when it starts, once."""
+    told: list[str] = []
+    inward, outward = Inward(), Outward()
+    for end in (Inward(), Outward()):
+        end.connect(lambda: told.append("nothing was said"))
+    inward.on_complete()
+    outward.request(1)
+    inward.connect(lambda: told.append("inward"))
+    outward.connect(lambda: told.append("outward"))
+    outward.request(1)
+    assert told == ["inward", "outward"]
+    assert outward.collect() == (2, None)
