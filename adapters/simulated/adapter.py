@@ -29,6 +29,7 @@ class SimulatedAdapter(DeviceAdapter):
         self._next = 0
         self._timer: asyncio.TimerHandle | asyncio.Handle | None = None
         self._due = 0.0
+        self._open = False
 
     @classmethod
     def settings_model(cls) -> type[Any]:
@@ -38,12 +39,13 @@ class SimulatedAdapter(DeviceAdapter):
         return SimulatedSettings
 
     @classmethod
-    def capability(cls, settings: Any) -> Capability:
+    def capability(cls, settings: Any) -> Capability:  # noqa: ARG003  # the same whatever the settings
         """Polled: what is not asked for is not made."""
         return Capability(delivery="polled", backpressure="native")
 
     async def open(self) -> None:
         """Start the clock of the devices."""
+        self._open = True
         if self.settings.every:
             self._due = self.context.clock.monotonic() + self.settings.every
             self._arm()
@@ -53,11 +55,12 @@ class SimulatedAdapter(DeviceAdapter):
     def demand(self, n: int) -> None:
         """So many more Readings may be emitted."""
         self._wanted += n
-        if not self.settings.every and self._timer is None:
+        if self._open and not self.settings.every and self._timer is None:
             self._timer = asyncio.get_running_loop().call_soon(self._run)
 
     async def close(self) -> None:
         """Stop the clock."""
+        self._open = False
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None

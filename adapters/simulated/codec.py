@@ -15,6 +15,6 @@ def values(device: int, count: int, seed: int, amplitude: float, slots_per_perio
     `count` lets a reader see that nothing is missing; `temperature` swings around 20 with a little noise; `running` changes
     every tenth reading.
     """
-    noise = ((device * 2_654_435_761 + count * 40_503 + seed * 97) % _MODULUS) / _MODULUS - 0.5
+    noise = ((device * 2_654_435_761 + count * 40_503 + seed * 2_246_822_519) % _MODULUS) / _MODULUS - 0.5
     swing = amplitude * math.sin(2 * math.pi * count / slots_per_period + device)
     return {"count": count, "temperature": round(20.0 + swing + noise, 3), "running": count // 10 % 2 == 0}

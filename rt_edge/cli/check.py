@@ -12,6 +12,7 @@ from rt_edge.cli.output import JsonFlag, console, print_json
 from rt_edge.settings.load import Check, Checked, load
 from rt_edge.settings.places import Problem
 from rt_edge.settings.plan import NodePlan
+from rt_edge.settings.planning import Bounds, bounds
 from rt_edge.settings.secrets import check_secrets
 
 CHECKS: tuple[Check, ...] = ()
@@ -48,8 +49,16 @@ def as_data(checked: Checked) -> dict[str, Any]:
         "errors": [_problem(p) for p in checked.errors],
         "warnings": [_problem(p) for p in checked.warnings],
         "node": plan.node.id if plan is not None else None,
+        "bounds": _bounds(checked),
         "islands": {name: list(members) for name, members in plan.islands.items()} if plan is not None else {},
     }
+
+
+def _bounds(checked: Checked) -> dict[str, int | None] | None:
+    if checked.plan is None or checked.draft is None:
+        return None
+    bound = bounds(checked.plan, checked.draft)
+    return {**bound._asdict(), "total": bound.total}
 
 
 def _problem(problem: Problem) -> dict[str, Any]:
@@ -71,6 +80,16 @@ def show(config: Path, checked: Checked) -> None:
         out.print(f"{config}: {_count(len(checked.errors), 'error')}, {_count(len(checked.warnings), 'warning')}")
     else:
         out.print(f"{config}: ok: {summary(checked.plan)}")
+        if checked.draft is not None and checked.plan.graphs:
+            out.print(f"{config}: {memory(bounds(checked.plan, checked.draft))}")
+
+
+def memory(bound: Bounds) -> str:
+    """How many Readings can be in memory at once, in words."""
+    if bound.total is None:
+        return "in memory at once: no bound, a graph has a stage that keeps everything"
+    parts = f"{bound.sources:,} unsettled at the sources, {bound.graphs:,} in graphs, {bound.uplinks:,} before the disk"
+    return f"in memory at once: at most {bound.total:,} readings ({parts})"
 
 
 def summary(plan: NodePlan) -> str:

@@ -52,6 +52,7 @@ def test_prints_places_as_data_when_asked_for_json(config: Path, capsys: pytest.
         "errors": [],
         "warnings": [],
         "node": "up-a",
+        "bounds": {"sources": 0, "graphs": 0, "uplinks": 0, "total": 0},
         "islands": {"ingress": ["ingress"]},
     }
     config.write_text(GOOD.replace("up-a", "Up"))
@@ -108,3 +109,13 @@ def test_leaves_quietly_when_its_reader_goes_away(config: Path) -> None:
     command = f"{sys.executable} -m rt_edge.cli.app schema | head -c 1"
     done = subprocess.run(command, shell=True, capture_output=True, text=True, timeout=60, check=False)
     assert (done.stdout, done.stderr) == ("{", "")
+
+
+def test_sums_up_all_bounds_when_there_is_a_graph(config: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """How many readings can be in memory at once, and where: windows, slots and holds, commits."""
+    config.write_text(
+        "node: {id: e, data: d}\nadapters: {m: {kind: simulated}}\n"
+        "graphs: {t: [{from: m}, {buffer: 500}, {to: hq}]}\nuplinks: {hq: {peers: ['127.0.0.1:1']}}\n"
+    )
+    assert main(["check", "node.yaml"]) == 0
+    assert "at most 16,548 readings (10,000 unsettled at the sources, 2,548 in graphs, 4,000" in capsys.readouterr().out
