@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import doctest
 import importlib
+import inspect
 import pkgutil
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 import rt_edge.streams.stages
@@ -250,3 +252,30 @@ def test_pages_are_up_to_date_when_they_are_made_anew() -> None:
             assert f"| {start.rstrip(':')} |" in text
         for line in text.splitlines():
             assert not line.endswith("|  |"), f"a parameter of {stage.__name__} is not explained: {line}"
+
+
+RENAMED = {"expression": "where"}
+"""Parameter of a DSL method -> field of the stage."""
+
+NOT_OFFERED = {"count", "done", "demand", "end"}
+"""Fields that the DSL fills: the number of ports, where a sink reports to, how it asks, the other end of a bridge."""
+
+NO_USER_CODE = {"Collect", "Ignore", "Settling"}
+"""Sinks in which nothing can raise, so that `on_error` says nothing."""
+
+
+@pytest.mark.parametrize("stage", METHODS, ids=lambda stage: stage.__name__)
+def test_method_has_the_defaults_of_its_stage_when_both_are_read(stage: type[Stage]) -> None:
+    """A parameter that may be left out means the same in the DSL and in a configuration; every field can be given."""
+    owners, _, method = METHODS[stage].rpartition(".")
+    parameters = inspect.signature(getattr(getattr(dsl, owners.split(", ")[0]), method)).parameters
+    fields = {field.name: field for field in msgspec.structs.fields(stage)}
+    named = {RENAMED.get(name, name): parameter for name, parameter in parameters.items() if name not in {"self", "cls", "name"}}
+    for name, parameter in named.items():
+        if parameter.kind is not inspect.Parameter.VAR_POSITIONAL:
+            assert name in fields, f"{stage.__name__} has no {name}"
+            default = inspect.Parameter.empty if fields[name].required else fields[name].default
+            assert parameter.default == default or name == "publisher", f"{method}: {name}"
+    filled = NOT_OFFERED | ({"on_error"} if stage.__name__ in NO_USER_CODE else set())
+    missing = set(fields) - set(named) - filled
+    assert not missing, f"{method} lacks {missing}"
