@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from rt_edge.protocol.roles import Processor, Publisher, Subscriber
-from rt_edge.streams.dsl import Flow, Sink, SinkSubscriber, Source
+from rt_edge.streams.dsl import Flow, Graph, Sink, SinkSubscriber, Source
+from rt_edge.streams.stages.partition import Partition
 from rt_edge.testkit.tck import (
     IdentityProcessorAsSubscriberVerification,
     IdentityProcessorVerification,
@@ -132,6 +133,29 @@ class TestZip(IslandPublisherTests):
 
     def source(self, elements: int) -> Source:
         return super().source(elements).zip(Source.from_iterable(range(elements)))
+
+
+class TestBroadcast(IslandPublisherTests):
+    seed = 8
+
+    def source(self, elements: int) -> Source:
+        return super().source(elements).also_to(Sink.ignore())
+
+
+class TestPartition(IslandPublisherTests):
+    declined = NOT_EMPTY
+
+    def source(self, elements: int) -> Source:
+        graph = Graph()
+        split = graph.add(Partition(by=lambda n: n % 2, count=2))
+        graph.connect(graph.add(Source.from_iterable(range(2 * elements))), split)
+        graph.connect(split, graph.add(Sink.ignore()), outlet=1)
+        return graph.as_source()
+
+
+class TestThrottle(IslandPublisherTests):
+    def source(self, elements: int) -> Source:
+        return super().source(elements).throttle(1_000_000, burst=10_000)
 
 
 class TestFromPublisher(IslandPublisherTests):

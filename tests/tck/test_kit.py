@@ -18,6 +18,7 @@ from rt_edge.testkit.tck import (
     fact_sheet,
     rules_covered,
 )
+from rt_edge.testkit.tck.__main__ import table
 from tests.tck.mutants import (
     PROCESSOR_BUGS,
     PUBLISHER_BUGS,
@@ -138,3 +139,11 @@ def test_no_test_of_the_kit_skips_or_sleeps_when_its_source_is_read() -> None:
             source = inspect.getsource(inspect.getmodule(base))  # type: ignore[arg-type]
             assert "skip" not in source
             assert "sleep" not in source
+
+
+def test_table_names_a_test_or_a_reason_when_the_kit_is_run_as_a_program() -> None:
+    """`python -m rt_edge.testkit.tck` lists 43 rules, each with a test or with why there is none."""
+    lines = table().splitlines()
+    rules = [line for line in lines if not line.startswith(" ")]
+    assert [line.split()[0] for line in rules] == list(RULES)
+    assert sum("not tested: " in line for line in lines) == len(UNTESTED)

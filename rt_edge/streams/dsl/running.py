@@ -9,7 +9,6 @@ from typing import Any, Generic, TypeVar
 import msgspec
 
 from rt_edge.data.errors import ConfigError, StreamError
-from rt_edge.protocol.roles import Subscription
 from rt_edge.streams.blueprint import Blueprint
 from rt_edge.streams.elementwise.processor import IslandSubscriber
 from rt_edge.streams.elementwise.running import RunnableHost, start
@@ -125,10 +124,6 @@ class SinkSubscriber(IslandSubscriber):
     def result(self) -> Result[Any]:
         """As of `Running`."""
         return only(self.results, self._ended)
-
-    def on_subscribe(self, subscription: Subscription) -> None:
-        """Rule 2.5: the first is kept. Raises TypeError for None."""
-        super().on_subscribe(subscription)
 
     def stop(self, error: BaseException | None = None) -> None:
         """Stop it now: upstream is cancelled."""
