@@ -10,7 +10,7 @@ import os
 from random import SystemRandom
 
 import msgspec
-from thespian.actors import ActorAddress, ChildActorExited
+from thespian.actors import ActorAddress, ActorExitRequest, ChildActorExited
 
 from rt_edge import __version__
 from rt_edge.actors.base import BaseActor, Timer
@@ -50,14 +50,20 @@ PULSE_S = 5.0
 STATUS_S = 1.0
 """An island that has not answered by then is shown without its members."""
 
-UNANSWERED = 6
-"""An island that did not answer so many pulses is killed, and started again."""
+UNANSWERED = 3
+"""An island that did not answer so many pulses is killed, and started again: soon enough for the watchdog of the whole node."""
+
+START_S = 60.0
+"""An island that has not said that it runs by then is killed, and started again."""
+
+BACKOFF_S = 30.0
+"""Longest wait before an island is started again."""
 
 
 class _Island:
     """One island as its guardian sees it."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, last_s: float) -> None:
         self.name = name
         self.address: ActorAddress | None = None
         self.state = "starting"
@@ -66,7 +72,7 @@ class _Island:
         self.starts = 0
         self.missed = 0
         self.began = 0.0
-        self.backoff = Backoff(SystemRandom(), first_s=0.2, last_s=30.0)
+        self.backoff = Backoff(SystemRandom(), first_s=0.2, last_s=last_s)
 
 
 class _Question:
@@ -96,7 +102,9 @@ class Guardian(BaseActor):
         self._questions: dict[int, _Question] = {}
         self._number = 0
         self._pulse = 0
+        self._pulse_s = _seconds("RT_EDGE_PULSE_S", PULSE_S)
         self._stopping: ActorAddress | None = None
+        self._ending = False
         self._phases: list[str] = []
         self._phase_waiting: set[str] = set()
         self._phase_left = 0
@@ -113,13 +121,13 @@ class Guardian(BaseActor):
             self._plan = decode_plan(message.plan)
             configure(self._plan.telemetry.log_level, self._plan.telemetry.log_format)
             for name in lay_out(self._plan).islands:
-                self._islands[name] = _Island(name)
+                self._islands[name] = _Island(name, _seconds("RT_EDGE_BACKOFF_S", BACKOFF_S))
                 self._start(self._islands[name])
-            self.after(PULSE_S, self._beat)
+            self.after(self._pulse_s, self._beat)
         self.send(sender, Begun(tuple(self._islands)))
 
     def _start(self, island: _Island) -> None:
-        if self._stopping is not None:
+        if self._stopping is not None or self._ending:
             return
         island.starts += 1
         island.missed = 0
@@ -127,11 +135,20 @@ class Guardian(BaseActor):
         island.began = self._clock.monotonic()
         address = island.address = self.createActor(IslandActor)
         self.send(address, Launch(island.name, self._encoded))
+        self.after(START_S, self._not_launched, island, island.starts)
+
+    def _not_launched(self, island: _Island, start: int) -> None:
+        if island.starts == start and island.state == "starting" and island.address is not None:
+            log.error("island %s did not come up within %g s and is ended", island.name, START_S)
+            self.send(island.address, ActorExitRequest())
 
     def on_Launched(self, message: Launched, sender: ActorAddress) -> None:
         """An island runs, or could not be built."""
         island = self._islands.get(message.island)
         if island is None:
+            return
+        if self._stopping is not None:  # too late: it has missed phases of the stop, and nothing of it is on its way
+            self.send(sender, ActorExitRequest())
             return
         island.pid = message.pid
         island.address = sender
@@ -160,6 +177,8 @@ class Guardian(BaseActor):
     def _ended(self, island: _Island) -> None:
         island.address = None
         island.pid = 0
+        if self._ending:
+            return
         if self._stopping is not None:
             self._phase_waiting.discard(island.name)
             self._next_phase_if_done()
@@ -177,6 +196,10 @@ class Guardian(BaseActor):
         """A handler of an island raised; its own log has the traceback."""
         log.error("%s failed at %s (%d times): %s", message.actor, message.message, message.count, message.error)
 
+    def on_stop(self) -> None:
+        """The system shuts down: its islands end with it, and are not started again."""
+        self._ending = True
+
     # -- pulse -------------------------------------------------------------------------------------------------------
 
     def _beat(self) -> None:
@@ -189,11 +212,11 @@ class Guardian(BaseActor):
                 continue
             island.missed += 1
             if island.missed > UNANSWERED:
-                log.error("island %s has not answered for %.0f s and is killed", island.name, island.missed * PULSE_S)
+                log.error("island %s has not answered for %.0f s and is killed", island.name, island.missed * self._pulse_s)
                 self._kill(island)
             else:
                 self.send(island.address, Ping(self._pulse))
-        self.after(PULSE_S, self._beat)
+        self.after(self._pulse_s, self._beat)
 
     def _kill(self, island: _Island) -> None:
         if island.pid:
@@ -307,3 +330,12 @@ class Guardian(BaseActor):
         self._report.append(f"{phase} stopped{left}{late}")
         self._phases.pop(0)
         self._next_phase()
+
+
+def _seconds(name: str, default: float) -> float:
+    """A time from the environment, for tests; what is not a positive number is the default."""
+    try:
+        seconds = float(os.environ.get(name, ""))
+    except ValueError:
+        return default
+    return seconds if seconds > 0 else default
