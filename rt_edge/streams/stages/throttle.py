@@ -144,7 +144,6 @@ class _Logic(StageLogic):
         if good >= len(chunk):
             self._tokens -= len(chunk)
             self.push(OUT, chunk)
-            self.pull_again(OUT)
             return
         error = RateExceeded(f"{self.ctx.name}: faster than {self._rate:g} elements/s with a burst of {self._capacity}")
         bad = chunk

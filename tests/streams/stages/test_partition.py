@@ -88,3 +88,15 @@ def test_settings_are_refused_when_by_is_neither_expression_nor_function() -> No
         Partition("a.b")
     with pytest.raises(ConfigError, match="has to be an expression"):
         Partition(3)
+
+
+def test_stage_completes_when_the_branch_it_waited_for_cancels() -> None:
+    """After completion upstream, what waits for a branch that cancels is dropped and holds up nobody."""
+    with StageBench(Partition(lambda x: x % 2)) as bench:
+        bench.sinks[0].request(1)
+        bench.source.send(1)
+        bench.source.complete()
+        bench.sinks[0].expect_no_signal()
+        bench.sinks[1].cancel()
+        bench.sinks[0].expect_complete()
+        assert bench.source.outcomes.dropped("branch_cancelled") == [0]

@@ -39,3 +39,12 @@ def test_zero_is_emitted_when_upstream_completes_before_any_demand() -> None:
         bench.sink.request(1)
         bench.sink.expect_next(0)
         bench.sink.expect_complete()
+
+
+def test_upstream_is_asked_again_when_an_element_failed() -> None:
+    """Demand that a failed element used up is renewed in the same turn."""
+    with StageBench(Scan(0, raising(lambda a, x: a + x), on_error="resume")) as bench:
+        bench.sink.request(3)
+        bench.source.send(1, BAD)
+        bench.sink.expect_next(0, 1)
+        bench.source.expect_request(1)

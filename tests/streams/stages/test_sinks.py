@@ -44,6 +44,7 @@ def test_elements_are_settled_and_the_result_is_told_when_upstream_completes(mak
         bench.source.send(3)
         assert bench.source.outcomes.stored() == [0, 1, 2]
         bench.source.complete()
+        assert bench.ended == [None]
     assert done == [(result, None)]
 
 
@@ -66,6 +67,8 @@ def test_only_the_guilty_element_fails_when_user_code_raises(make: Any, on_error
         bench.source.send(1, BAD, 3)
         assert bench.source.outcomes.failed() == failed
         assert bench.source.ended == (on_error == "stop")
+        assert bench.counters["errors"] == 1
+        assert bench.counters.get("restarts", 0) == (on_error == "restart")
         if on_error == "stop":
             assert isinstance(done[0][1], Broken)
         else:

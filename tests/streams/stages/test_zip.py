@@ -57,3 +57,18 @@ def test_inlet_that_is_ahead_waits_when_its_partner_is_slow() -> None:
         bench.sources[0].send(1, 2, 3)
         bench.sources[0].expect_no_request()
         bench.sources[1].expect_request(3)
+
+
+def test_zip_completes_when_the_last_held_element_of_an_ended_inlet_is_paired() -> None:
+    """An inlet that has ended with elements held ends the stage with the last of them."""
+    with StageBench(Zip(2)) as bench:
+        bench.sink.request(9)
+        bench.sources[0].send("a", "b")
+        bench.sources[0].complete()
+        bench.sources[1].send(1)
+        bench.sink.expect_next(("a", 1))
+        bench.sink.expect_no_signal()
+        bench.sources[1].send(2)
+        bench.sink.expect_next(("b", 2))
+        bench.sink.expect_complete()
+        bench.sources[1].expect_cancellation()
