@@ -32,6 +32,7 @@ class IslandActor(BaseActor):
         super().__init__()
         self._island = ""
         self._peers: dict[str, ActorAddress] = {}
+        self._under_way: dict[str, ActorAddress] = {}
         self._runtime: IslandRuntime | None = None
         self._links: ActorLinks | None = None
         self._error = ""
@@ -66,8 +67,13 @@ class IslandActor(BaseActor):
         loop.to_loop(build)
 
     def on_Peers(self, message: Peers, sender: ActorAddress) -> None:
-        """Where the other islands are."""
+        """Where the other islands are; a wire to one that is new, or was started again, begins at once, not at a resend."""
+        new = [name for name, address in message.addresses.items() if self._peers.get(name) != address and name != self._island]
         self._peers = dict(message.addresses)
+        runtime = self._runtime
+        if runtime is not None:
+            for name in new:
+                self.loop.to_loop(runtime.office.reachable, name)
 
     def on_StopPhase(self, message: StopPhase, sender: ActorAddress) -> None:
         """End a part; answered when it has ended."""
@@ -124,8 +130,8 @@ class IslandActor(BaseActor):
         if peer is None:
             self._batch_done(island)
             return
-        message = Signals(data)
-        self.send(peer, message)
+        self._under_way[island] = peer
+        self.send(peer, Signals(data))
 
     def _batch_done(self, island: str) -> None:
         runtime = self._runtime
@@ -143,9 +149,10 @@ class IslandActor(BaseActor):
             self._guarded("not sent", partial(self._batch_to_done, intent.targetAddr))
 
     def _batch_to_done(self, address: ActorAddress) -> None:
-        for island, peer in self._peers.items():
-            if peer == address:
-                self._batch_done(island)
+        # By the address it went to: meanwhile the island may have another one.
+        for island in [name for name, peer in self._under_way.items() if peer == address]:
+            del self._under_way[island]
+            self._batch_done(island)
 
     def on_SendFailed(self, message: SendFailed, sender: ActorAddress) -> None:
         """The ends of the wires say it again."""

@@ -10,8 +10,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-import msgspec
-
+from rt_edge.daemon.data_dir import move_data
 from rt_edge.daemon.main import NodeDaemon
 from rt_edge.settings.launch import BadConfiguration, read_result
 from rt_edge.settings.plan import NodePlan
@@ -31,7 +30,7 @@ def main(argv: Sequence[str]) -> int:
         raise BadConfiguration(result.errors)
     plan = result.plan
     if options.data is not None:
-        plan = msgspec.structs.replace(plan, node=msgspec.structs.replace(plan.node, data=str(options.data.absolute())))
+        plan = move_data(plan, options.data.absolute())
     configure(plan.telemetry.log_level, plan.telemetry.log_format)
     for warning in result.warnings:
         logging.getLogger("rt_edge.settings").warning("%s", warning)

@@ -9,6 +9,7 @@ from pathlib import Path
 import msgspec
 
 from rt_edge.data.errors import ConfigError, RefusedError
+from rt_edge.settings.plan import NodePlan, StorePlan
 
 NODE_FILE = Path("run") / "node.json"
 
@@ -92,3 +93,21 @@ def read_node_file(path: Path) -> NodeFile:
         raise RefusedError(f"no node runs on {path}", "start one with rt-edge run") from error
     except msgspec.DecodeError as error:
         raise RefusedError(f"{path / NODE_FILE} is not what a node writes: {error}") from error
+
+
+def move_data(plan: NodePlan, data: Path) -> NodePlan:
+    """`plan` on another data directory: with it move the stores that lie in the directory of the configuration.
+
+    Args:
+        data: absolute.
+    """
+    old = Path(plan.node.data)
+
+    def moved(store: StorePlan) -> StorePlan:
+        path = Path(store.path)
+        if not store.path or not path.is_relative_to(old):
+            return store
+        return msgspec.structs.replace(store, path=str(data / path.relative_to(old)))
+
+    node = msgspec.structs.replace(plan.node, data=str(data))
+    return msgspec.structs.replace(plan, node=node, stores={name: moved(store) for name, store in plan.stores.items()})

@@ -33,10 +33,15 @@ PHASE_S = 5.0
 """Time limit of each of the three phases of a stop."""
 
 
+FEED_S = 5.0
+"""While there is no tree, the main process feeds the watchdog at this interval."""
+
+
 class End(Enum):
     """How a life of the tree ended."""
 
     STOPPED = "stopped"
+    BROKEN_OFF = "broken off"
     DIED = "died"
 
 
@@ -65,8 +70,9 @@ class NodeDaemon:
         try:
             while True:
                 began = self._clock.monotonic()
-                if self._life() is End.STOPPED:
-                    return 0
+                end = self._life()
+                if end is not End.DIED:
+                    return 0 if end is End.STOPPED else 1
                 self._backoff.lived(self._clock.monotonic() - began)
                 delay = self._backoff.failed()
                 log.error("the process tree has ended and is started again in %.1f s", delay)
@@ -79,9 +85,10 @@ class NodeDaemon:
     def _life(self) -> End:
         try:
             node = start_node()
-        except RtEdgeError as error:
-            log.error("the actor system did not start: %s", error)
+        except Exception as error:  # whatever it was: it is tried again, later each time
+            log.error("the actor system did not start: %s", error, exc_info=not isinstance(error, RtEdgeError))
             return End.DIED
+        stopping = False
         try:
             guardian = node.create(Guardian)
             begun = node.ask(guardian, Begin(encode_plan(self._plan)), BEGIN_S, Begun)
@@ -89,19 +96,21 @@ class NodeDaemon:
             self._data.publish(NodeFile(self._plan.node.id, os.getpid(), node.port, (str(host), int(port)), self._listen()))
             log.info("node %s runs: %s", self._plan.node.id, ", ".join(begun.islands) or "nothing configured")
             notify("READY=1")
-            if self._watch(node):
+            stopping = self._watch(node)
+            if stopping:
                 notify("STOPPING=1")
                 stopped = node.ask(guardian, StopNode(PHASE_S), 3 * (PHASE_S + 3), NodeStopped)
                 for line in stopped.report:
                     log.info("%s", line)
                 node.stop()
                 return End.STOPPED
-        except RtEdgeError as error:
-            log.error("%s", error)
+        except Exception as error:  # Thespian raises its own kinds when a process of it dies under a call
+            log.error("%s", error, exc_info=not isinstance(error, RtEdgeError))
         finally:
             self._data.withdraw()
             node.kill()
-        return End.DIED
+        # Told to stop means stop, in whatever state: what was not settled is still with its device, or on the disk.
+        return End.BROKEN_OFF if stopping else End.DIED
 
     def _listen(self) -> str:
         return str(self._plan.ingress.listen) if self._plan.ingress is not None else ""
@@ -130,7 +139,8 @@ class NodeDaemon:
     def _wait_for_stop(self, seconds: float) -> bool:
         until = self._clock.monotonic() + seconds
         while (left := until - self._clock.monotonic()) > 0:
-            select.select([self._signals.fileno()], [], [], left)
+            notify("WATCHDOG=1")  # there is no guardian to do it
+            select.select([self._signals.fileno()], [], [], min(left, FEED_S))
             if self._stop_asked():
                 return True
         return False

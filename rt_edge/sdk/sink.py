@@ -6,7 +6,7 @@ from collections import deque
 from typing import Any, ClassVar
 
 from rt_edge.data.chunk import Chunk
-from rt_edge.data.errors import TransientError
+from rt_edge.data.errors import IslandDied, TransientError
 from rt_edge.sdk.runner import AdapterRunner, State
 from rt_edge.streams.stage import IN, Inlet, Outlet, ReceiptUse, Stage, StageLogic
 
@@ -64,8 +64,8 @@ class _Logic(StageLogic):
 
     def on_stop(self, error: BaseException | None) -> None:
         self._runner.on_state.remove(self._state)
-        for chunk in self._chunks:
-            chunk.drop("cancelled") if error is None else chunk.fail(error)
+        for chunk in self._chunks:  # never dropped: their source would take them for delivered
+            chunk.fail(error or IslandDied(f"{self.ctx.name} stopped before this was confirmed"))
         self._chunks.clear()
         self.seat.engine.host.spawn(self._runner.stop(), lambda _result, _error: None)
 

@@ -78,7 +78,7 @@ class SourceLogic(StageLogic):
         self._wanted = 0  # pulled and neither pushed nor asked of the adapter
         self._flushing = False
         self._quiet = False
-        keyed = stage.capability.delivery == "redelivering"
+        keyed = self._keyed = stage.capability.delivery == "redelivering"
         self._ledger = Ledger(
             Origin(runner.name, runner.incarnation), stage.attempts, self._settled, self._retry, self._dead, keyed
         )
@@ -123,6 +123,9 @@ class SourceLogic(StageLogic):
             self._runner.adapter.demand(n)
 
     def _emit(self, readings: Sequence[Reading], keys: Sequence[bytes], redelivered: Sequence[bool]) -> None:
+        if self._quiet:  # not accepted: never acknowledged, so a device that can will send it again
+            self.ctx.count("not_accepted", len(readings))
+            return
         if len(readings) > self._asked:
             raise SpecViolation("1.1", f"adapter {self.ctx.name} emitted {len(readings)} Readings where {self._asked} were asked")
         self._asked -= len(readings)
@@ -134,7 +137,8 @@ class SourceLogic(StageLogic):
 
     def _gap(self, source: str, reason: str, start: int, end: int) -> None:
         self.ctx.count("gaps")
-        if self._gaps >= GAPS or self._keys:
+        # Who redelivers has no gaps, and its Readings are counted for their acknowledgement: none of ours between them.
+        if self._gaps >= GAPS or self._keyed:
             self.ctx.count("dropped_gap_record")
             return
         self._gaps += 1

@@ -1,12 +1,15 @@
 """Ledger: the origin's side of receipts (design 5).
 
 It numbers what a source emits, keeps each element until it is settled, says how far the settled prefix reaches, and hands out
-again, in order and with the same marks, what failed or what a dead island took along. After `attempts` failures an element is
-given up to the dead letters. Its size is bounded by the source's window: the source asks `outstanding` before it emits.
+again, in order and with the same marks, what failed or what a dead island took along. Before its last attempts an element is a
+*suspect*: suspects are emitted one at a time and alone, so that the one that is at fault takes no others along to the dead
+letters. After `attempts` failures an element is given up to them. Its size is bounded by the source's window: the source asks
+`outstanding` before it emits.
 """
 
 from __future__ import annotations
 
+import logging
 from bisect import insort
 from collections.abc import Callable, Sequence
 from typing import Any, cast
@@ -14,6 +17,11 @@ from typing import Any, cast
 from rt_edge.data.chunk import Chunk
 from rt_edge.data.errors import IslandDied
 from rt_edge.data.receipt import Failed, Marks, Origin, Outcome, Receipt, number_of
+
+log = logging.getLogger(__name__)
+
+ALONE = 2
+"""The last attempts of an element, which it makes alone."""
 
 ISLAND_DEATHS = 20
 """Deaths of islands an element may be part of before it is taken for their cause."""
@@ -52,6 +60,7 @@ class Ledger:
         self._open: dict[int, Any] = {}
         self._failures: dict[int, list[int]] = {}
         self._again: list[int] = []
+        self._alone: int | None = None
         self.retried = 0
         self.dead = 0
 
@@ -62,8 +71,8 @@ class Ledger:
 
     @property
     def waiting(self) -> int:
-        """Elements that are to be emitted again."""
-        return len(self._again)
+        """Elements that can be emitted again now."""
+        return 0 if self._alone is not None else len(self._again)
 
     def emit(self, items: Sequence[Any], keys: Sequence[bytes] = (), redelivered: Sequence[bool] = ()) -> Chunk:
         """A chunk of new elements; they are kept until settled."""
@@ -77,12 +86,19 @@ class Ledger:
         return Chunk(items, Receipt(marks, self, self.origin))
 
     def retry(self, most: int) -> Chunk | None:
-        """Up to `most` of the elements to be emitted again, in order, with their marks."""
-        if not self._again or most <= 0:
+        """Up to `most` of the elements to be emitted again, in order, with their marks; nothing while a suspect is on its way."""
+        if not self._again or most <= 0 or self._alone is not None:
             return None
-        marks, self._again = self._again[:most], self._again[most:]
+        n = next((i for i, number in enumerate(self._again[:most]) if self._suspect(number)), most)
+        if n == 0:
+            n, self._alone = 1, self._again[0]
+        marks, self._again = self._again[:n], self._again[n:]
         self.retried += len(marks)
         return Chunk([self._open[m] for m in marks], Receipt(marks, self, self.origin))
+
+    def _suspect(self, number: int) -> bool:
+        counts = self._failures.get(number)
+        return counts is not None and counts[0] >= max(2, self._attempts - ALONE)
 
     def forget(self, through: int) -> None:
         """The peer will not send again the first `through` elements."""
@@ -92,9 +108,14 @@ class Ledger:
     def on_outcome(self, receipt: Receipt, marks: Marks, outcome: Outcome) -> None:
         """An outcome from downstream."""
         opened = self._open
+        alone = self._alone is not None and self._alone in marks
+        if alone:
+            self._alone = None
         if isinstance(outcome, Failed):
             self._failed([number_of(m) for m in marks if number_of(m) in opened], outcome.error)
             return
+        if alone and self._again:
+            self._on_retry()
         numbers = cast("Sequence[int]", marks)  # the origin's own marks are numbers
         for number in numbers:
             opened.pop(number, None)
@@ -109,16 +130,23 @@ class Ledger:
         for number in numbers:
             counts = self._failures.setdefault(number, [0, 0])
             counts[place] += 1
-            if counts[0] >= self._attempts or counts[1] >= ISLAND_DEATHS:
-                self.dead += 1
-                self._on_dead(self._open.pop(number), error)
-                del self._failures[number]
-            else:
-                insort(self._again, number)
-                again = True
+            if (counts[0] >= self._attempts or counts[1] >= ISLAND_DEATHS) and self._give_up(number, error):
+                continue
+            insort(self._again, number)
+            again = True
         self._advance()
-        if again:
+        if again or self._again:
             self._on_retry()
+
+    def _give_up(self, number: int, error: BaseException) -> bool:
+        try:
+            self._on_dead(self._open[number], error)
+        except OSError as refused:
+            log.error("a dead letter cannot be kept (%s): its element is tried again", refused)  # the reason says it all
+            return False
+        self.dead += 1
+        del self._open[number], self._failures[number]
+        return True
 
     def _advance(self) -> None:
         prefix = next(iter(self._open), self._next)

@@ -72,6 +72,8 @@ class AdapterMember(Member):
 
     def _source_logic(self) -> SourceLogic | None:
         seat = self.engine.seats.get(self._source) if self.engine is not None else None
+        if seat is None or seat.stopped:  # what a dead source had emitted will be sent again by its device, or is gone
+            return None
         logic = getattr(seat, "logic", None)
         return logic if isinstance(logic, SourceLogic) else None
 
@@ -80,6 +82,11 @@ class AdapterMember(Member):
         """Readings emitted and not settled."""
         logic = self._source_logic()
         return logic.unsettled if logic is not None else 0
+
+    @property
+    def serves(self) -> bool:
+        """A sink is needed until the graphs have ended."""
+        return bool(self._layout.into(self.name))
 
     def quiet(self) -> None:
         """Ask the adapter for nothing more."""

@@ -8,11 +8,13 @@ import secrets
 from collections import Counter
 from collections.abc import Callable, Coroutine, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from random import Random
 from typing import Any
 
 from rt_edge.actors.island.links import FrameArrived, LinkClosed, LinkEvent, LinkOpened, Links, Token
 from rt_edge.data.clock import Clock
 from rt_edge.data.errors import BufferOverflow, RtEdgeError
+from rt_edge.sdk.backoff import Backoff
 from rt_edge.settings.plan import IngressPlan
 from rt_edge.uplink import effects
 from rt_edge.uplink.effects import Peer, ReceiverEffect
@@ -32,6 +34,7 @@ class IngressDriver:
         store: opened; used by nobody else from now on.
         links: to other nodes.
         clock: time.
+        random: jitter of the next try to listen.
 
     Attributes:
         port: that is listened on; 0 before.
@@ -39,7 +42,7 @@ class IngressDriver:
         counters: reports by code, commits, records.
     """
 
-    def __init__(self, node: str, plan: IngressPlan, store: SqliteStore, links: Links, clock: Clock) -> None:
+    def __init__(self, node: str, plan: IngressPlan, store: SqliteStore, links: Links, clock: Clock, random: Random) -> None:
         self._plan = plan
         self._store = store
         self._links = links
@@ -47,6 +50,9 @@ class IngressDriver:
         self._receiver = Receiver(node, store.store_id, lambda: secrets.randbits(63))
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="store")
         self._timer: asyncio.TimerHandle | None = None
+        self._again: asyncio.TimerHandle | None = None
+        self._backoff = Backoff(random, first_s=1.0, last_s=30.0)
+        self._said = ""
         self._tasks: set[asyncio.Task[None]] = set()
         self._tokens: set[Token] = set()
         self._closed = False
@@ -65,6 +71,16 @@ class IngressDriver:
         self.port, self.error = port, error
         if error is None:
             log.info("ingress listens on %s, port %d", self._plan.listen.host, port)
+        elif not self._closed:
+            delay = self._backoff.failed()
+            log.log(
+                logging.DEBUG if str(error) == self._said else logging.ERROR,
+                "ingress does not listen, next try in %.1f s: %s",
+                delay,
+                error,
+            )
+            self._said = str(error)
+            self._again = asyncio.get_running_loop().call_later(delay, self.start)
         if self.on_listening is not None:
             self.on_listening()
 
@@ -179,8 +195,9 @@ class IngressDriver:
     async def close(self) -> None:
         """End all links, finish what is under way, close the store."""
         self._closed = True
-        if self._timer is not None:
-            self._timer.cancel()
+        for handle in (self._timer, self._again):
+            if handle is not None:
+                handle.cancel()
         for token in list(self._tokens):
             self._links.close(token, "this node stops")
         if self._tasks:

@@ -30,6 +30,7 @@ class IngressMember(Member):
             raise ConfigError(f"the ingress writes to the store {plan.ingress.store!r}, which is not configured")
         self._path = Path(store.path)
         self._links = links
+        self._random = random
         self._driver: IngressDriver | None = None
 
     def build(self) -> Blueprint:
@@ -37,7 +38,7 @@ class IngressMember(Member):
         if self._driver is None:
             self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             store = SqliteStore(self._path, self.clock)
-            self._driver = IngressDriver(self._node, self._plan, store, self._links, self.clock)
+            self._driver = IngressDriver(self._node, self._plan, store, self._links, self.clock, self._random)
             self._driver.start()
         return Blueprint()
 

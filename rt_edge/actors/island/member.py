@@ -8,7 +8,7 @@ from random import Random
 from typing import Literal
 
 from rt_edge.data.clock import Clock
-from rt_edge.data.errors import ConfigError, FatalAdapterError
+from rt_edge.data.errors import ConfigError, FatalAdapterError, IslandDied
 from rt_edge.sdk.backoff import Backoff
 from rt_edge.streams.blueprint import Blueprint
 from rt_edge.streams.engine import Engine
@@ -66,6 +66,11 @@ class Member:
     def control(self, action: str) -> None:
         """Do what an operator or a demonstration asks; a member that does not know the action counts it as nothing."""
 
+    @property
+    def serves(self) -> bool:
+        """Whether others still send to it when the sources have ended: then it ends with the ends."""
+        return False
+
     def quiet(self) -> None:
         """Sources: emit nothing new; what is under way goes on."""
 
@@ -74,6 +79,7 @@ class Member:
     def start(self) -> None:
         """Begin a life, on the running loop."""
         self._cancel_restart = None
+        self._started = self.clock.monotonic()  # of this attempt: what fails while it is built has not lived
         host = AsyncioHost(self.clock)
         try:
             engine = Engine(self.build(), host, self._ended)
@@ -87,7 +93,6 @@ class Member:
         host.attach(engine)
         self.engine = engine
         self.state, self.error = "running", ""
-        self._started = self.clock.monotonic()
         engine.start()
 
     def _ended(self, error: BaseException | None) -> None:
@@ -103,13 +108,14 @@ class Member:
         log.warning("%s failed and is started again in %.1f s: %s", self.name, delay, self.error)
         self._cancel_restart = AsyncioHost(self.clock).later(delay, self.start)
 
-    def stop(self, error: BaseException | None = None) -> None:
-        """End this life; what is under way is failed with `error`, so that its origin keeps it."""
+    def stop(self) -> None:
+        """End this life; what is under way is failed, never dropped: a dropped element counts as settled, and its device would be
+        told that it is safe."""
         self.state = "stopped"
         if self._cancel_restart is not None:
             self._cancel_restart()
         if self.engine is not None:
-            self.engine.stop(error)
+            self.engine.stop(IslandDied(f"{self.name} has been stopped"))
 
     # -- status ------------------------------------------------------------------------------------------------------
 

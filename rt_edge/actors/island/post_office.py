@@ -10,8 +10,18 @@ from collections import deque
 from collections.abc import Callable
 
 from rt_edge.actors.layout import WirePlan
-from rt_edge.data.errors import CodecError
-from rt_edge.protocol.signals import AnySignal, Cancel, OnNext, Request, Settled, Subscribe, decode_signals, encode_signals
+from rt_edge.data.errors import BufferOverflow, CodecError
+from rt_edge.protocol.signals import (
+    AnySignal,
+    Cancel,
+    OnNext,
+    Request,
+    Resubscribe,
+    Settled,
+    Subscribe,
+    decode_signals,
+    encode_signals,
+)
 
 Receiver = Callable[[AnySignal], None]
 
@@ -93,6 +103,16 @@ class PostOffice:
         if self._queues.get(island):
             self._pump(island)
 
+    def reachable(self, island: str) -> None:
+        """`island` can be reached from now on, or is another process: what was said to it before may be lost, so every end of a
+        wire to it says again what it has to say."""
+        for wire in self._wires.values():
+            if island in (wire.producer_island, wire.consumer_island):
+                for producing in (True, False):
+                    receive = self._receivers.get((wire.name, producing))
+                    if receive is not None:
+                        receive(Resubscribe(wire.name, "", ""))
+
     def _deliver(self, signal: AnySignal) -> None:
         receive = self._receivers.get((signal.wire, isinstance(signal, _TO_PRODUCER)))
         if receive is not None:
@@ -116,7 +136,11 @@ class PostOffice:
         self._busy.add(island)
         self.counters["batches_out"] += 1
         self.counters["signals_out"] += len(batch)
-        self._dispatch(island, encode_signals(batch))
+        try:
+            self._dispatch(island, encode_signals(batch))
+        except BufferOverflow:
+            self._busy.discard(island)  # nobody will say that it was sent; the ends of the wires say it again
+            self.counters["dropped_queue_full"] += len(batch)
 
 
 class WireEnd:

@@ -101,20 +101,30 @@ class IslandRuntime:
             Elements that were not settled in time.
         """
         members = self._of(phase)
-        for member in members:
-            member.quiet()
+        if phase == "sources":
+            for member in members:
+                member.quiet()
         until = self.clock.monotonic() + seconds
         while any(member.unsettled for member in members) and self.clock.monotonic() < until:  # noqa: ASYNC110  # receipts have no common event; only while a node stops
             await asyncio.sleep(SETTLE_CHECK_S)
         left = sum(member.unsettled for member in members)
-        for member in members:
-            member.stop()
-            try:
-                async with asyncio.timeout(max(1.0, until - self.clock.monotonic())):
-                    await member.close()
-            except TimeoutError:
-                log.error("%s did not close in time", member.name)  # there is no traceback worth showing
+        if phase == "sources":
+            members = [member for member in members if not member.serves]
+        elif phase == "ends":
+            members += [member for member in self._of("sources") if member.serves]
+        await asyncio.gather(*(self._end(member, max(1.0, until - self.clock.monotonic())) for member in members))
         return left
+
+    async def _end(self, member: Member, seconds: float) -> None:
+        """Stop a member; one that does not close, or raises, must not keep the others."""
+        try:
+            member.stop()
+            async with asyncio.timeout(seconds):
+                await member.close()
+        except TimeoutError:
+            log.error("%s did not close in time", member.name)  # there is no traceback worth showing
+        except Exception:  # as said; logged with its traceback
+            log.exception("%s failed while it was stopped", member.name)
 
     def status(self) -> list[MemberStatus]:
         """A snapshot of every member."""

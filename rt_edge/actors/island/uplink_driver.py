@@ -122,7 +122,7 @@ class UplinkDriver:
             self._down(event, now)
 
     def _open(self, event: LinkOpened) -> None:
-        if self._closed or self.link == "cut":
+        if self._closed or self.link == "cut" or self._token is not None:
             self._links.close(event.token, "not wanted any more")
             return
         self._token = event.token

@@ -35,7 +35,7 @@ def fan_in(blueprint: Blueprint, target: str, wires: list[WirePlan], office: Pos
 
 def wire_in(wire: WirePlan, office: PostOffice) -> WireIn:
     """The consuming end."""
-    return WireIn(wire=wire.name, post=office.end(wire.name, producing=False))
+    return WireIn(wire=wire.name, post=office.end(wire.name, producing=False), outlives=True)
 
 
 def wire_out(wire: WirePlan, office: PostOffice) -> WireOut:

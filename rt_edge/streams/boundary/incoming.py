@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 from rt_edge.data.chunk import Chunk
 from rt_edge.data.codec import decode_readings
-from rt_edge.data.errors import CodecError, StreamError
+from rt_edge.data.errors import CodecError, IslandDied, StreamError
 from rt_edge.data.ids import new_incarnation
 from rt_edge.data.receipt import Dropped, Failed, Mark, Marks, Origin, Outcome, Receipt
 from rt_edge.protocol.signals import (
@@ -46,6 +46,8 @@ class WireIn(Stage, frozen=True, kw_only=True):
 
     wire: str
     post: Any
+    outlives: bool = False
+    """A producer that fails is started again by somebody: wait for its next life instead of failing with it."""
 
     @property
     def label(self) -> str:
@@ -90,8 +92,10 @@ class _Logic(StageLogic):
     def __init__(self, stage: WireIn) -> None:
         self._wire = stage.wire
         self._post = stage.post
+        self._outlives = stage.outlives
         self._me = new_incarnation()
         self._producer = ""
+        self._failed = ""
         self._total = 0  # asked of this producer
         self._arrived = 0  # elements that arrived from it, in order
         self._received = 0
@@ -125,8 +129,8 @@ class _Logic(StageLogic):
         self.cancel_stage(cause)
 
     def on_stop(self, error: BaseException | None) -> None:
-        for chunk in self._ready:
-            chunk.drop("cancelled") if error is None else chunk.fail(error)
+        for chunk in self._ready:  # what was not even looked at is not at fault
+            chunk.drop("cancelled") if error is None else chunk.fail(IslandDied(f"the consumer of {self._wire} failed: {error}"))
         self._ready.clear()
         self._ahead.clear()
         self._stopped = True
@@ -144,7 +148,9 @@ class _Logic(StageLogic):
     # -- from the producer -------------------------------------------------------------------------------------------
 
     def _receive(self, signal: AnySignal) -> None:
-        if signal.consumer != self._me:
+        if isinstance(signal, Resubscribe) and not signal.consumer:
+            self._producer_is(signal.producer)
+        elif signal.consumer != self._me:
             self.ctx.count("stale_signals")
         elif isinstance(signal, OnSubscribe):
             self._subscribed(signal.producer)
@@ -162,6 +168,15 @@ class _Logic(StageLogic):
         elif isinstance(signal, OnError):
             self._end = (signal.number, signal.error)
             self._in_order()
+
+    def _producer_is(self, producer: str) -> None:
+        """A life of the producer has begun, or (without a name) its island may not have heard what was said."""
+        if producer and self._producer and producer != self._producer:
+            self.reconnect()
+        elif self._producer:
+            self._say(again=True)
+        else:
+            self._post.send(Subscribe(self._wire, "", self._me))
 
     def reconnect(self) -> None:
         """The producer does not know us (any more): dial it, as another incarnation, since numbers start again."""
@@ -256,6 +271,10 @@ class _Logic(StageLogic):
         self._end = None
         if error is None:
             self.complete_stage()
+        elif self._outlives:
+            if self._failed != self._producer:  # it says so until it hears that we know; its next life announces itself
+                self._failed = self._producer
+                self.ctx.count("producer_failures")
         else:
             self.fail_stage(StreamError(error))
 
@@ -269,7 +288,7 @@ class _Logic(StageLogic):
         if isinstance(outcome, Dropped):
             code, reason = 1, outcome.reason
         elif isinstance(outcome, Failed):
-            code, reason = 2, str(outcome.error)[:200]
+            code, reason = (3 if isinstance(outcome.error, IslandDied) else 2), str(outcome.error)[:200]
         self._sequence += 1
         self._unseen.append((self._sequence, (number, code, reason, places)))
         self._say_soon()

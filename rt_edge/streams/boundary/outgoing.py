@@ -99,6 +99,7 @@ class _Logic(StageLogic):
 
     def on_start(self) -> None:
         self._post.register(self._wire, self.ctx.callback_here(self._receive))
+        self._post.send(Resubscribe(self._wire, self._me, ""))  # to whoever was the consumer of an earlier life
 
     def on_push(self, inlet: Inlet, chunk: Chunk) -> None:
         if isinstance(chunk.items[0], (list, tuple)):
@@ -140,6 +141,9 @@ class _Logic(StageLogic):
     def _receive(self, signal: AnySignal) -> None:
         if isinstance(signal, Subscribe):
             self._subscribe(signal.consumer)
+            return
+        if isinstance(signal, Resubscribe):  # our own post: the consumer's island can be reached from now on
+            self._post.send(Resubscribe(self._wire, self._me, ""))
             return
         if signal.producer != self._me or signal.consumer != self._consumer:
             # Of an earlier life of this end, or of a consumer that a late Subscribe has pushed aside: let it dial again if it
@@ -307,4 +311,6 @@ class _Logic(StageLogic):
 def _outcome(code: int, reason: str) -> Outcome:
     if code == 0:
         return STORED
-    return Dropped(reason) if code == 1 else Failed(StreamError(reason))
+    if code == 1:
+        return Dropped(reason)
+    return Failed(IslandDied(reason) if code == 3 else StreamError(reason))
