@@ -39,6 +39,7 @@ COMMANDS: dict[str, Command] = {
     "status": Command("rt_edge.cli.status", "Show a running node: graph nodes, wires, adapters, spools, links."),
     "spool": Command("rt_edge.cli.spool", "Look at what waits on disk: spool ls."),
     "store": Command("rt_edge.cli.store", "Read what an upstream node has stored: table, JSON lines, CSV."),
+    "demo": Command("rt_edge.cli.demo", "See it work on this machine: no hardware, no account."),
     "schema": Command("rt_edge.cli.schema", "Print the JSON Schema of configuration files, for editors."),
     "adapters": Command("rt_edge.cli.adapters", "List the kinds of adapters, and what each needs and promises."),
 }

@@ -59,8 +59,8 @@ def ls(
             show(found, now)
         elif not failures:
             typer.echo(f"no spools in {folder}: the node has no uplinks, or has not run yet")
-    for error in failures:
-        report_error(error)
+    for failure in failures:
+        report_error(failure)
     if failures:
         raise typer.Exit(ExitCode.FAILED)
 

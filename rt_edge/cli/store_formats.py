@@ -1,4 +1,4 @@
-"""How stored rows are printed: a table that streams, JSON lines, CSV. Each line is written when it comes; nothing is collected."""
+"""How stored rows are printed: a table that streams, JSON lines, CSV. Lines are written as rows come; nothing is collected."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A longer look into a spool from outside than `inspect`: how old, what was dropped and why, what was found (`rt-edge spool ls`)."""
+"""A longer look into a spool from outside than `inspect`: how old, what was dropped and why, what was found."""
 
 from __future__ import annotations
 

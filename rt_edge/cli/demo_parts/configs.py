@@ -1,0 +1,89 @@
+"""The configuration files of the demo's two nodes, as a user would write them, and their certificates."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from rt_edge.cli.demo_parts.devices import Ports
+from rt_edge.testkit.pki import ThrowAwayCa
+
+EDGE = """\
+# The edge node of `rt-edge demo`: an MQTT broker, a serial line and a Modbus TCP device, forwarded once each.
+node: {{id: edge-demo, data: {folder}/edge}}
+# A process for each part, so that the demo has something to kill.
+island: each
+
+adapters:
+  broker:
+    kind: mqtt
+    url: mqtt://127.0.0.1:{mqtt}
+    # 5 has Receive Maximum: the window is ours. With 3.1.1 the broker decides, 20 by default.
+    version: "5"
+    window: 2000
+    subscribe:
+      - {{topic: "plant/{{line}}/telemetry", device: "{{line}}", codec: json, time: ts, qos: 1}}
+  line-1:
+    kind: modbus
+    # A pseudo-terminal knows no parity.
+    channel: {{serial: {serial}, baud: 19200, parity: none}}
+    units:
+      pump-1: &pump
+        unit: 11
+        every: 500ms
+        points:
+          pressure: {{holding: 0, type: float32, unit: bar}}
+          speed: {{holding: 2, type: uint16, scale: 0.1, unit: rpm}}
+          polls: {{input: 0, type: uint16}}
+          running: {{coil: 0}}
+      pump-2:
+        <<: *pump
+        unit: 12
+  meter:
+    kind: modbus
+    channel: {{tcp: "127.0.0.1:{modbus}"}}
+    units:
+      main: {{<<: *pump, unit: 1, every: 1s}}
+
+graphs:
+  # Numbered messages at QoS 1; every 50th is of a broken sensor, and stays here.
+  telemetry:
+    - from: broker
+    - filter: temperature > -40
+    - set: {{fahrenheit: temperature * 9 / 5 + 32}}
+    - to: hq
+  # Polled values: only what has moved, but one every 5 s at least.
+  pumps:
+    - from: [line-1, meter]
+    - deadband: {{field: pressure, absolute: 0.05, max_silence: 5s}}
+    - set: {{pressure_psi: pressure * 14.5038}}
+    - to: hq
+
+uplinks:
+  hq:
+    peers: ["127.0.0.1:{cable}"]
+    tls: {{ca: pki/ca.pem, cert: pki/edge-demo.pem, key: pki/edge-demo.key}}
+    spool: {{max: 64MB, when_full: block}}
+"""
+
+UPSTREAM = """\
+# The upstream node of `rt-edge demo`: takes what edge nodes send, and stores it once each.
+node: {{id: up-demo, data: {folder}/up}}
+ingress:
+  listen: 127.0.0.1:{ingress}
+  store: main
+  tls: {{ca: pki/ca.pem, cert: pki/up-demo.pem, key: pki/up-demo.key}}
+  allow: [edge-demo]
+stores:
+  main: {{kind: sqlite, path: store/main.db}}
+"""
+
+
+def write_configs(folder: Path, ports: Ports, ingress: int, cable: int) -> tuple[Path, Path]:
+    """Make certificates and write `edge.yaml` and `upstream.yaml`; returns their paths."""
+    authority = ThrowAwayCa(folder / "pki")
+    authority.issue("edge", "edge-demo")
+    authority.issue("upstream", "up-demo")
+    edge, upstream = folder / "edge.yaml", folder / "upstream.yaml"
+    edge.write_text(EDGE.format(folder=folder, mqtt=ports.mqtt, serial=ports.serial, modbus=ports.modbus, cable=cable))
+    upstream.write_text(UPSTREAM.format(folder=folder, ingress=ingress))
+    return edge, upstream
