@@ -37,7 +37,7 @@ SINK = """
   north:
     kind: mqtt
     url: mqtt://127.0.0.1:{mqtt}
-    publish: {{topic: out, qos: {qos}, layout: flat, in_flight: 2000}}
+    publish: {{topic: out, qos: {qos}, layout: flat}}
 """
 
 
