@@ -76,7 +76,8 @@ class Settled(Signal, frozen=True, array_like=True, tag=5):
     sequence: int
     """Number of the last of `outcomes`; they are numbered without gaps."""
     outcomes: list[tuple[int, int, str, Any]]
-    """(number of the OnNext, 0 stored | 1 dropped | 2 failed | 3 its island died, reason, [first place, last place] or list of places)."""
+    """(number of the OnNext, 0 stored | 1 dropped | 2 failed | 3 its island died, reason, [first place, last place] or list of
+    places)."""
 
 
 class Seen(Signal, frozen=True, array_like=True, tag=6):
@@ -103,8 +104,8 @@ class Cancel(Signal, frozen=True, array_like=True, tag=9):
 
 
 class Resubscribe(Signal, frozen=True, array_like=True, tag=10):
-    """Producer to consumer: you speak of an earlier life of mine; dial again. Without a consumer: to whoever it is, a life of mine
-    has begun; without a producer as well: an end's own post, the other end's island can be reached from now on."""
+    """Producer to consumer: you speak of an earlier life of mine; dial again. Without a consumer: to whoever it is, a life of
+    mine has begun; without a producer as well: an end's own post, the other end's island can be reached from now on."""
 
 
 AnySignal = Resubscribe | Subscribe | OnSubscribe | Request | OnNext | Settled | Seen | OnComplete | OnError | Cancel

@@ -193,4 +193,8 @@ class SourceLogic(StageLogic):
         self._dead_letters.add(element, error, self.ctx.name)
 
     def _session(self, token: str) -> None:
-        self._ledger.origin.session = token
+        origin = self._ledger.origin
+        if token != origin.session:
+            origin.session = token
+            origin.keys.clear()  # elements of an earlier session must not commit their keys under this one
+            origin.redelivered.clear()

@@ -20,7 +20,7 @@ import msgspec
 
 from rt_edge.data.errors import CodecError
 from rt_edge.data.receipt import Mark, Marks, Origin
-from rt_edge.spool.origin_state import Arrived, FlatMark, OriginState
+from rt_edge.spool.origin_state import IDENTIFIER, Arrived, FlatMark, OriginState
 
 MAX_ORIGINS = 4096
 """Origins remembered; beyond it the one that was silent longest is forgotten."""
@@ -56,9 +56,14 @@ def arrival(origin: Origin, marks: Marks) -> Arrived:
     again: list[bool] = []
     if origin.keys:
         numbers = [mark if isinstance(mark, int) else mark[0] for mark in flats]
-        keys = [origin.keys.get(number, b"") for number in numbers]
+        keys = [_key(origin.keys.get(number, b"")) for number in numbers]
         again = [number in origin.redelivered for number in numbers]
     return Arrived(origin.name, origin.incarnation, origin.session, origin.floor, flats, keys, again)
+
+
+def _key(key: bytes) -> bytes:
+    """`key`, or none where its identifier is 0: the peer gave the element no identifier and will not send it again."""
+    return b"" if key[:IDENTIFIER] == bytes(IDENTIFIER) else key
 
 
 class Intake:

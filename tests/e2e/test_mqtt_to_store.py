@@ -1,5 +1,5 @@
-"""Goal: the first promise. Method: a real broker, two nodes as a user runs them, and kill -9 of any of their processes while readings
-flow; at the end every reading that the broker took is in the store, once."""
+"""Goal: the first promise. Method: a real broker, two nodes as a user runs them, and kill -9 of any of their processes while
+readings flow; at the end every reading that the broker took is in the store, once."""
 
 from __future__ import annotations
 
@@ -28,6 +28,7 @@ adapters:
     kind: mqtt
     url: mqtt://127.0.0.1:{mqtt}
     version: "{version}"
+    window: 1000
     subscribe:
       - {{filter: "plant/+/telemetry", qos: 1, topic: "plant/{{line}}/telemetry", codec: json}}
 graphs:
@@ -121,7 +122,7 @@ def hurt(plant: Plant, random: Random) -> str:
 async def campaign(folder: Path, mosquitto: Path, seed: int, readings: int, faults: int, version: str) -> None:
     print(f"seed {seed}")
     random = Random(seed)
-    lines = ["max_queued_messages 0", "persistence true", "autosave_interval 1"]
+    lines = ["max_queued_messages 0", "max_inflight_messages 1000", "persistence true", "autosave_interval 1"]
     async with MosquittoProcess(mosquitto, folder / "broker", lines) as broker:
         plant = Plant(folder, broker.port, free_port(), version)
         done: list[str] = []

@@ -239,7 +239,10 @@ class _Logic(StageLogic):
         origin = self._origins.get(signal.origin)
         if origin is None or origin.incarnation != signal.incarnation:
             origin = self._origins[signal.origin] = Origin(signal.origin, signal.incarnation)
-        origin.session = signal.session
+        if origin.session != signal.session:
+            origin.session = signal.session
+            origin.keys = {}
+            origin.redelivered = set()
         if signal.floor > origin.floor:
             origin.floor = signal.floor
             if origin.keys:
