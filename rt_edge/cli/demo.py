@@ -72,6 +72,8 @@ def command(
     wish = Wish(not interactive, seconds, keep, broker.value, rate, as_json)
     with Workshop(keep) as workshop:
         code = asyncio.run(_run(workshop.folder, wish))
+    if code == INTERRUPTED:
+        sys.stderr.write("rt-edge: interrupted; everything is stopped" + ("\n" if keep else " and removed\n"))
     if keep:
         sys.stdout.write(f"kept: {workshop.folder}\n")
     raise typer.Exit(code)

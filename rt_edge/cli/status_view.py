@@ -1,121 +1,220 @@
-"""How a NodeStatus looks on a terminal."""
+"""How a NodeStatus looks on a terminal, at 80 columns and wider."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
 
 from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from rt_edge.data.units import show_duration, show_size
-from rt_edge.telemetry.status import GraphNodeStatus, MemberStatus, NodeStatus
+from rt_edge.cli.status_remarks import bottlenecks, does, state_of, wrong
+from rt_edge.data.units import show_duration
+from rt_edge.telemetry.status import GraphNodeStatus, IslandStatus, MemberStatus, NodeStatus, WireStatus
 
-STYLES = {"running": "green", "failed": "red", "waiting": "yellow", "starting": "yellow", "stopped": "dim"}
+WIDE = 120
+STYLES = {"running": "green", "open": "green", "failed": "bold red", "cut": "red", "down": "red", "stopped": "dim"}
+_WIRE = re.compile(r"(from [^>]+>[^>]+|[^>]+)>(.*)\Z")
 
 
-def render(status: NodeStatus, before: NodeStatus | None) -> RenderableType:
-    """Tables of a status; rates need the status `before`."""
+class _Look:
+    """One look, and the one before it."""
+
+    def __init__(self, status: NodeStatus, before: NodeStatus | None, width: int, everything: bool) -> None:
+        self.status = status
+        self.wide = width >= WIDE
+        self.everything = everything
+        self.seconds = status.at - before.at if before is not None else 0.0
+        self._nodes: dict[tuple[str, str], GraphNodeStatus] = {}
+        self._wires: dict[tuple[str, str], WireStatus] = {}
+        for island in before.islands if before is not None else ():
+            for member in island.members:
+                self._nodes |= {(member.name, node.name): node for node in member.nodes}
+                self._wires |= {(member.name, wire.name): wire for wire in member.wires}
+
+    def members(self) -> list[MemberStatus]:
+        """All members of all islands."""
+        return [member for island in self.status.islands for member in island.members]
+
+    def node_rates(self, member: str, node: GraphNodeStatus) -> tuple[str, str]:
+        """In and out, a second."""
+        was = self._nodes.get((member, node.name))
+        if was is None:
+            return "-", "-"
+        return self._rate(was.received, node.received), self._rate(was.emitted, node.emitted)
+
+    def wire_rate(self, member: str, wire: WireStatus) -> str:
+        """Passed, a second."""
+        was = self._wires.get((member, wire.name))
+        return "-" if was is None else self._rate(was.passed, wire.passed)
+
+    def _rate(self, was: int, now: int) -> str:
+        if self.seconds <= 0 or now < was:  # it was started again in between
+            return "-"
+        rate = (now - was) / self.seconds
+        return f"{rate:.1f}" if rate < 100 else self.number(round(rate))
+
+    def number(self, n: int) -> str:
+        """A count: all digits where there is room, else three that count."""
+        if self.wide or abs(n) < 100_000:
+            return f"{n:,}"
+        for unit, scale in (("G", 10**9), ("M", 10**6), ("k", 10**3)):
+            if abs(n) >= scale:
+                return f"{n / scale:.4g}{unit}"
+        return str(n)
+
+    def demand(self, n: int) -> str:
+        """Demand; negative: no limit."""
+        return "all" if n < 0 else self.number(n)
+
+
+def render(status: NodeStatus, before: NodeStatus | None, width: int = 80, *, everything: bool = False) -> RenderableType:
+    """Tables of a status.
+
+    Args:
+        status: now.
+        before: an earlier one, for rates; None: without.
+        width: of the terminal, columns.
+        everything: also the ends of wires that join processes.
+    """
+    look = _Look(status, before, width, everything)
     up = show_duration(round(max(0.0, status.at - status.started)))
-    head = Text(f"node {status.node}  rt-edge {status.version}  up {up}")
-    parts: list[RenderableType] = [head, _members(status)]
-    earlier = _by_name(before)
-    seconds = status.at - before.at if before is not None else 0.0
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for column in ("graph node", "in", "out", "in/s", "out/s", "demand", "buffered", "dropped", "errors"):
-        table.add_column(column, justify="left" if column == "graph node" else "right", no_wrap=True)
-    for member in members(status):
-        for node in member.nodes:
-            was = earlier.get((member.name, node.name))
-            table.add_row(*_node_row(member.name, node, was, seconds))
-    parts += [Text(""), table, Text(""), _wires(status, before, seconds)]
+    parts: list[RenderableType] = [Text(f"node {status.node}   rt-edge {status.version}   up {up}", "bold"), Text()]
+    parts.append(_members(look))
+    held = bottlenecks(status, before)
+    if held:
+        parts += [Text(), *(Text(f"bottleneck: {text}", "bold yellow") for text in held)]
+    nodes, dropped = _nodes(look)
+    if nodes.row_count:
+        parts += [Text(), nodes]
+    if dropped:
+        parts.append(Text("dropped: " + "; ".join(dropped), "yellow"))
+    wires = _wires(look)
+    if wires.row_count:
+        parts += [Text(), wires]
     return Group(*parts)
 
 
-def members(status: NodeStatus) -> Iterator[MemberStatus]:
-    """All members of all islands."""
-    for island in status.islands:
-        yield from island.members
-
-
-def _by_name(status: NodeStatus | None) -> dict[tuple[str, str], GraphNodeStatus]:
-    if status is None:
-        return {}
-    return {(member.name, node.name): node for member in members(status) for node in member.nodes}
-
-
-def _rate(now: int, was: int | None, seconds: float) -> str:
-    return f"{(now - was) / seconds:,.1f}" if was is not None and seconds > 0 and now >= was else "-"
-
-
-def _demand(n: int) -> str:
-    return "all" if n < 0 else f"{n:,}"
-
-
-def _node_row(member: str, node: GraphNodeStatus, was: GraphNodeStatus | None, seconds: float) -> list[str]:
-    dropped = ", ".join(f"{reason} {n:,}" for reason, n in node.dropped.items()) or "0"
-    return [
-        f"{member}.{node.name}",
-        f"{node.received:,}",
-        f"{node.emitted:,}",
-        _rate(node.received, was.received if was else None, seconds),
-        _rate(node.emitted, was.emitted if was else None, seconds),
-        _demand(node.demand),
-        f"{node.buffered:,}",
-        dropped,
-        f"{node.errors:,}",
-    ]
-
-
-def _members(status: NodeStatus) -> Table:
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for column in ("member", "state", "island", "starts", "what it does"):
-        table.add_column(column, no_wrap=column != "what it does")
-    for island in status.islands:
-        if not island.members:
-            style = STYLES.get(island.state, "")
-            table.add_row("-", Text(island.state, style), island.name, str(island.starts), island.error)
-        for member in island.members:
-            state = member.adapter.state if member.adapter and member.state == "running" else member.state
-            style = STYLES.get("running" if state == "open" else state, "yellow")
-            table.add_row(member.name, Text(state, style), island.name, str(island.starts), _does(member))
+def _table(left: str, right: tuple[str, ...], wide: bool) -> Table:
+    table = Table(box=None, pad_edge=False, padding=(0, 3 if wide else 1, 0, 0), header_style="bold")
+    table.add_column(left, no_wrap=True, overflow="ellipsis", max_width=40)
+    for column in right:
+        table.add_column(column, justify="right", no_wrap=True)
     return table
 
 
-def _does(member: MemberStatus) -> str:
-    said = [member.error] if member.error else []
-    if member.adapter is not None:
-        adapter = member.adapter
-        window = f", window {adapter.window}" if adapter.window else ""
-        said.append(f"{adapter.kind}: {adapter.delivery}, {adapter.backpressure}{window}")
-        said += [adapter.error] if adapter.error and not member.error else []
-    if member.uplink is not None:
-        uplink = member.uplink
-        said.append(
-            f"link {uplink.link} to {uplink.peer}; spool {uplink.records:,} records, {uplink.readings:,} readings, "
-            f"{show_size(uplink.bytes)}; confirmed {uplink.confirmed:,} of {uplink.last:,}"
-        )
-    if member.ingress is not None:
-        ingress = member.ingress
-        who = ", ".join(ingress.sessions) or "nobody connected"
-        said.append(f"listens on {ingress.listen}; {who}; stored {ingress.stored_readings:,} readings")
-    return "; ".join(said)
+# -- members ---------------------------------------------------------------------------------------------------------
 
 
-def _wires(status: NodeStatus, before: NodeStatus | None, seconds: float) -> Table:
-    earlier = {(m.name, w.name): w.passed for m in members(before) for w in m.wires} if before is not None else {}
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for column in ("wire", "passed", "rate/s", "chunks", "demand", "waiting"):
-        table.add_column(column, justify="left" if column == "wire" else "right", no_wrap=True)
-    for member in members(status):
-        for wire in member.wires:
-            rate = _rate(wire.passed, earlier.get((member.name, wire.name)), seconds)
+def _members(look: _Look) -> Table:
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
+    table.add_column("part", no_wrap=True)
+    table.add_column("state", no_wrap=True)
+    if look.wide:
+        table.add_column("process", no_wrap=True)
+    table.add_column("what it does, or what is wrong", overflow="fold")
+    for island in look.status.islands:
+        for member in island.members:
+            table.add_row(*_member_row(look, island, member))
+        if not island.members:
+            said = island.error or "does not answer just now"
+            state = "waiting" if island.state == "running" else island.state
+            row: list[str | Text] = [island.name, _state(state), *([_process(island)] if look.wide else []), Text(said, "red")]
+            table.add_row(*row)
+    return table
+
+
+def _member_row(look: _Look, island: IslandStatus, member: MemberStatus) -> list[str | Text]:
+    complaints = wrong(member)
+    if island.starts > 1:
+        complaints.append(f"its process was started {island.starts:,} times")
+    says = Text(does(member))
+    if complaints:
+        says.append("\n" + "; ".join(complaints), "red" if state_of(member) not in ("running", "open") else "yellow")
+    return [member.name, _state(state_of(member)), *([_process(island)] if look.wide else []), says]
+
+
+def _state(state: str) -> Text:
+    return Text(state, STYLES.get(state, "yellow"))
+
+
+def _process(island: IslandStatus) -> str:
+    return f"{island.name} ({island.pid or '-'})"
+
+
+# -- graph nodes -----------------------------------------------------------------------------------------------------
+
+
+def _nodes(look: _Look) -> tuple[Table, list[str]]:
+    """One row a graph node, under its member; and what was dropped, by reason, where the table has the sums only."""
+    columns = ("in", "out", "in/s", "out/s", "demand", "buffered" if look.wide else "buf", "dropped" if look.wide else "drop")
+    table = _table("graph node", (*columns, "errors" if look.wide else "err"), look.wide)
+    reasons = []
+    for member in look.members():
+        rows = [node for node in member.nodes if look.everything or not _plumbing(node)]
+        if rows:
+            table.add_row(Text(member.name, "dim"))
+        for node in rows:
+            rates = look.node_rates(member.name, node)
+            dropped = sum(node.dropped.values())
+            errors = Text(look.number(node.errors), "red" if node.errors else "")
             table.add_row(
-                f"{member.name}: {wire.name}",
-                f"{wire.passed:,}",
-                rate,
-                f"{wire.chunks:,}",
-                _demand(wire.demand),
-                f"{wire.buffered:,}",
+                f"  {_short(node.name)}",
+                look.number(node.received),
+                look.number(node.emitted),
+                *rates,
+                look.demand(node.demand),
+                look.number(node.buffered),
+                look.number(dropped),
+                errors,
+            )
+            reasons += [f"{node.name} {n:,} ({reason})" for reason, n in node.dropped.items() if n]
+    return table, reasons
+
+
+def _plumbing(node: GraphNodeStatus) -> bool:
+    """Whether it is the end of a wire between two members, and not a graph node that somebody wrote down."""
+    return node.kind in ("WireIn", "WireOut") and ">" in node.name
+
+
+def _short(name: str) -> str:
+    """`to adapter/plc>graph/pumps.plc` is `to graph/pumps`."""
+    way, _, rest = name.partition(" ")
+    if way == "to" and ">" in rest:
+        return f"to {rest.partition('>')[2].partition('.')[0]}"
+    if way == "from" and ">" in rest:
+        return f"from {rest.partition('>')[0].partition('.')[0]}"
+    return name
+
+
+# -- wires -----------------------------------------------------------------------------------------------------------
+
+
+def _wires(look: _Look) -> Table:
+    table = _table("wire", ("passed", "rate/s", "chunks", "demand", "waiting"), look.wide)
+    for member in look.members():
+        if member.wires:
+            table.add_row(Text(member.name, "dim"))
+        for wire in member.wires:
+            table.add_row(
+                f"  {wire_name(wire.name)}",
+                look.number(wire.passed),
+                look.wire_rate(member.name, wire),
+                look.number(wire.chunks),
+                look.demand(wire.demand),
+                look.number(wire.buffered),
             )
     return table
+
+
+def wire_name(name: str) -> str:
+    """`merge.out>filter.in` is `merge > filter`; ports are named where they are not the only ones."""
+    match = _WIRE.match(name)
+    if match is None:
+        return name
+    source, target = match[1].removesuffix(".out"), match[2].removesuffix(".in")
+    if source.startswith("from "):
+        source = _short(source).removeprefix("from ")
+    if target.startswith("to "):
+        target = _short(target).removeprefix("to ")
+    return f"{source} > {target}"

@@ -19,14 +19,14 @@ SQLITE_MAGIC = b"SQLite format 3\0"
 
 
 def data_dir(config: Path | None, data: Path | None) -> Path:
-    """Where the node keeps its data: given, in its configuration, in the environment, or the packaged place.
+    """Where the node keeps its data: given, in its configuration, in RT_EDGE_DATA, here, or the packaged place.
 
     Args:
         config: a configuration file; a directory counts as `data`.
         data: the directory itself.
 
     Raises:
-        ConfigError: nothing says which, or the configuration is wrong.
+        ConfigError: the configuration is wrong.
     """
     if data is not None:
         return data
@@ -39,11 +39,7 @@ def data_dir(config: Path | None, data: Path | None) -> Path:
     named = os.environ.get("RT_EDGE_DATA", "")
     if named:
         return Path(named)
-    if (DEFAULT_DATA / "run").is_dir():
-        return DEFAULT_DATA
-    if Path("run/node.json").exists():
-        return Path()
-    raise ConfigError("which node?", "give its configuration, or --data DIRECTORY, or set RT_EDGE_DATA")
+    return Path() if Path("run/node.json").is_file() else DEFAULT_DATA
 
 
 @contextmanager
@@ -59,7 +55,11 @@ def running_node(data: Path) -> Iterator[RunningNode]:
         with connect(data) as node:
             yield node
     except NoNode as error:
-        raise NodeUnreachable(error.message, error.hint) from error
+        which = "or name its configuration, or --data DIRECTORY, or set RT_EDGE_DATA"
+        hint = f"{error.hint}, {which}" if data == DEFAULT_DATA else error.hint
+        raise NodeUnreachable(error.message, hint) from error
+    except PermissionError as error:
+        raise NodeUnreachable(f"{data} is another user's", "ask as that user, or as root") from error
 
 
 def files_in(folder: Path, what: str) -> list[Path]:

@@ -112,5 +112,5 @@ class AdapterMember(Member):
             self._capability.backpressure,
             self._capability.window,
             dict(runner.counters),
-            dict(runner.gauges),
+            {**runner.gauges, "unsettled": float(self.unsettled)},
         )

@@ -135,15 +135,21 @@ class Devices:
                 stderr=errors,
                 start_new_session=True,
             )
-        assert self._process.stdout is not None
+        try:
+            self.ports = await self._said(self._process, log)
+        except BaseException:
+            await self.__aexit__()
+            raise
+        return self
+
+    async def _said(self, process: asyncio.subprocess.Process, log: Path) -> Ports:
+        assert process.stdout is not None
         try:
             async with asyncio.timeout(START_S):
-                said = await self._process.stdout.readline()
-            self.ports = msgspec.json.decode(said, type=Ports)
+                said = await process.stdout.readline()
+            return msgspec.json.decode(said, type=Ports)
         except (TimeoutError, msgspec.MsgspecError) as error:
-            last = log.read_text(errors="replace").strip().splitlines()[-1:]
-            raise TransientError(f"the devices of the demo did not start: {''.join(last) or error}") from error
-        return self
+            raise TransientError(f"the devices of the demo did not start: {_last_line(log) or error}") from error
 
     async def __aexit__(self, *exc: object) -> None:
         process = self._process
@@ -156,6 +162,10 @@ class Devices:
         except TimeoutError:
             process.kill()
             await process.wait()
+
+
+def _last_line(log: Path) -> str:
+    return "".join(log.read_text(errors="replace").strip().splitlines()[-1:])
 
 
 if __name__ == "__main__":

@@ -54,10 +54,16 @@ class Events:
                         self.say(f"{one.name}: {one.adapter.state}" + (f", {one.adapter.error}" if one.adapter.error else ""))
 
     def _processes(self, name: str, node: NodeStatus) -> None:
+        fresh = []
         for what, pid in (("guardian", node.pid), *((island.name, island.pid) for island in node.islands)):
             key = f"{name} {what}"
             was = self._pids.get(key, 0)
             if pid and was and pid != was:
-                self.say(f"{key} is back (process {pid})")
+                fresh.append(f"{key} is back (process {pid})")
             if pid:
                 self._pids[key] = pid
+        if len(fresh) > 2:
+            self.say(f"{name}: {len(fresh)} processes are back")
+        else:
+            for text in fresh:
+                self.say(text)

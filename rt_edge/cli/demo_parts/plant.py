@@ -120,7 +120,7 @@ class Plant:
         ingress = free_port()
         self.devices = await self._stack.enter_async_context(Devices(self.folder, self._broker))
         self.cable = await self._stack.enter_async_context(Cable(ingress))
-        self._say(f"broker: {self.devices.ports.broker}; two pumps on a serial line; a meter on Modbus TCP")
+        self._say(f"broker: {self.devices.ports.broker}; 2 pumps on a serial line; a Modbus TCP meter")
         write = write_configs, self.folder, self.devices.ports, ingress, self.cable.port
         edge, upstream = await self._in(self._reads, *write)
         self.edge = NodeProcess(edge, self.folder / "edge", self.folder / "edge.log")
@@ -243,7 +243,7 @@ class Plant:
             self._say(f"kill -9: {name} (process {pid})")
             return
         node.kill()
-        self._say(f"kill -9: {name} (process {pid}); started again, as systemd would")
+        self._say(f"kill -9: {name} (process {pid}); we start it again")
         if not self._closing.is_set():
             node.start(wait=False)
             node.wait_ready()

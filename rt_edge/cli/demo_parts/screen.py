@@ -13,7 +13,7 @@ from rt_edge.cli.demo_parts.plant import View
 from rt_edge.data.units import show_size
 
 RATE_OVER_S = 3.0
-BAR = 24
+BAR = 14
 FIXED_LINES = 20
 KEYS = (("c", "cut the uplink"), ("r", "restore it"), ("k", "kill -9 a process"), ("q", "quit, and count"))
 
@@ -49,7 +49,7 @@ def render(view: View, rates: Rates, events: Events, height: int, message: str) 
     room = max(2, height - FIXED_LINES)
     return Group(
         head,
-        Text(),
+        Text("machines ─► broker ─► edge node [graph ─► spool] ══ uplink ══► upstream [store]", "dim", no_wrap=True),
         _way(view, rates),
         Text(),
         _adapters(view, rates),
@@ -104,8 +104,8 @@ def _bar(view: View) -> Text:
 
 
 def _adapters(view: View, rates: Rates) -> Table:
-    table = Table(box=None, pad_edge=False, padding=(0, 1), header_style="dim", collapse_padding=True)
-    for column in ("adapter", "kind", "state", "asked for", "readings", "rate"):
+    table = Table(box=None, pad_edge=False, padding=(0, 3, 0, 0), header_style="dim")
+    for column in ("adapter", "kind", "state", "demand", "readings", "rate"):
         table.add_column(column, justify="left" if column in ("adapter", "kind", "state") else "right", no_wrap=True)
     kinds = {"broker": "MQTT", "line-1": "Modbus RTU", "meter": "Modbus TCP"}
     for name, kind in kinds.items():

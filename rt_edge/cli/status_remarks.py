@@ -1,0 +1,128 @@
+"""What is wrong with a node, and what holds it back, in plain words."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from rt_edge.data.units import show_size
+from rt_edge.telemetry.status import AdapterStatus, MemberStatus, NodeStatus, UplinkStatus
+
+NARROW = 0.9
+"""A window counts as full from this part on: between two looks some of it is always being settled."""
+
+
+def state_of(member: MemberStatus) -> str:
+    """One word: the member's state, or where it runs, its adapter's or its link's."""
+    if member.state != "running":
+        return member.state
+    if member.adapter is not None:
+        return member.adapter.state
+    if member.uplink is not None:
+        return "open" if member.uplink.link == "session open" else member.uplink.link
+    return member.state
+
+
+def does(member: MemberStatus) -> str:
+    """What a member does, in a line."""
+    if member.adapter is not None:
+        adapter = member.adapter
+        window = f", window {adapter.window:,}" if adapter.window else ""
+        return f"{adapter.kind}, {adapter.delivery}{window}"
+    if member.uplink is not None:
+        uplink = member.uplink
+        return f"to {uplink.peer}; spool {uplink.readings:,} readings, {show_size(uplink.bytes)}"
+    if member.ingress is not None:
+        ingress = member.ingress
+        who = ", ".join(ingress.sessions) or "nobody connected"
+        return f"on {ingress.listen}; {who}; stored {ingress.stored_readings:,}"
+    steps = sum(node.kind not in ("WireIn", "WireOut") for node in member.nodes)
+    return f"{steps} step" + ("" if steps == 1 else "s")
+
+
+def wrong(member: MemberStatus) -> list[str]:
+    """What is wrong with a member, a sentence each; empty if nothing is."""
+    said = []
+    if member.state == "failed":
+        said.append(f"cannot run: {member.error or 'see the log'}")
+    elif member.state == "waiting":
+        said.append(f"failed, and is tried again: {member.error or 'see the log'}")
+    elif member.adapter is not None and member.adapter.state != "open":
+        said.append(f"not connected: {member.adapter.error or member.adapter.state}")
+    elif member.uplink is not None and member.uplink.link != "session open":
+        said.append(_no_session(member.uplink, member.error))
+    elif member.error:
+        said.append(member.error)
+    if member.restarts:
+        said.append(f"started again {member.restarts:,} times")
+    errors = {node.name: node.errors for node in member.nodes if node.errors}
+    said += [f"{name}: {n:,} errors" for name, n in errors.items()]
+    letters = sum(node.counters.get("dead_letters", 0) for node in member.nodes)
+    return said + ([f"{letters:,} dead letters"] if letters else [])
+
+
+def _no_session(uplink: UplinkStatus, error: str) -> str:
+    if uplink.link == "cut":
+        return f"cut by command; {uplink.readings:,} readings wait on disk"
+    why = f": {error}" if error else ""
+    return f"no session with {uplink.peer}{why}; {uplink.readings:,} readings wait on disk"
+
+
+def bottlenecks(status: NodeStatus, before: NodeStatus | None) -> list[str]:
+    """What holds the node back, each with what to do about it; needs no `before`, but is surer with one."""
+    earlier = {member.name: member for member in _members(before)} if before is not None else {}
+    found = []
+    for member in _members(status):
+        was = earlier.get(member.name)
+        short = member.name.partition("/")[2] or member.name
+        if member.adapter is not None and _window_full(member.adapter) and (was is None or _was_full(was)):
+            found.append(_window(short, member.adapter))
+        if member.uplink is not None and _spool_full(member) and (was is None or _spool_full(was)):
+            found.append(
+                f"{short}: the spool is full ({show_size(member.uplink.bytes)}) and holds its sources back;"
+                " restore the uplink, or raise spool.max"
+            )
+        elif (
+            member.uplink is not None and was is not None and was.uplink is not None and _falls_behind(was.uplink, member.uplink)
+        ):
+            found.append(
+                f"{short}: the link is slower than what comes in ({member.uplink.readings:,} readings wait);"
+                " raise uplinks.window if the round trip is long"
+            )
+    return found
+
+
+def _members(status: NodeStatus | None) -> Iterator[MemberStatus]:
+    for island in status.islands if status is not None else ():
+        yield from island.members
+
+
+def _was_full(member: MemberStatus) -> bool:
+    return member.adapter is not None and _window_full(member.adapter)
+
+
+def _window_full(adapter: AdapterStatus) -> bool:
+    return bool(adapter.window) and adapter.gauges.get("unsettled", 0.0) >= NARROW * (adapter.window or 0)
+
+
+def _window(name: str, adapter: AdapterStatus) -> str:
+    if adapter.window and adapter.window <= 20:
+        how = (
+            "use version 5, or raise max_inflight_messages at the broker and window here"
+            if adapter.kind == "mqtt"
+            else "raise it"
+        )
+    else:
+        how = "raise window, or lower spool.max_wait" if adapter.kind == "mqtt" else "raise it"
+    return f"{name}: window of {adapter.window:,} is full; {how}"
+
+
+def _spool_full(member: MemberStatus) -> bool:
+    if member.uplink is None:
+        return False
+    waiting = any(wire.buffered and wire.demand == 0 for wire in member.wires if wire.name.endswith(">spool.in"))
+    return member.uplink.full or (waiting and member.uplink.link != "session open")
+
+
+def _falls_behind(was: UplinkStatus, now: UplinkStatus) -> bool:
+    behind = now.readings > was.readings + 100 and now.readings > 5000
+    return now.link == was.link == "session open" and behind
