@@ -10,10 +10,12 @@ from thespian.actors import ActorAddress
 from thespian.system.transport import TransmitIntent
 
 from rt_edge.actors.base import BaseActor
+from rt_edge.actors.island.neighbours import Neighbours
 from rt_edge.actors.island.runtime import IslandRuntime
 from rt_edge.actors.island_links import ActorLinks
 from rt_edge.actors.logs import restore_logging
 from rt_edge.actors.node_messages import Control, GetStatus, Launch, Launched, Peers, PhaseDone, Signals, Status, StopPhase
+from rt_edge.actors.transport.addresses import address_key
 from rt_edge.actors.transport.messages import Frame, LinkDown, LinkUp, SendFailed
 from rt_edge.settings.plan import decode_plan
 from rt_edge.telemetry.log import configure
@@ -21,6 +23,12 @@ from rt_edge.telemetry.status import IslandStatus, encode
 
 QUEUE = 8192
 """Hand-overs that may wait between the two threads."""
+
+
+def _port(address: ActorAddress) -> int:
+    """The port of an actor on loopback, by which its island is reached directly; 0: it is not known."""
+    port = address_key(address)[-1]
+    return port if isinstance(port, int) else 0
 
 
 class IslandActor(BaseActor):
@@ -35,6 +43,7 @@ class IslandActor(BaseActor):
         self._under_way: dict[str, ActorAddress] = {}
         self._runtime: IslandRuntime | None = None
         self._links: ActorLinks | None = None
+        self._neighbours: Neighbours | None = None
         self._error = ""
 
     # -- from the guardian -------------------------------------------------------------------------------------------
@@ -53,9 +62,20 @@ class IslandActor(BaseActor):
         loop = self.start_loop(limit=QUEUE)
         links = self._links = ActorLinks(loop, self.transport, plan.node.id)
 
+        node, port = str(address_key(sender)), _port(self.myAddress) if self.transport.direct else 0
+
+        def dispatch(island: str, data: bytes) -> bool:  # of this loop: the actor lets go of it before it has ended
+            written = self._neighbours.send(island, data) if self._neighbours is not None else None
+            if written is None:
+                loop.to_actor(partial(self._send_batch, island, data))
+            return bool(written)
+
         def build() -> None:
             try:
-                runtime = IslandRuntime(plan, message.island, self._dispatch_batch, links)
+                runtime = IslandRuntime(plan, message.island, dispatch, links)
+                if port:
+                    neighbours = self._neighbours = Neighbours(node, runtime.office.receive, runtime.office.sent)
+                    self._keep(loop.loop.create_task(neighbours.listen(port)))
                 runtime.start()
             except Exception as error:  # told to the guardian, which starts the island again with backoff
                 self._error = f"{type(error).__name__}: {error}"
@@ -71,6 +91,8 @@ class IslandActor(BaseActor):
         new = [name for name, address in message.addresses.items() if self._peers.get(name) != address and name != self._island]
         self._peers = dict(message.addresses)
         runtime = self._runtime
+        if self._neighbours is not None:
+            self.loop.to_loop(self._neighbours.peers, {name: _port(self._peers[name]) for name in new})
         if runtime is not None:
             for name in new:
                 self.loop.to_loop(runtime.office.reachable, name)
@@ -120,10 +142,6 @@ class IslandActor(BaseActor):
         runtime = self._runtime
         if runtime is not None:
             self.loop.to_loop(runtime.office.receive, message.data)
-
-    def _dispatch_batch(self, island: str, data: bytes) -> None:
-        """On the loop: hand a batch to this thread."""
-        self.loop.to_actor(partial(self._send_batch, island, data))
 
     def _send_batch(self, island: str, data: bytes) -> None:
         peer = self._peers.get(island)
