@@ -78,6 +78,7 @@ class FaultyTransport(NodeTransport):
     """
 
     faults: ClassVar[Faults] = Faults(0)
+    direct: ClassVar[bool] = False
 
     def __init__(self, init_type: Any, *args: Any) -> None:
         super().__init__(init_type, *args)

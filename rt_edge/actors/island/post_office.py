@@ -1,7 +1,8 @@
 """PostOffice: carries signals between the members of an island, and to other islands in batches.
 
 To another island at most one batch is under way; what is said meanwhile goes with the next. So the busier a wire is the larger
-its batches, and an idle one answers at once. Nothing here is reliable: what is dropped is said again by the ends of the wire.
+its batches, and an idle one answers at once. A batch that the way to the other island took at once is not under way. Nothing
+here is reliable: what is dropped is said again by the ends of the wire.
 """
 
 from __future__ import annotations
@@ -41,7 +42,7 @@ class PostOffice:
         island: its name.
         wires: the wires with an end in it.
         soon: schedules a call on the loop.
-        dispatch: hands a batch for another island to the actor; `sent(island)` must be called when it is done with.
+        dispatch: hands on a batch for another island; True: it has gone, else `sent(island)` must be called when it has.
     """
 
     def __init__(
@@ -49,7 +50,7 @@ class PostOffice:
         island: str,
         wires: tuple[WirePlan, ...],
         soon: Callable[[Callable[[], None]], None],
-        dispatch: Callable[[str, bytes], None],
+        dispatch: Callable[[str, bytes], bool],
     ) -> None:
         self._island = island
         self._wires = {wire.name: wire for wire in wires}
@@ -126,6 +127,10 @@ class PostOffice:
 
     def _pump(self, island: str) -> None:
         queue = self._queues[island]
+        while queue and island not in self._busy:
+            self._post(island, queue)
+
+    def _post(self, island: str, queue: deque[AnySignal]) -> None:
         batch: list[AnySignal] = []
         size = 0
         while queue and size < BATCH_BYTES:
@@ -137,7 +142,8 @@ class PostOffice:
         self.counters["batches_out"] += 1
         self.counters["signals_out"] += len(batch)
         try:
-            self._dispatch(island, encode_signals(batch))
+            if self._dispatch(island, encode_signals(batch)):
+                self._busy.discard(island)
         except BufferOverflow:
             self._busy.discard(island)  # nobody will say that it was sent; the ends of the wires say it again
             self.counters["dropped_queue_full"] += len(batch)

@@ -27,7 +27,7 @@ log = logging.getLogger(__name__)
 SETTLE_CHECK_S = 0.05
 """While a stop waits for the last receipts, they are counted at this interval."""
 
-PHASE_OF = {"adapter": "sources", "graph": "graphs", "uplink": "ends", INGRESS: "ends"}
+PHASE_OF = {"adapter": "sources", "graph": "graphs", "uplink": "ends", "store": "ends", INGRESS: "ends"}
 
 
 class IslandRuntime:
@@ -36,7 +36,7 @@ class IslandRuntime:
     Args:
         plan: of the whole node.
         island: which part of it this is.
-        dispatch: hands a batch of signals for another island to the actor.
+        dispatch: hands on a batch of signals for another island; see `PostOffice`.
         links: opens and uses links to other nodes, through the actor.
     """
 
@@ -44,7 +44,7 @@ class IslandRuntime:
         self,
         plan: NodePlan,
         island: str,
-        dispatch: Callable[[str, bytes], None],
+        dispatch: Callable[[str, bytes], bool],
         links: Links,
         clock: Clock | None = None,
     ) -> None:
@@ -79,6 +79,11 @@ class IslandRuntime:
                 member = UplinkMember(
                     short, plan, layout, self.office, catalogue, links, self.clock, random, smallest_window(plan, registry)
                 )
+            elif kind == "store":
+                from rt_edge.actors.island.store_member import StoreMember
+
+                window = smallest_window(plan, registry)
+                member = StoreMember(short, plan, layout, self.office, catalogue, self.clock, random, window)
             else:
                 from rt_edge.actors.island.ingress_member import IngressMember
 

@@ -38,6 +38,7 @@ class NodeTransport(TCPTransport):  # type: ignore[misc]
         newest: the transport that was made last, in any process.
         lifeline: set by the main process before it starts the system.
         clock: time for the links.
+        direct: whether islands may reach each other beside this transport (`rt_edge.actors.island.neighbours`).
         counters: `refused_user`, `oversized`, `bad_input`, `bad_ack`, `accept_failed`: what was refused or failed on loopback.
     """
 
@@ -45,6 +46,7 @@ class NodeTransport(TCPTransport):  # type: ignore[misc]
     newest: ClassVar[NodeTransport | None] = None
     lifeline: ClassVar[Lifeline | None] = None
     clock: ClassVar[Clock] = SystemClock()
+    direct: ClassVar[bool] = True
     _forker: ClassVar[int] = 0
 
     def __init__(self, init_type: Any, *args: Any) -> None:
