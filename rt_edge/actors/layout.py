@@ -1,7 +1,7 @@
 """Layout: which wires join the members of a node, and which islands they lie in.
 
-A *member* is what can fail alone: `adapter/NAME`, `graph/NAME`, `uplink/NAME`, `ingress`. Each runs an engine of its own; wires
-join members, inside an island by hand, between islands through actors.
+A *member* is what can fail alone: `adapter/NAME`, `graph/NAME`, `uplink/NAME`, `store/NAME`, `ingress`. Each runs an engine
+of its own; wires join members, inside an island by hand, between islands through actors.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ def lay_out(plan: NodePlan) -> Layout:
     Raises:
         ConfigError: a graph refers to something that is not in the plan (validation finds this earlier, with its line).
     """
-    islands = plan.islands or _default_islands(plan)
+    islands = _with_stores(plan, plan.islands or _default_islands(plan))
     where = {member: island for island, members in islands.items() for member in members}
     wires = []
     for graph_name, graph in plan.graphs.items():
@@ -80,7 +80,19 @@ def _member(plan: NodePlan, kind: str, name: str) -> str:
         return f"adapter/{name}"
     if kind == TO and name in plan.uplinks:
         return f"uplink/{name}"
-    raise ConfigError(f"a graph refers to {name!r}, which is not an adapter or an uplink of this node", "see rt-edge check")
+    if kind == TO and name in plan.stores:
+        return f"store/{name}"
+    raise ConfigError(f"a graph refers to {name!r}, which is not an adapter, uplink or store of this node", "see rt-edge check")
+
+
+def _with_stores(plan: NodePlan, islands: dict[str, tuple[str, ...]]) -> dict[str, tuple[str, ...]]:
+    """`islands` with the stores that graphs write to: each an island of its own, or in the only one."""
+    members = {f"store/{name}" for graph in plan.graphs.values() for name in graph.ends(TO) if name in plan.stores}
+    missing = sorted(members - {member for each in islands.values() for member in each})
+    if len(islands) == 1:
+        (only,) = islands
+        return {only: (*islands[only], *missing)}
+    return {**islands, **{member.replace("/", "-"): (member,) for member in missing}}
 
 
 def _default_islands(plan: NodePlan) -> dict[str, tuple[str, ...]]:
