@@ -8,13 +8,14 @@ from typing import Annotated, Any
 import msgspec
 import typer
 
-from rt_edge.cli.errors import ExitCode, report_error
+from rt_edge.cli.errors import ExitCode, NodeUnreachable, report_error
 from rt_edge.cli.output import JsonFlag, print_json, print_table, quiet_pipe
-from rt_edge.cli.where import data_dir, files_in
+from rt_edge.cli.where import data_dir, files_in, running_node
 from rt_edge.data.clock import SystemClock
 from rt_edge.data.errors import RtEdgeError
 from rt_edge.data.units import show_duration, show_size
 from rt_edge.spool.look import LaneNotes, Look, look
+from rt_edge.telemetry.status import UplinkStatus
 
 app = typer.Typer(
     help="Look at what waits on disk for the uplinks.\n\n\b\nExample:\n    rt-edge spool ls\n\nEvery command of it has --json.",
@@ -52,11 +53,12 @@ def ls(
         except RtEdgeError as error:
             failures.append(error)
     now = SystemClock().wall_ns()
+    said = live(folder.parent) if any(one.inspection.pid is not None for _, one in found) else {}
     with quiet_pipe():
         if as_json:
-            print_json([as_data(path, one, now) for path, one in found])
+            print_json([as_data(path, one, now, said.get(path.stem)) for path, one in found])
         elif found:
-            show(found, now)
+            show(found, now, said)
         elif not failures:
             typer.echo(f"no spools in {folder}: the node has no uplinks, or has not run yet")
     for failure in failures:
@@ -65,7 +67,21 @@ def ls(
         raise typer.Exit(ExitCode.FAILED)
 
 
-def as_data(path: Path, one: Look, now: int) -> dict[str, Any]:
+def live(data: Path) -> dict[str, UplinkStatus]:
+    """What a running node says of its uplinks, by name; empty if none answers.
+
+    The cursor on disk is behind: what is confirmed is deleted in large steps, and until then counts as waiting in the file.
+    """
+    try:
+        with running_node(data) as node:
+            status = node.status()
+    except NodeUnreachable:
+        return {}  # the files are what was asked for; they have been read
+    members = (member for island in status.islands for member in island.members)
+    return {member.name.partition("/")[2]: member.uplink for member in members if member.uplink is not None}
+
+
+def as_data(path: Path, one: Look, now: int, said: UplinkStatus | None) -> dict[str, Any]:
     """One spool, for programs: times are wall nanoseconds, ages are seconds."""
     inspection = one.inspection
     lanes = []
@@ -97,6 +113,7 @@ def as_data(path: Path, one: Look, now: int) -> dict[str, Any]:
         "file_bytes": inspection.file_bytes,
         "pid": inspection.pid,
         "lanes": lanes,
+        "live": msgspec.to_builtins(said) if said is not None else None,
         "findings": [msgspec.to_builtins(finding) for finding in one.findings],
         "set_aside": inspection.set_aside,
         "dead_letters": one.dead_letters,
@@ -104,7 +121,7 @@ def as_data(path: Path, one: Look, now: int) -> dict[str, Any]:
     }
 
 
-def show(found: list[tuple[Path, Look]], now: int) -> None:
+def show(found: list[tuple[Path, Look]], now: int, said: dict[str, UplinkStatus]) -> None:
     """A row a lane, then a line for each thing worth knowing."""
     rows, lines = [], []
     for path, one in found:
@@ -123,17 +140,22 @@ def show(found: list[tuple[Path, Look]], now: int) -> None:
                     "sealed" if lane.sealed else "open",
                 )
             )
-        lines += [f"{path.stem}: {line}" for line in remarks(one, now)]
+        lines += [f"{path.stem}: {line}" for line in remarks(one, now, said.get(path.stem))]
     print_table(COLUMNS, rows)
     for line in lines:
         typer.echo(line)
 
 
-def remarks(one: Look, now: int) -> list[str]:
+def remarks(one: Look, now: int, said: UplinkStatus | None) -> list[str]:
     """What a person should know beside the numbers."""
     inspection = one.inspection
     who = "no node has it open" if inspection.pid is None else f"open in process {inspection.pid or 'unknown'}"
     lines = [f"{show_size(inspection.file_bytes)} on disk, {who}"]
+    if said is not None:
+        lines.append(
+            f"the node says: {said.readings:,} readings wait, {said.confirmed:,} of {said.last:,} records are confirmed;"
+            " what is confirmed is deleted in large steps"
+        )
     for notes in one.notes.values():
         lines += [f"dropped by {reason}: {n:,} readings (upstream will be told)" for reason, n in notes.dropped.items()]
         lines += [f"gap records, {reason}: {n:,}" for reason, n in notes.gaps.items()]
