@@ -95,9 +95,10 @@ def render(status: NodeStatus, before: NodeStatus | None, width: int = 80, *, ev
     return Group(*parts)
 
 
-def _table(left: str, right: tuple[str, ...], wide: bool) -> Table:
+def _table(left: str, right: tuple[str, ...], wide: bool, narrow: int) -> Table:
+    """A table whose first column gives way where there is little room: it has `narrow` columns then."""
     table = Table(box=None, pad_edge=False, padding=(0, 3 if wide else 1, 0, 0), header_style="bold")
-    table.add_column(left, no_wrap=True, overflow="ellipsis", max_width=40)
+    table.add_column(left, no_wrap=True, overflow="ellipsis", max_width=40 if wide else narrow)
     for column in right:
         table.add_column(column, justify="right", no_wrap=True)
     return table
@@ -148,7 +149,7 @@ def _process(island: IslandStatus) -> str:
 def _nodes(look: _Look) -> tuple[Table, list[str]]:
     """One row a graph node, under its member; and what was dropped, by reason, where the table has the sums only."""
     columns = ("in", "out", "in/s", "out/s", "demand", "buffered" if look.wide else "buf", "dropped" if look.wide else "drop")
-    table = _table("graph node", (*columns, "errors" if look.wide else "err"), look.wide)
+    table = _table("graph node", (*columns, "errors" if look.wide else "err"), look.wide, 23)
     reasons = []
     for member in look.members():
         rows = [node for node in member.nodes if look.everything or not _plumbing(node)]
@@ -191,7 +192,7 @@ def _short(name: str) -> str:
 
 
 def _wires(look: _Look) -> Table:
-    table = _table("wire", ("passed", "rate/s", "chunks", "demand", "waiting"), look.wide)
+    table = _table("wire", ("passed", "rate/s", "chunks", "demand", "waiting"), look.wide, 40)
     for member in look.members():
         if member.wires:
             table.add_row(Text(member.name, "dim"))
