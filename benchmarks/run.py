@@ -20,7 +20,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 WHOLE = ("w1", "w2", "w3", "w4")
 PARTS = {
-    "engine": "bench_engine.py",
+    "engine": "engine.py",
     "spool": "bench_spool.py",
     "link": "bench_link.py",
     "mqtt": "bench_mqtt.py",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -17,9 +18,12 @@ from rt_edge.actors.logs import restore_logging
 from rt_edge.actors.node_messages import Control, GetStatus, Launch, Launched, Peers, PhaseDone, Signals, Status, StopPhase
 from rt_edge.actors.transport.addresses import address_key
 from rt_edge.actors.transport.messages import Frame, LinkDown, LinkUp, SendFailed
-from rt_edge.settings.plan import decode_plan
+from rt_edge.settings.plan import NodePlan, decode_plan
 from rt_edge.telemetry.log import configure
 from rt_edge.telemetry.status import IslandStatus, encode
+
+Dispatch = Callable[[str, bytes], bool]
+"""Takes a batch for an island; returns whether it has gone (otherwise the post office is told when it has)."""
 
 QUEUE = 8192
 """Hand-overs that may wait between the two threads."""
@@ -72,7 +76,7 @@ class IslandActor(BaseActor):
 
         def build() -> None:
             try:
-                runtime = IslandRuntime(plan, message.island, dispatch, links)
+                runtime = self.make_runtime(plan, message.island, dispatch, links)
                 if port:
                     neighbours = self._neighbours = Neighbours(node, runtime.office.receive, runtime.office.sent)
                     self._keep(loop.loop.create_task(neighbours.listen(port)))
@@ -85,6 +89,10 @@ class IslandActor(BaseActor):
             loop.to_actor(partial(self.send, sender, Launched(message.island, os.getpid())))
 
         loop.to_loop(build)
+
+    def make_runtime(self, plan: NodePlan, island: str, dispatch: Dispatch, links: ActorLinks) -> IslandRuntime:
+        """What runs in this island; a benchmark has something else."""
+        return IslandRuntime(plan, island, dispatch, links)
 
     def on_Peers(self, message: Peers, sender: ActorAddress) -> None:
         """Where the other islands are; a wire to one that is new, or was started again, begins at once, not at a resend."""
@@ -152,9 +160,9 @@ class IslandActor(BaseActor):
         self.send(peer, Signals(data))
 
     def _batch_done(self, island: str) -> None:
-        runtime = self._runtime
-        if runtime is not None:
-            self.loop.to_loop(runtime.office.sent, island)
+        runtime, loop = self._runtime, self._loop
+        if runtime is not None and loop is not None:  # a transmit may end after this actor's loop
+            loop.to_loop(runtime.office.sent, island)
 
     def _sent(self, key: Any, result: Any, intent: TransmitIntent) -> None:
         super()._sent(key, result, intent)
