@@ -18,6 +18,7 @@ from rt_edge.actors.logs import restore_logging
 from rt_edge.actors.node_messages import Control, GetStatus, Launch, Launched, Peers, PhaseDone, Signals, Status, StopPhase
 from rt_edge.actors.transport.addresses import address_key
 from rt_edge.actors.transport.messages import Frame, LinkDown, LinkUp, SendFailed
+from rt_edge.data.errors import BufferOverflow
 from rt_edge.settings.plan import NodePlan, decode_plan
 from rt_edge.telemetry.log import configure
 from rt_edge.telemetry.status import IslandStatus, encode
@@ -157,12 +158,15 @@ class IslandActor(BaseActor):
             self._batch_done(island)
             return
         self._under_way[island] = peer
-        self.send(peer, Signals(data))
+        try:
+            self.send(peer, Signals(data))
+        except BufferOverflow:  # the ends of the wires say it again
+            self._batch_to_done(peer)
 
     def _batch_done(self, island: str) -> None:
         runtime, loop = self._runtime, self._loop
         if runtime is not None and loop is not None:  # a transmit may end after this actor's loop
-            loop.to_loop(runtime.office.sent, island)
+            loop.tell_loop(runtime.office.sent, island)  # one a batch: without it the wire would wait for ever
 
     def _sent(self, key: Any, result: Any, intent: TransmitIntent) -> None:
         super()._sent(key, result, intent)

@@ -14,6 +14,7 @@ from thespian.actors import ActorAddress
 from rt_edge.actors.island.links import FrameArrived, LinkClosed, LinkEvent, LinkOpened, Token
 from rt_edge.actors.loop_thread import LoopThread
 from rt_edge.actors.transport.addresses import LinkDetails, link_details
+from rt_edge.actors.transport.hub import MAX_LINKS
 from rt_edge.actors.transport.identity import Admission, Identity
 from rt_edge.actors.transport.messages import Frame, LinkDown, LinkUp
 from rt_edge.actors.transport.node_transport import NodeTransport
@@ -23,6 +24,9 @@ from rt_edge.sdk.address import Address
 from rt_edge.settings.plan import TlsPlan
 
 OnEvent = Callable[[LinkEvent], None]
+
+CLOSE_AGAIN_S = 0.2
+"""A link that is to be closed while the actor's queue is full is closed so much later."""
 
 
 class ActorLinks:
@@ -41,6 +45,7 @@ class ActorLinks:
         self._server: OnEvent | None = None
         self._dials: dict[int, OnEvent] = {}
         self._links: dict[Token, OnEvent] = {}
+        self._closing: set[Token] = set()
 
     # -- called on the loop ------------------------------------------------------------------------------------------
 
@@ -53,11 +58,17 @@ class ActorLinks:
         done: Callable[[int, RtEdgeError | None], None],
     ) -> None:
         """Accept links; `done` is told the port, or why not."""
-        self._loop.to_actor(lambda: self._listen(address, tls, kinds, on_event, done))
+        try:
+            self._loop.to_actor(lambda: self._listen(address, tls, kinds, on_event, done))
+        except BufferOverflow as error:
+            self._loop.loop.call_soon(done, 0, error)
 
     def dial(self, address: Address, tls: TlsPlan | None, kinds: dict[str, frozenset[str]], on_event: OnEvent) -> None:
         """Try once to make a link."""
-        self._loop.to_actor(lambda: self._dial(address, tls, kinds, on_event))
+        try:
+            self._loop.to_actor(lambda: self._dial(address, tls, kinds, on_event))
+        except BufferOverflow as error:  # else nobody would ever say what became of it, and nothing would be tried again
+            self._loop.loop.call_soon(on_event, LinkClosed((str(address), 0), str(error), 0))
 
     def send(self, token: Token, kind: str, number: int, body: bytes) -> None:
         """Put a frame on a link."""
@@ -65,14 +76,20 @@ class ActorLinks:
         try:
             self._loop.to_actor(lambda: self._transport.send_frame(LinkDetails(*token), frame))
         except BufferOverflow:
-            self._loop.loop.call_soon(self._tell_closed, token, "too many frames wait for the actor")
+            self.close(token, "too many frames wait for the actor")
             raise
 
     def close(self, token: Token, reason: str) -> None:
-        """End a link."""
-        self._loop.to_actor(lambda: self._transport.hub.close_link(LinkDetails(*token), reason))
+        """End a link; where the actor does not keep up, as soon as it does."""
+        try:
+            self._loop.to_actor(lambda: self._transport.hub.close_link(LinkDetails(*token), reason))
+        except BufferOverflow:
+            if token not in self._closing and len(self._closing) < MAX_LINKS:
+                self._closing.add(token)
+                self._loop.loop.call_later(CLOSE_AGAIN_S, self._close_again, token, reason)
 
-    def _tell_closed(self, token: Token, reason: str) -> None:
+    def _close_again(self, token: Token, reason: str) -> None:
+        self._closing.discard(token)
         self.close(token, reason)
 
     # -- on the actor's thread ---------------------------------------------------------------------------------------
@@ -85,17 +102,17 @@ class ActorLinks:
             port = self._transport.hub.listen(address.host, address.port, security, Admission(dict(kinds)))
         except (RtEdgeError, OSError) as error:
             problem = error if isinstance(error, RtEdgeError) else RtEdgeError(str(error))
-            self._loop.to_loop(done, 0, problem)
+            self._loop.tell_loop(done, 0, problem)
             return
         self._server = on_event
-        self._loop.to_loop(done, port, None)
+        self._loop.tell_loop(done, port, None)
 
     def _dial(self, address: Address, tls: TlsPlan | None, kinds: dict[str, frozenset[str]], on_event: OnEvent) -> None:
         try:
             security = self._security(tls, "edge")
             number = self._transport.hub.dial(address.host, address.port, security, Admission(dict(kinds)))
         except (RtEdgeError, OSError) as error:
-            self._loop.to_loop(on_event, LinkClosed((str(address), 0), str(error), 0))
+            self._loop.tell_loop(on_event, LinkClosed((str(address), 0), str(error), 0))
             return
         self._dials[number] = on_event
 
@@ -111,7 +128,7 @@ class ActorLinks:
         if on_event is None:
             return
         self._links[token] = on_event
-        self._loop.to_loop(on_event, LinkOpened(token, message.peer, message.role, message.dialled))
+        self._loop.tell_loop(on_event, LinkOpened(token, message.peer, message.role, message.dialled))
 
     def down(self, message: LinkDown, sender: ActorAddress) -> None:
         """The actor heard `LinkDown`."""
@@ -120,7 +137,7 @@ class ActorLinks:
         if on_event is None and message.dialled:
             on_event = self._dials.pop(message.dialled, None)
         if on_event is not None:
-            self._loop.to_loop(on_event, LinkClosed(token, message.reason, message.dialled))
+            self._loop.tell_loop(on_event, LinkClosed(token, message.reason, message.dialled))
 
     def frame(self, message: Frame, sender: ActorAddress) -> None:
         """The actor heard a frame; a loop that does not keep up loses the link, not the frame alone."""

@@ -30,14 +30,14 @@ class LoopThread:
     Args:
         name: of the thread.
         on_error: is told exceptions of functions run in the loop; default: the loop's exception handler.
-        limit: items that may wait in each direction.
+        limit: items that may wait in each direction; towards the loop, as many again of what `tell_loop` is given.
     """
 
     def __init__(self, name: str, on_error: Callable[[Exception], None] | None = None, limit: int = DEFAULT_LIMIT) -> None:
         self._name = name
         self._on_error = on_error
         self._limit = limit
-        self._inbox: deque[Call] = deque(maxlen=limit)
+        self._inbox: deque[Call] = deque(maxlen=2 * limit)
         self._outbox: deque[object] = deque(maxlen=limit)
         self._lock = threading.Lock()
         self._eventfd = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
@@ -82,10 +82,23 @@ class LoopThread:
             BufferOverflow: the queue towards the loop is full; nothing was taken.
             InternalError: the loop does not run.
         """
+        self._put(self._limit, function, args)
+
+    def tell_loop(self, function: Callable[..., object], *args: object) -> None:
+        """As `to_loop`, in the same order, for what is rare and must not be lost, such as the end of a link: it still finds room
+        where the queue is full for others.
+
+        Raises:
+            BufferOverflow: that room, as much again, is full too.
+            InternalError: the loop does not run.
+        """
+        self._put(2 * self._limit, function, args)
+
+    def _put(self, limit: int, function: Callable[..., object], args: tuple[Any, ...]) -> None:
         loop = self.loop
         with self._lock:
-            if len(self._inbox) >= self._limit:
-                raise BufferOverflow(f"{self._limit} calls wait for the loop of {self._name}", "the loop is blocked")
+            if len(self._inbox) >= limit:
+                raise BufferOverflow(f"{limit} calls wait for the loop of {self._name}", "the loop is blocked")
             self._inbox.append((function, args))
             first = len(self._inbox) == 1
         if first:

@@ -65,6 +65,29 @@ def test_to_loop_raises_when_the_loop_is_blocked(thread):
     assert wait(thread, 7) == list(range(7))
 
 
+def test_what_must_not_be_lost_finds_room_in_order_when_the_queue_is_full(thread):
+    """`tell_loop` still takes as much again, behind what waits already, and has a bound of its own."""
+    blocked, release, seen = threading.Event(), threading.Event(), []
+
+    def block():
+        blocked.set()
+        release.wait(5)
+
+    thread.to_loop(block)
+    assert blocked.wait(5)
+    for number in range(7):
+        thread.to_loop(seen.append, number)
+    with pytest.raises(BufferOverflow):
+        thread.to_loop(seen.append, -1)
+    for number in range(7, 14):
+        thread.tell_loop(seen.append, number)
+    thread.tell_loop(lambda: thread.to_actor(list(seen)))
+    with pytest.raises(BufferOverflow):
+        thread.tell_loop(seen.append, -1)
+    release.set()
+    assert wait(thread, 1) == [list(range(14))]
+
+
 def test_to_actor_raises_when_the_actor_does_not_take(thread):
     """The queue towards the actor is bounded."""
     told = []
