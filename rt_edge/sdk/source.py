@@ -19,6 +19,13 @@ from rt_edge.streams.stage import OUT, Inlet, Outlet, ReceiptUse, Stage, StageLo
 DEFAULT_WINDOW = 10_000
 """Unsettled Readings of a source whose protocol has no window of its own."""
 
+GATHER_S = 0.005
+"""Readings that come one by one are pushed at most this often: an idle source pushes at once, a busy one in chunks, since each
+chunk wakes every process on its way."""
+
+GATHER = 256
+"""So many are pushed at once, however soon after the last."""
+
 GAPS = 1000
 """Gap records that may wait for demand; further ones are counted as dropped."""
 
@@ -77,6 +84,8 @@ class SourceLogic(StageLogic):
         self._gaps = 0
         self._wanted = 0  # pulled and neither pushed nor asked of the adapter
         self._flushing = False
+        self._gathering = False
+        self._pushed = -GATHER_S  # when, by the clock
         self._quiet = False
         keyed = self._keyed = stage.capability.delivery == "redelivering"
         self._ledger = Ledger(
@@ -133,7 +142,21 @@ class SourceLogic(StageLogic):
         if keys:
             self._keys.extend(keys)
             self._again.extend(redelivered or [False] * len(readings))
-        self._flush_soon()
+        self._gather()
+
+    def _gather(self) -> None:
+        """Push now, or in a moment if there was a push just before and more may come."""
+        wait = self._pushed + GATHER_S - self.ctx.clock.monotonic()
+        if wait <= 0 or not self._asked or len(self._ready) >= GATHER:
+            self._flush_soon()
+        elif not self._gathering:
+            self._gathering = True
+            self.ctx.after(wait, "gather")
+
+    def on_timer(self, key: object) -> None:
+        """The moment is over."""
+        self._gathering = False
+        self._flush()
 
     def _gap(self, source: str, reason: str, start: int, end: int) -> None:
         self.ctx.count("gaps")
@@ -163,6 +186,7 @@ class SourceLogic(StageLogic):
                 chunk = self._take(most)
             if chunk is not None:
                 self._wanted -= len(chunk)
+                self._pushed = self.ctx.clock.monotonic()
                 self.push(OUT, chunk)
         if (self._ready or self._ledger.waiting) and self._wanted > 0:
             self._flush_soon()

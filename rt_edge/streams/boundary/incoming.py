@@ -23,11 +23,15 @@ from rt_edge.protocol.signals import (
     Settled,
     Subscribe,
 )
-from rt_edge.streams.boundary.post import RESEND_S, pack_places, unpack_marks
+from rt_edge.streams.boundary.post import RESEND_S, pack_places, unpack_marks, unpack_places
 from rt_edge.streams.stage import OUT, Inlet, Outlet, ReceiptUse, Stage, StageLogic
 
 MAX_SILENCE_S = 30.0
 """Longest time between two repetitions of a demand that has not changed."""
+
+LATE_S = 0.02
+"""What the producer does not wait for (demand while it has plenty, outcomes of a small part of what it has under way) goes with
+what it waits for, or after this: each message wakes a process."""
 
 MAX_AHEAD = 4096
 """Chunks that may wait for one that is late, or for the outlet."""
@@ -106,7 +110,10 @@ class _Logic(StageLogic):
         self._sequence = 0
         self._wanted = 0  # pulled and not pushed
         self._end: tuple[int, str | None] | None = None
+        self._open = 0  # elements that arrived from this producer and have no outcome
+        self._unsaid = 0  # elements with an outcome that was not said
         self._saying = False
+        self._late = False
         self._stopped = False
         self._said: tuple[str, int, int, int] = ("", 0, 0, 0)
         self._silence = RESEND_S
@@ -137,6 +144,10 @@ class _Logic(StageLogic):
         self._say()
 
     def on_timer(self, key: object) -> None:
+        if key == "late":
+            self._late = False
+            self._say()
+            return
         if not self._producer:
             self._post.send(Subscribe(self._wire, "", self._me))
         else:
@@ -187,7 +198,7 @@ class _Logic(StageLogic):
     def _subscribed(self, producer: str) -> None:
         if producer != self._producer:  # outcomes for an earlier producer have nobody to hear them
             self._producer = producer
-            self._received = self._arrived = self._total = 0
+            self._received = self._arrived = self._total = self._open = self._unsaid = 0
             self._ahead.clear()
             self._unseen.clear()
             self._sequence = 0
@@ -223,9 +234,11 @@ class _Logic(StageLogic):
             self.ctx.count("errors")
             marks = unpack_marks(signal.marks) if signal.marks is not None else range(0)
             if marks:
+                self._open += len(marks)
                 self.report(signal.producer, signal.number, (0, len(marks) - 1), Failed(error))
             return
         self._arrived += len(items)
+        self._open += len(items)
         if signal.marks is None:
             listener_marks: Marks = range(len(items))
             origin = None
@@ -292,6 +305,9 @@ class _Logic(StageLogic):
             code, reason = 1, outcome.reason
         elif isinstance(outcome, Failed):
             code, reason = (3 if isinstance(outcome.error, IslandDied) else 2), str(outcome.error)[:200]
+        n = len(unpack_places(places))
+        self._open -= n
+        self._unsaid += n
         self._sequence += 1
         self._unseen.append((self._sequence, (number, code, reason, places)))
         self._say_soon()
@@ -303,14 +319,30 @@ class _Logic(StageLogic):
 
     def _say_now(self) -> None:
         self._saying = False
-        self._say()
+        if self._is_waited_for():
+            self._say()
+        elif not self._late:
+            self._late = True
+            self.ctx.after(LATE_S, "late")
+
+    def _is_waited_for(self) -> bool:
+        """Whether the producer may be held up by what was not said so far."""
+        producer, total, _, _ = self._said
+        if self._stopped or self._end is not None or producer != self._producer:
+            return True
+        fresh = self._demand() - total
+        return fresh >= max(1, total - self._arrived) or (self._unsaid > 0 and 4 * self._unsaid >= self._open)
+
+    def _demand(self) -> int:
+        """All that may be asked of the producer by now."""
+        waiting = sum(map(len, self._ready))
+        return max(self._total, self._arrived + max(0, self._wanted - waiting))
 
     def _say(self, again: bool = False) -> None:
         if not self._producer:
             return
-        waiting = sum(map(len, self._ready))
-        total = self._arrived + max(0, self._wanted - waiting)
-        self._total = max(self._total, total)
+        self._total = self._demand()
+        self._unsaid = 0
         said = (self._producer, self._total, self._received, self._sequence)
         if said == self._said and not again:
             return

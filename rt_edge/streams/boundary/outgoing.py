@@ -34,6 +34,9 @@ from rt_edge.streams.stage import IN, Inlet, Outlet, ReceiptUse, Stage, StageLog
 
 log = logging.getLogger(__name__)
 
+SEEN_S = 0.1
+"""That outcomes were heard is said with the next chunk, or after this."""
+
 MAX_HELD = 4096
 """Chunks under way on one wire, at most; the consumer's window is in elements, so small chunks could be many."""
 
@@ -94,6 +97,7 @@ class _Logic(StageLogic):
         self._waiting: deque[Chunk] = deque(maxlen=MAX_HELD)  # arrived beyond the demand of a new consumer
         self._finished: BaseException | bool = False
         self._timing = False
+        self._seen_due = False
 
     # -- from the island ---------------------------------------------------------------------------------------------
 
@@ -119,6 +123,9 @@ class _Logic(StageLogic):
         self._say_end()
 
     def on_timer(self, key: object) -> None:
+        if key == "seen":
+            self._say_seen()
+            return
         self._timing = False
         now = self.ctx.clock.monotonic()
         for held in self._held.values():
@@ -206,7 +213,9 @@ class _Logic(StageLogic):
                 del self._held[number]
         if signal.sequence - len(signal.outcomes) <= self._applied < signal.sequence:
             self._applied = signal.sequence  # only without a gap: what came before may still be on its way, or lost
-        self._post.send(Seen(self._wire, self._me, self._consumer, self._applied))
+        if not self._seen_due:
+            self._seen_due = True
+            self.ctx.after(SEEN_S, "seen")
         self._send_waiting()
         self._ask()
         self._end()
@@ -249,6 +258,7 @@ class _Logic(StageLogic):
         signal = self._on_next(chunk, payload)
         self._held[self._number] = _Held(chunk, signal, self.ctx.clock.monotonic())
         self._post.send(signal)
+        self._say_seen()
         if not self._timing:
             self._timing = True
             self.ctx.after(RESEND_S, "resend")
@@ -281,6 +291,12 @@ class _Logic(StageLogic):
             keys,
             redelivered,
         )
+
+    def _say_seen(self) -> None:
+        if self._seen_due:
+            self._seen_due = False
+            self.ctx.cancel_timer("seen")
+            self._post.send(Seen(self._wire, self._me, self._consumer, self._applied))
 
     def _say_end(self) -> None:
         if self._finished is False or not self._consumer or self._waiting:
