@@ -98,6 +98,7 @@ class Neighbours:
         outgoing.write(self._hello)
         if before is not None:
             before.close()
+            self._sent(island)  # what waited there is lost
 
     def send(self, island: str, data: bytes) -> bool | None:
         """Write a batch.
