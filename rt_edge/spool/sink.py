@@ -147,6 +147,7 @@ class _Logic(StageLogic):
         if kept is None:
             self.fail_stage(error or StreamError("the spool's thread gave no answer"))
             return
+        self.ctx.count("commits")
         self._settle(kept)
         if kept.readings:
             self._average += (kept.bytes / kept.readings - self._average) / 4
