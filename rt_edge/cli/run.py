@@ -6,6 +6,7 @@ import argparse
 import gc
 import importlib
 import logging
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -28,6 +29,7 @@ def main(argv: Sequence[str]) -> int:
     result = read_result(options.config)
     if result.plan is None:
         raise BadConfiguration(result.errors)
+    os.umask(0o077)  # for this process and all of the node: what a node writes is its own
     plan = result.plan
     if options.data is not None:
         plan = move_data(plan, options.data.absolute())

@@ -46,7 +46,8 @@ class DataDir:
     def __init__(self, path: Path) -> None:
         self.path = path
         try:
-            (path / "run").mkdir(mode=0o700, parents=True, exist_ok=True)
+            path.mkdir(mode=0o700, parents=True, exist_ok=True)  # `parents` takes the mode for the last one only
+            (path / "run").mkdir(mode=0o700, exist_ok=True)
             self._lock = os.open(path / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         except OSError as error:
             raise ConfigError(

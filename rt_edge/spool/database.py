@@ -8,9 +8,11 @@ that appending is always at the end of the tree; the payload is the last column,
 from __future__ import annotations
 
 import enum
+import os
 import sqlite3
+import stat
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from rt_edge.data.errors import InternalError
@@ -38,6 +40,9 @@ CREATE TABLE dead_letter(at INTEGER PRIMARY KEY, died_at INTEGER NOT NULL, lane 
     detail TEXT NOT NULL);
 """
 NAMES = ("meta", "lane", "record", "intake", "dead_letter")
+
+PRIVATE = 0o600
+"""Mode of every file with readings in it."""
 
 Connect = Callable[[Path], sqlite3.Connection]
 
@@ -78,8 +83,24 @@ def trouble(error: sqlite3.Error) -> Trouble:
 
 
 def connect(path: Path) -> sqlite3.Connection:
-    """A plain connection, no implicit transactions, usable from the thread that has it at the time."""
+    """A plain connection for its owner alone, no implicit transactions, usable from the thread that has it at the time."""
+    _make_private(path)
     return sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=5.0)
+
+
+def _make_private(path: Path) -> None:
+    """Mode 0600 for a database and what lies beside it, before the first byte is written; SQLite gives its log the same mode.
+
+    A file that is there is not opened for it: closing any descriptor of it would drop the locks of other connections
+    (sqlite.org/howtocorrupt.html, 2.2). Where it cannot be done, SQLite says why when it opens the file.
+    """
+    with suppress(OSError):
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, PRIVATE))
+    for file in (path, path.with_name(f"{path.name}-wal"), path.with_name(f"{path.name}-shm")):
+        with suppress(OSError):
+            mode = file.lstat().st_mode
+            if stat.S_ISREG(mode) and stat.S_IMODE(mode) & ~PRIVATE:
+                file.chmod(PRIVATE)
 
 
 def prepare(conn: sqlite3.Connection, max_bytes: int) -> None:
