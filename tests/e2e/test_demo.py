@@ -1,5 +1,5 @@
-"""Goal: `rt-edge demo` shows what it claims, and leaves nothing behind. Method: the command as a user runs it, with a real mosquitto
-and with the small broker, on pipes and on a terminal, interrupted at every stage."""
+"""Goal: `rt-edge demo` shows what it claims, and leaves nothing behind. Method: the command as a user runs it, with a real
+mosquitto and with the small broker, on pipes and on a terminal, interrupted at every stage."""
 
 from __future__ import annotations
 
