@@ -130,14 +130,6 @@ def test_finds_the_examples_when_it_looks_in_config() -> None:
     ]
 
 
-@pytest.mark.parametrize("sample", sorted(ROOT.glob("adapters/*/sample.yaml")), ids=lambda path: path.parent.name)
-def test_accepts_the_sample_of_an_adapter_when_it_is_installed(sample: Path, tmp_path: Path) -> None:
-    """The sample that an adapter ships is valid in a node."""
-    config = tmp_path / "node.yaml"
-    config.write_text(sample.read_text() + "\nnode: {id: a}\n")
-    assert [str(e) for e in load(config).errors] == []
-
-
 def test_checks_500_modbus_devices_when_they_are_in_one_file(tmp_path: Path) -> None:
     """A file of 4,000 lines, 500 devices with 4 points each, is checked in seconds (1.5 s on one of two busy cores)."""
     lines = ["node: {id: a}", "adapters:"]

@@ -1,0 +1,110 @@
+"""What a folder of adapters/ has to hold, as functions that say what is missing; used by test_folders.py."""
+
+from __future__ import annotations
+
+import ast
+import re
+import sys
+from pathlib import Path
+from typing import Any
+
+from rt_edge.settings.yaml_text import read_yaml
+
+FILES = ("__init__.py", "adapter.py", "settings.py", "README.md", "sample.yaml", "quality.yaml")
+HEADINGS = (
+    "What it reads",
+    "Settings",
+    "Delivery guarantee",
+    "Backpressure",
+    "Failure behaviour",
+    "Metrics",
+    "Known limits",
+    "Test set-up",
+)
+"""Of a README, in this order; others may stand between them."""
+RULES = ("demand-respected", "settings-documented", "contract-tested", "sans-io-codec", "reconnect-tested", "write")
+"""What quality.yaml answers, each with done, todo or {exempt: why}."""
+LIBRARY_FILES = {"modbus": {"transport.py", "pdu.py"}}
+"""Files that may import the protocol's library, where it is not transport.py alone: pymodbus' PDUs are data, not transport."""
+EVERYWHERE = {"rt_edge", "adapters", "msgspec"}
+IO = {"asyncio", "socket", "ssl", "select", "threading", "time", "serial", "subprocess"}
+"""What a codec does not import."""
+
+
+def missing_files(folder: Path) -> list[str]:
+    """Files that every adapter has."""
+    return [f"{name} is missing" for name in FILES if not (folder / name).is_file()]
+
+
+def wrong_headings(folder: Path) -> list[str]:
+    """Fixed headings that are missing or out of order."""
+    found = re.findall(r"^## (.+)$", (folder / "README.md").read_text(), re.MULTILINE)
+    fixed = [heading for heading in found if heading in HEADINGS]
+    return [] if fixed == list(HEADINGS) else [f"README.md has the headings {fixed}, not {list(HEADINGS)}"]
+
+
+def wrong_quality(folder: Path) -> list[str]:
+    """Rules of quality.yaml that are missing, unknown, or answered with something else than done, todo, {exempt: why}."""
+    rules = quality(folder)
+    problems = [f"quality.yaml does not answer {name}" for name in RULES if name not in rules]
+    problems += [f"quality.yaml answers {name}, which nobody asks" for name in rules if name not in RULES]
+    for name, answer in rules.items():
+        reason = answer.get("exempt") if isinstance(answer, dict) and len(answer) == 1 else None
+        if answer not in ("done", "todo") and not (isinstance(reason, str) and len(reason) >= 10):
+            problems.append(f"quality.yaml answers {name} with {answer!r}: write done, todo or {{exempt: why}}")
+    return problems
+
+
+def quality(folder: Path) -> dict[str, Any]:
+    """The rules of quality.yaml."""
+    rules: dict[str, Any] = read_yaml((folder / "quality.yaml").read_bytes(), "quality.yaml").plain()["rules"]
+    return rules
+
+
+def imports(path: Path) -> set[str]:
+    """Top-level packages that a module imports, wherever in it."""
+    tree = ast.parse(path.read_text())
+    names = {alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names}
+    names |= {node.module or "" for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
+    return {name.partition(".")[0] for name in names}
+
+
+def misplaced_imports(folder: Path) -> list[str]:
+    """Imports of a library outside transport.py, of pydantic outside settings.py."""
+    allowed = LIBRARY_FILES.get(folder.name, {"transport.py"})
+    problems = []
+    for path in sorted(folder.glob("*.py")):
+        foreign = imports(path) - EVERYWHERE - sys.stdlib_module_names
+        if path.name == "settings.py":
+            foreign.discard("pydantic")
+        if path.name not in allowed:
+            problems += [f"{path.name} imports {name}" for name in sorted(foreign)]
+    return problems
+
+
+def codec_with_io(folder: Path) -> list[str]:
+    """What codec.py imports and a pure function does not need; a claim of sans-io-codec without a codec."""
+    if quality(folder).get("sans-io-codec") != "done":
+        return []
+    codec = folder / "codec.py"
+    if not codec.is_file():
+        return ["quality.yaml says sans-io-codec: done, and there is no codec.py"]
+    return [f"codec.py imports {name}" for name in sorted(imports(codec) & IO)]
+
+
+def contract_problems(folder: Path, tests: Path) -> list[str]:
+    """Claims of contract-tested and reconnect-tested that the folder of tests does not bear out."""
+    rules = quality(folder)
+    trees = [ast.parse(path.read_text()) for path in sorted(tests.glob("*.py"))]
+    classes = [node for tree in trees for node in ast.walk(tree) if isinstance(node, ast.ClassDef)]
+    bases = {base.id for node in classes for base in node.bases if isinstance(base, ast.Name)}
+    methods = {part.name for node in classes for part in node.body if isinstance(part, ast.AsyncFunctionDef)}
+    problems = []
+    if "AdapterContract" not in bases:
+        problems.append(f"no class in {tests.name}/ derives from AdapterContract")
+    if rules.get("reconnect-tested") == "done" and "cut" not in methods:
+        problems.append("quality.yaml says reconnect-tested: done, and no bench of its tests has a `cut`")
+    return problems
+
+
+ALL = (missing_files, wrong_headings, wrong_quality, misplaced_imports, codec_with_io)
