@@ -199,12 +199,16 @@ class Plant:
 
     async def cut(self) -> None:
         """Cut the cable; the uplink is told not to redial, so that it does so at once when the cable is mended."""
+        if not self.cable.whole:
+            return
         self.cable.cut()
         self._say("the uplink is cut")
         await self._command("cut-link")
 
     async def restore(self) -> None:
         """Mend the cable."""
+        if self.cable.whole:
+            return
         self.cable.mend()
         self._say("the uplink is restored")
         await self._command("restore-link")
