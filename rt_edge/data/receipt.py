@@ -47,6 +47,27 @@ class Origin:
         return f"Origin({self.name}#{self.incarnation} floor={self.floor})"
 
 
+class Branch(Origin):
+    """An origin as one branch of a fan-out has it: the same element on two branches is two elements for an end that gets both.
+
+    Args:
+        of: whose marks these are.
+        index: of the branch.
+    """
+
+    __slots__ = ("_of",)
+
+    def __init__(self, of: Origin, index: int) -> None:
+        self._of = of
+        self.name = f"{of.name}/{index}"
+        self.incarnation = of.incarnation
+
+    floor = property(lambda self: self._of.floor)  # as it is at the origin at any time
+    session = property(lambda self: self._of.session)
+    keys = property(lambda self: self._of.keys)
+    redelivered = property(lambda self: self._of.redelivered)
+
+
 def number_of(mark: Mark) -> int:
     """The origin's number behind a mark, through any expansions."""
     while isinstance(mark, tuple):
@@ -183,7 +204,8 @@ class Receipt:
         """
         marks = self.marks if self._open is None else list(self._open)
         join = _Join(self, n)
-        return [Receipt(marks, join, self.origin, self.where) for _ in range(n)]
+        origin = self.origin
+        return [Receipt(marks, join, None if origin is None else Branch(origin, i), self.where) for i in range(n)]
 
     def _close(self, marks: Marks | None, outcome: Outcome) -> None:
         if not self._left:

@@ -105,7 +105,7 @@ class World:
         for node in self.nodes:
             if node.alive:
                 os.kill(node.pid, signal.SIGKILL)
-                node._process.wait(10)  # noqa: SLF001
+                node._process.wait(10)
 
 
 async def in_thread(function: Callable, *args: object) -> object:
@@ -177,7 +177,7 @@ def listening(pids: set[int]) -> set[str]:
     for pid in pids:
         try:
             for fd in Path(f"/proc/{pid}/fd").iterdir():
-                name = os.readlink(fd)
+                name = str(fd.readlink())
                 if name.startswith("socket:[") and name[8:-1] in inodes:
                     found.add(inodes[name[8:-1]])
         except OSError:

@@ -1,10 +1,11 @@
-"""Goal: kill -9 of any process leaves no orphan, and readings flow again soon. Method: one node, each of its processes in turn."""
+"""Goal: kill -9 of any process leaves no orphan, and readings flow again soon. Method: one node, each process of it in turn."""
 
 from __future__ import annotations
 
 import asyncio
 import os
 import signal
+from pathlib import Path
 
 import pytest
 from e2e_world import (
@@ -37,8 +38,7 @@ def parents(pids: set[int]) -> dict[int, int]:
     found = {}
     for pid in pids:
         try:
-            with open(f"/proc/{pid}/stat") as file:
-                found[pid] = int(file.read().rpartition(")")[2].split()[1])
+            found[pid] = int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
         except OSError:
             continue
     return found
