@@ -8,7 +8,7 @@ from rt_edge.data.units import show_size
 from rt_edge.telemetry.status import AdapterStatus, MemberStatus, NodeStatus, UplinkStatus
 
 NARROW = 0.9
-"""A window counts as full from this part on: between two looks some of it is always being settled."""
+"""A window counts as full from this part on: some of it is always being settled."""
 
 
 def state_of(member: MemberStatus) -> str:
@@ -74,7 +74,8 @@ def bottlenecks(status: NodeStatus, before: NodeStatus | None) -> list[str]:
     for member in _members(status):
         was = earlier.get(member.name)
         short = member.name.partition("/")[2] or member.name
-        if member.adapter is not None and _window_full(member.adapter) and (was is None or _was_full(was)):
+        # Full at one of two looks is enough: a small window is emptied with each commit, and filled again at once.
+        if member.adapter is not None and (_window_full(member.adapter) or (was is not None and _was_full(was))):
             found.append(_window(short, member.adapter))
         if member.uplink is not None and _spool_full(member) and (was is None or _spool_full(was)):
             found.append(
