@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from itertools import compress
+from operator import not_
 from typing import Any
 
-from rt_edge.data.receipt import Expanded, Joined, Mark, Marks, Outcome, Receipt
+from rt_edge.data.receipt import Dropped, Expanded, Joined, Mark, Marks, Outcome, Receipt
 
 CHUNK_ELEMENTS = 1024
 """A chunk ends at this many elements ..."""
@@ -58,7 +59,7 @@ class Chunk:
             self.drop(reason)
             return None
         keep = list(compress(self.marks, mask))
-        self.receipt.drop(reason, list(compress(self.marks, [not m for m in mask])))
+        self.receipt.divide(self.marks, keep, list(compress(self.marks, map(not_, mask))), Dropped(reason))
         return Chunk(items, self.receipt, keep)
 
     def take(self, places: Sequence[int]) -> Chunk:

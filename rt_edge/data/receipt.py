@@ -5,7 +5,7 @@ the mark `(mark of the parent, index)`. A receipt covers the marks of one chunk 
 all the pieces the chunk is later cut into; each piece knows its own marks. Every mark gets one outcome: stored, dropped
 (with a reason) or failed (with an error); a second outcome for the same mark is ignored, so settling is idempotent.
 
-The common case, the whole chunk stored in one go, costs no work per element.
+The common cases cost no work per element: the whole chunk stored in one go, also after some of it was filtered out.
 """
 
 from __future__ import annotations
@@ -166,7 +166,7 @@ class Receipt:
         where: name of the stage that holds it last; kept up to date by the engine, named when a receipt is lost.
     """
 
-    __slots__ = ("__weakref__", "_left", "_listener", "_open", "marks", "origin", "where")
+    __slots__ = ("__weakref__", "_left", "_listener", "_open", "_rest", "marks", "origin", "where")
 
     def __init__(self, marks: Marks, listener: OutcomeListener, origin: Origin | None = None, where: str = "") -> None:
         self.marks = marks
@@ -174,7 +174,9 @@ class Receipt:
         self.where = where
         self._listener = listener
         self._left = len(marks)
-        self._open: dict[Mark, None] | None = None
+        # What is open: `_rest`, as long as it is known as one sequence, else `_open`.
+        self._rest: Marks | None = marks
+        self._open: set[Mark] = set()
 
     @property
     def unsettled(self) -> int:
@@ -202,27 +204,59 @@ class Receipt:
 
         The worst outcome wins: failed before stored before dropped (a fan-out that stored it somewhere stored it).
         """
-        marks = self.marks if self._open is None else list(self._open)
+        marks = self.marks if not self._left else self._rest if self._rest is not None else self._opened()
         join = _Join(self, n)
         origin = self.origin
         return [Receipt(marks, join, None if origin is None else Branch(origin, i), self.where) for i in range(n)]
 
+    def divide(self, marks: Marks, keep: Marks, gone: Marks, outcome: Outcome) -> None:
+        """Of `marks`, `gone` get `outcome` and `keep` stay open (`filter`)."""
+        if self._left and marks is self._rest and keep and gone:
+            self._rest = keep
+            self._left = len(keep)
+            self._listener.on_outcome(self, gone, outcome)
+        else:
+            self._close(gone, outcome)
+
     def _close(self, marks: Marks | None, outcome: Outcome) -> None:
-        if not self._left:
+        left, rest = self._left, self._rest
+        if not left:
             return
-        if self._open is None and (marks is None or len(marks) == len(self.marks)):
-            self._left = 0
-            self._listener.on_outcome(self, self.marks, outcome)
-            return
-        if self._open is None:
-            self._open = dict.fromkeys(self.marks)
-        opened = self._open
-        fresh: Marks = list(opened) if marks is None else [m for m in marks if m in opened]
-        for mark in fresh:
-            opened.pop(mark, None)
-        self._left = len(opened)
+        if rest is not None:
+            if marks is None or marks is rest or (len(marks) == left and (rest is self.marks or marks == rest)):
+                self._left = 0
+                self._listener.on_outcome(self, rest, outcome)
+                return
+            if not marks:
+                return
+            if isinstance(rest, range) and isinstance(marks, range) and rest.start == marks.start and marks.stop < rest.stop:
+                self._rest = range(marks.stop, rest.stop)  # the first piece of a chunk that was cut
+                self._left = left - len(marks)
+                self._listener.on_outcome(self, marks, outcome)
+                return
+            self._open, self._rest = set(rest), None
+        fresh = self._take(marks)
         if fresh:
             self._listener.on_outcome(self, fresh, outcome)
+
+    def _take(self, marks: Marks | None) -> Marks:
+        """Close these, or all; returns which of them were open."""
+        opened = self._open
+        if marks is None:
+            fresh: Marks = self._opened()
+        elif opened.issuperset(marks):
+            fresh = marks
+        else:
+            fresh = [mark for mark in marks if mark in opened]
+        opened.difference_update(fresh)
+        if self._left - len(opened) != len(fresh):
+            fresh = list(dict.fromkeys(fresh))  # somebody named one twice
+        self._left = len(opened)
+        return fresh
+
+    def _opened(self) -> Marks:
+        opened = self._open
+        return [mark for mark in self.marks if mark in opened]
 
     def __del__(self) -> None:
         if self._left:

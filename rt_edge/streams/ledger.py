@@ -10,13 +10,14 @@ letters. After `attempts` failures an element is given up to them. Its size is b
 from __future__ import annotations
 
 import logging
-from bisect import insort
-from collections.abc import Callable, Sequence
+from bisect import bisect_right, insort
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, cast
 
 from rt_edge.data.chunk import Chunk
 from rt_edge.data.errors import IslandDied
-from rt_edge.data.receipt import Failed, Marks, Origin, Outcome, Receipt, number_of
+from rt_edge.data.receipt import Failed, Marks, Origin, Outcome, Receipt
+from rt_edge.streams.segment import Segment
 
 log = logging.getLogger(__name__)
 
@@ -57,7 +58,8 @@ class Ledger:
         self._next = origin.floor
         self._prefix = origin.floor
         self._forgotten = origin.floor
-        self._open: dict[int, Any] = {}
+        self._segments: dict[int, Segment] = {}  # by their first number, ascending
+        self._outstanding = 0
         self._failures: dict[int, list[int]] = {}
         self._again: list[int] = []
         self._alone: int | None = None
@@ -67,7 +69,7 @@ class Ledger:
     @property
     def outstanding(self) -> int:
         """Elements emitted and not settled."""
-        return len(self._open)
+        return self._outstanding
 
     @property
     def waiting(self) -> int:
@@ -79,7 +81,9 @@ class Ledger:
         first = self._next
         marks = range(first, first + len(items))
         self._next = marks.stop
-        self._open.update(zip(marks, items, strict=True))
+        if items:
+            self._segments[first] = Segment(first, items)
+            self._outstanding += len(items)
         if keys:
             self.origin.keys.update(zip(marks, keys, strict=True))
             self.origin.redelivered.update(m for m, again in zip(marks, redelivered, strict=True) if again)
@@ -94,7 +98,7 @@ class Ledger:
             n, self._alone = 1, self._again[0]
         marks, self._again = self._again[:n], self._again[n:]
         self.retried += len(marks)
-        return Chunk([self._open[m] for m in marks], Receipt(marks, self, self.origin))
+        return Chunk([segment.item(n) for n, segment in self._located(marks, marks)], Receipt(marks, self, self.origin))
 
     def _suspect(self, number: int) -> bool:
         counts = self._failures.get(number)
@@ -107,30 +111,51 @@ class Ledger:
 
     def on_outcome(self, receipt: Receipt, marks: Marks, outcome: Outcome) -> None:
         """An outcome from downstream."""
-        opened = self._open
-        alone = self._alone is not None and self._alone in marks
+        numbers = cast("Sequence[int]", marks)  # the origin's own marks are numbers
+        alone = self._alone is not None and self._alone in numbers
         if alone:
             self._alone = None
         if isinstance(outcome, Failed):
-            self._failed([number_of(m) for m in marks if number_of(m) in opened], outcome.error)
+            self._failed(receipt, numbers, outcome.error)
             return
         if alone and self._again:
             self._on_retry()
-        numbers = cast("Sequence[int]", marks)  # the origin's own marks are numbers
-        for number in numbers:
-            opened.pop(number, None)
+        emitted = receipt.marks
+        if isinstance(emitted, range):  # as it was emitted first: one segment
+            self._settle(emitted.start, numbers)
+        else:
+            for number, segment in self._located(numbers, emitted):
+                self._settle(segment.first, (number,))
         if self._failures:
             for number in numbers:
                 self._failures.pop(number, None)
         self._advance()
 
-    def _failed(self, numbers: Sequence[int], error: BaseException) -> None:
+    def _settle(self, first: int, numbers: Sequence[int]) -> None:
+        segment = self._segments[first]
+        segment.settle(numbers)
+        self._outstanding -= len(numbers)
+        if not segment.left:
+            del self._segments[first]
+
+    def _located(self, numbers: Sequence[int], emitted: Marks) -> Iterator[tuple[int, Segment]]:
+        """Each of these open numbers, emitted together with `emitted`, with its segment."""
+        if isinstance(emitted, range):
+            own = self._segments[emitted.start]
+            for number in numbers:
+                yield number, own
+            return
+        firsts = list(self._segments)
+        for number in numbers:
+            yield number, self._segments[firsts[bisect_right(firsts, number) - 1]]
+
+    def _failed(self, receipt: Receipt, numbers: Sequence[int], error: BaseException) -> None:
         place = 1 if isinstance(error, IslandDied) else 0
         again = False
-        for number in numbers:
+        for number, segment in self._located(numbers, receipt.marks):
             counts = self._failures.setdefault(number, [0, 0])
             counts[place] += 1
-            if (counts[0] >= self._attempts or counts[1] >= ISLAND_DEATHS) and self._give_up(number, error):
+            if (counts[0] >= self._attempts or counts[1] >= ISLAND_DEATHS) and self._give_up(number, segment, error):
                 continue
             insort(self._again, number)
             again = True
@@ -138,18 +163,20 @@ class Ledger:
         if again or self._again:
             self._on_retry()
 
-    def _give_up(self, number: int, error: BaseException) -> bool:
+    def _give_up(self, number: int, segment: Segment, error: BaseException) -> bool:
         try:
-            self._on_dead(self._open[number], error)
+            self._on_dead(segment.item(number), error)
         except OSError as refused:
             log.error("a dead letter cannot be kept (%s): its element is tried again", refused)  # the reason says it all
             return False
         self.dead += 1
-        del self._open[number], self._failures[number]
+        del self._failures[number]
+        self._settle(segment.first, (number,))
         return True
 
     def _advance(self) -> None:
-        prefix = next(iter(self._open), self._next)
+        first = next(iter(self._segments.values()), None)
+        prefix = self._next if first is None else first.head()
         if prefix > self._prefix:
             self._prefix = prefix
             self._move_floor()
@@ -159,7 +186,9 @@ class Ledger:
         floor = min(self._prefix, self._forgotten) if self._keyed else self._prefix
         origin = self.origin
         if floor > origin.floor:
-            for number in range(origin.floor, floor):
-                origin.keys.pop(number, None)
-                origin.redelivered.discard(number)
+            if origin.keys:
+                for number in range(origin.floor, floor):
+                    origin.keys.pop(number, None)
+            if origin.redelivered:
+                origin.redelivered.difference_update(range(origin.floor, floor))
             origin.floor = floor

@@ -138,3 +138,34 @@ def test_each_element_gets_exactly_one_outcome_when_anything_is_done_to_chunks(n
         outcome = (STORED, Dropped("r"), Failed(StreamError("e")))[(seed >> i) % 3]
         piece.outcome(outcome)
     assert set(ledger.outcomes) == set(range(n))
+
+
+def test_nothing_is_told_again_when_a_settled_chunk_is_filtered():
+    """Who filters a piece that was settled already (late, by mistake) brings no mark back."""
+    ledger = Ledger()
+    piece = chunk(6, ledger)
+    piece.settle()
+    rest = piece.select([True, False, True, False, True, False])
+    assert piece.receipt.unsettled == 0
+    rest.fail(StreamError("x"))
+    assert ledger.outcomes == dict.fromkeys(range(6), STORED)
+
+
+def test_the_rest_is_open_when_pieces_of_a_filtered_and_cut_chunk_are_settled_in_any_order():
+    """A filter, then cuts, the last piece first, one of them twice: each mark is told once, and what is open is exact."""
+    ledger = Ledger()
+    piece = chunk(10, ledger)
+    kept = piece.select([1, 1, 0, 1, 1, 1, 0, 1, 1, 1], "small")
+    first, rest = kept.cut(3)
+    middle, last = rest.cut(2)
+    last.settle()
+    assert piece.receipt.unsettled == 5
+    last.drop("twice")
+    first.settle()
+    first.settle()
+    assert piece.receipt.unsettled == 2
+    piece.drop("rest")
+    middle.settle()
+    assert piece.receipt.unsettled == 0
+    told = {mark: outcome.reason if isinstance(outcome, Dropped) else "stored" for mark, outcome in ledger.outcomes.items()}
+    assert told == {m: "small" if m in (2, 6) else "rest" if m in (4, 5) else "stored" for m in range(10)}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from random import Random
+from weakref import WeakSet
 
 import pytest
 
@@ -114,3 +115,78 @@ def test_all_elements_are_settled_once_each_when_everything_fails_at_random(seed
     assert sorted(stored) == list(range(emitted))
     assert source.prefix == sorted(source.prefix)
     assert source.prefix[-1] == emitted
+
+
+def pieces_of(random, chunk):
+    """`chunk`, perhaps filtered, cut or divided by places; what was filtered is settled."""
+    done = []
+    if random.random() < 0.5:
+        mask = [random.random() < random.choice((0.1, 0.7)) for _ in chunk.items]
+        done = [item for item, kept in zip(chunk.items, mask, strict=True) if not kept]
+        chunk = chunk.select(mask)
+    if chunk is None or len(chunk) < 2 or random.random() < 0.3:
+        return done, [chunk] if chunk else []
+    n = random.randint(1, len(chunk) - 1)
+    if random.random() < 0.5:
+        return done, list(chunk.cut(n))
+    places = random.sample(range(len(chunk)), n)
+    return done, [chunk.take(places), chunk.take([place for place in range(len(chunk)) if place not in places])]
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_prefix_and_outstanding_are_exact_at_every_step_when_pieces_are_settled_in_any_order(seed):
+    """After every outcome of filtered, cut and divided pieces, some told twice, the ledger knows exactly what is open."""
+    random = Random(seed)
+    source = Source(attempts=10**6)
+    ledger = source.ledger
+    opened, out, old, emitted = set(), [], [], 0
+    while emitted < 1500 or opened:
+        if emitted < 1500 and random.random() < 0.3:
+            n = random.choice((1, 2, 40, 300))
+            out.append(ledger.emit(range(emitted, emitted + n)))
+            opened.update(range(emitted, emitted + n))
+            emitted += n
+        again = ledger.retry(random.randint(1, 300))
+        if again:
+            out.append(again)
+        if out:
+            done, pieces = pieces_of(random, out.pop(random.randrange(len(out))))
+            opened.difference_update(done)
+            for piece in pieces:
+                if random.random() < 0.3:
+                    out.append(piece)
+                elif random.random() < 0.2:
+                    piece.fail(StreamError("x"))
+                    old.append(piece)
+                else:
+                    piece.settle()
+                    opened.difference_update(piece.items)
+                    old.append(piece)
+        if old and random.random() < 0.2:
+            random.choice(old).settle()  # a second outcome counts for nothing
+        assert ledger.outstanding == len(opened)
+        assert (source.prefix or [0])[-1] == ledger.origin.floor == min(opened, default=emitted)
+    assert source.prefix == sorted(set(source.prefix))
+
+
+def test_settled_elements_are_let_go_when_another_one_of_their_chunk_stays_open():
+    """One element that is never settled keeps no whole chunk in memory."""
+
+    class Element:
+        pass
+
+    source = Source()
+    alive = WeakSet()
+    stragglers = []
+    for _ in range(20):
+        items = [Element() for _ in range(50)]
+        alive.update(items)
+        chunk = source.ledger.emit(items)
+        stragglers.append(chunk.take([7]))
+        chunk.take([place for place in range(50) if place != 7]).settle()
+    del items, chunk
+    assert source.ledger.outstanding == 20
+    assert len(alive) == 20
+    for straggler in stragglers:
+        straggler.fail(StreamError("x"))
+    assert len(source.ledger.retry(100).items) == 20
