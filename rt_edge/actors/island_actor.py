@@ -80,7 +80,7 @@ class IslandActor(BaseActor):
                 runtime = self.make_runtime(plan, message.island, dispatch, links)
                 if port:
                     neighbours = self._neighbours = Neighbours(node, runtime.office.receive, runtime.office.sent)
-                    self._keep(loop.loop.create_task(neighbours.listen(port)))
+                    neighbours.listen(port)
                 runtime.start()
             except Exception as error:  # told to the guardian, which starts the island again with backoff
                 self._error = f"{type(error).__name__}: {error}"
@@ -132,7 +132,10 @@ class IslandActor(BaseActor):
             status = IslandStatus(self._island, os.getpid(), "running" if runtime else "starting", self._error)
             if runtime is not None:
                 status.members = runtime.status()
-                status.post = dict(runtime.office.counters)
+                status.post = {
+                    **runtime.office.counters,
+                    "direct": self._neighbours.reached if self._neighbours is not None else 0,
+                }
             loop.to_actor(partial(self.send, sender, Status(message.number, encode(status))))
 
         loop.to_loop(answer)

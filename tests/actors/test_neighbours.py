@@ -49,7 +49,7 @@ def test_batches_arrive_whole_and_in_order_when_they_are_small_and_large(port):
     async def run() -> None:
         bell = Bell()
         a, b = End(bell), End(bell)
-        await b.neighbours.listen(port)
+        b.neighbours.listen(port)
         await reach(a, port)
         batches = [bytes([i]) * size for i, size in enumerate([0, 1, 3, 300_000, 2, 1_500_000, 7])]
         for batch in batches:
@@ -102,7 +102,7 @@ def test_nothing_is_taken_when_the_island_belongs_to_another_node(port):
     async def run() -> None:
         bell = Bell()
         a, b = End(bell, "node-1"), End(bell, "node-2")
-        await b.neighbours.listen(port)
+        b.neighbours.listen(port)
         await reach(a, port)
         a.neighbours.send("b", b"secret")
         await bell.until(lambda: a.sent == ["b"], 10, "the end of the connection")
@@ -132,9 +132,9 @@ def test_the_newer_process_gets_the_batches_when_an_island_was_started_again(por
         bell = Bell()
         a, old, new = End(bell), End(bell), End(bell)
         with socket.create_server(("127.0.0.1", 0)) as other:
-            await old.neighbours.listen(port)
+            old.neighbours.listen(port)
             await reach(a, port)
-            await new.neighbours.listen(other.getsockname()[1])
+            new.neighbours.listen(other.getsockname()[1])
             await reach(a, other.getsockname()[1])
             a.neighbours.send("b", b"hello")
             await bell.until(lambda: bool(new.got), 10, "the batch")
@@ -152,7 +152,7 @@ def test_the_connection_ends_when_a_batch_is_longer_than_any_can_be(port):
     async def run() -> None:
         bell = Bell()
         b = End(bell)
-        await b.neighbours.listen(port)
+        b.neighbours.listen(port)
         reader, writer = await open_raw(port)
         hello = b"node-1"
         writer.write(struct.pack("<I", len(hello)) + hello + struct.pack("<I", MAX_FRAME + 1))

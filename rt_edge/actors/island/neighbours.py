@@ -18,7 +18,7 @@ import logging
 import os
 import socket
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 
 from rt_edge.data.errors import InternalError
 
@@ -58,25 +58,32 @@ class Neighbours:
         self._server: asyncio.Server | None = None
         self.counters = {"refused": 0}
 
-    async def listen(self, port: int) -> None:
-        """Accept the others. An error leaves this island to Thespian's wire."""
+    def listen(self, port: int) -> None:
+        """Accept the others: who connects from now on is served. An error leaves this island to Thespian's wire."""
         sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         try:
             sock.bind(path_of(port))
-            loop = asyncio.get_running_loop()
-            self._server = await loop.create_unix_server(lambda: _Incoming(self), sock=sock)
+            sock.listen()
         except OSError as error:
             sock.close()
             log.warning("this island cannot be reached directly: %s", error)
+            return
+        self._spawn(self._serve(sock))
+
+    async def _serve(self, sock: socket.socket) -> None:
+        self._server = await asyncio.get_running_loop().create_unix_server(lambda: _Incoming(self), sock=sock)
+
+    def _spawn(self, work: Coroutine[None, None, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
 
     def peers(self, ports: dict[str, int]) -> None:
         """Where the other islands are now: island -> port; the new ones are dialled."""
         for island, port in ports.items():
             if self._known.get(island) != port:
                 self._known[island] = port
-                task = asyncio.get_running_loop().create_task(self._dial(island, port))
-                self._tasks.add(task)
-                task.add_done_callback(self._tasks.discard)
+                self._spawn(self._dial(island, port))
 
     async def _dial(self, island: str, port: int) -> None:
         loop = asyncio.get_running_loop()
@@ -89,7 +96,7 @@ class Neighbours:
             _, outgoing = await loop.create_unix_connection(lambda: _Outgoing(self, island), sock=sock)
         except OSError as error:
             sock.close()
-            log.debug("island %s is not reached directly: %s", island, error)
+            log.warning("island %s is not reached directly: %s", island, error)
             return
         if self._known.get(island) != port:
             outgoing.close()  # another process is that island by now
@@ -99,6 +106,11 @@ class Neighbours:
         if before is not None:
             before.close()
             self._sent(island)  # what waited there is lost
+
+    @property
+    def reached(self) -> int:
+        """How many islands are reached directly."""
+        return len(self._out)
 
     def send(self, island: str, data: bytes) -> bool | None:
         """Write a batch.
