@@ -24,11 +24,12 @@ from typing import Any
 from rt_edge.data.chunk import Chunk
 from rt_edge.data.errors import ConfigError, InternalError, SpecViolation
 from rt_edge.data.receipt import LOST
+from rt_edge.protocol.demand import UNBOUNDED
 from rt_edge.streams.blueprint import Blueprint
 from rt_edge.streams.host import Host
 from rt_edge.streams.seat import Seat
 from rt_edge.streams.stage import StageLogic, Supervision
-from rt_edge.streams.wire import UNBOUNDED, Wire
+from rt_edge.streams.wire import Wire
 
 log = logging.getLogger(__name__)
 

@@ -10,9 +10,6 @@ from rt_edge.streams.stage import Inlet, Outlet
 if TYPE_CHECKING:
     from rt_edge.streams.seat import Seat
 
-UNBOUNDED = 2**63 - 1
-"""Demand at or above this counts as unbounded (rule 3.17)."""
-
 
 class Wire:
     """State of one connection; only the engine writes it.

@@ -22,8 +22,8 @@ import pytest
 
 from rt_edge.data.errors import StreamError
 from rt_edge.data.receipt import Dropped, Failed
+from rt_edge.protocol.demand import UNBOUNDED
 from rt_edge.streams.stage import Stage
-from rt_edge.streams.wire import UNBOUNDED
 from rt_edge.testkit.probes import SinkProbe, SourceProbe, StageBench
 
 OnError = Literal["stop", "resume", "restart"]

@@ -9,12 +9,13 @@ from typing import Literal
 
 from rt_edge.data.clock import Clock
 from rt_edge.data.errors import ConfigError, FatalAdapterError, IslandDied
+from rt_edge.protocol.demand import UNBOUNDED
 from rt_edge.sdk.backoff import Backoff
 from rt_edge.streams.blueprint import Blueprint
 from rt_edge.streams.engine import Engine
 from rt_edge.streams.host import AsyncioHost
 from rt_edge.streams.seat import Seat
-from rt_edge.streams.wire import UNBOUNDED, Wire
+from rt_edge.streams.wire import Wire
 from rt_edge.telemetry.status import GraphNodeStatus, MemberStatus, WireStatus
 
 log = logging.getLogger(__name__)

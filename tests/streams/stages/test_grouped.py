@@ -7,9 +7,9 @@ from typing import Any, Literal
 import pytest
 
 from rt_edge.data.receipt import Failed, Stored
+from rt_edge.protocol.demand import UNBOUNDED
 from rt_edge.streams.stage import Hold
 from rt_edge.streams.stages.grouped import Grouped
-from rt_edge.streams.wire import UNBOUNDED
 from rt_edge.testkit.probes import StageBench
 from rt_edge.testkit.stage_contract import StageContract
 
