@@ -9,6 +9,7 @@ import hashlib
 import os
 import signal
 import socket
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -114,7 +115,7 @@ def test_other_members_go_on_when_an_adapter_cannot_be_made(world, how, island):
     edge.start()
     wait_until(lambda: len(world.rows()) >= 40, 30, edge.log)
     times = [row.reading.ts for row in world.rows() if row.reading is not None]
-    pauses = [b - a for a, b in zip(times, times[1:], strict=False)]
+    pauses = [b - a for a, b in pairwise(times)]
     assert max(pauses) < 1_000_000_000, "the healthy adapter paused"
     if how == "raise":
         member = edge.member("adapter/broken")
@@ -175,7 +176,7 @@ def test_a_graph_that_a_reading_fails_again_and_again_loses_only_that_to_the_dea
             assert edge.member("graph/other").restarts == 0
             assert 1 <= edge.member("graph/telemetry").restarts <= 6
             times = [r.reading.ts for r in world.rows() if r.reading is not None and "n" not in r.reading.fields]
-            assert max(b - a for a, b in zip(times, times[1:], strict=False)) < 1_500_000_000, "the other graph paused"
+            assert max(b - a for a, b in pairwise(times)) < 1_500_000_000, "the other graph paused"
 
     asyncio.run(run())
 

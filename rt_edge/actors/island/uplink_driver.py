@@ -69,6 +69,7 @@ class UplinkDriver:
         self._tasks: set[asyncio.Task[None]] = set()
         self._closed = False
         self._not_before = 0.0
+        self._why = ""
         self.link = "down"
         self.reason = ""
         self.counters: Counter[str] = Counter()
@@ -146,11 +147,12 @@ class UplinkDriver:
             return
         if was_open:
             self._backoff.lived(now - self._opened)
-        first = self.reason != event.reason
-        self.link, self.reason = "down", event.reason
+        reason, self._why = self._why or event.reason, ""  # what the protocol said tells more than how the link ended
+        first = self.reason != reason
+        self.link, self.reason = "down", reason
         delay = max(self._backoff.failed(), self._not_before - now)
         self.counters["redials"] += 1
-        (log.warning if first else log.debug)("uplink %s has no link, next try in %.1f s: %s", self._name, delay, event.reason)
+        (log.warning if first else log.debug)("uplink %s has no link, next try in %.1f s: %s", self._name, delay, reason)
         self._peer_index += 1
         self._redial = asyncio.get_running_loop().call_later(delay, self._dial)
 
@@ -203,6 +205,7 @@ class UplinkDriver:
     def _close_link(self, effect: effects.Close) -> None:
         self.counters[effect.code] += 1
         log.warning("uplink %s closes its link: %s", self._name, effect.reason)
+        self._why = effect.reason
         self._not_before = self._clock.monotonic() + effect.retry_after
         if self._token is not None:
             self._links.close(self._token, effect.reason)
