@@ -176,6 +176,7 @@ def test_keys_cut_kill_and_restore_when_it_is_on_a_terminal(tmp_path: Path) -> N
     try:
         terminal.until("arrived upstream", 10.0)  # first rows within 10 s
         terminal.until("the uplink's session is open")
+        terminal.until(" k  kill -9 a process ")  # the last of 24 lines
         terminal.press("c")
         terminal.until("uplink CUT: readings stay on the edge's disk")
         terminal.press("r")

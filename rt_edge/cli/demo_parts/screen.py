@@ -14,7 +14,7 @@ from rt_edge.data.units import show_size
 
 RATE_OVER_S = 3.0
 BAR = 14
-FIXED_LINES = 20
+FIXED_LINES = 21
 KEYS = (("c", "cut the uplink"), ("r", "restore it"), ("k", "kill -9 a process"), ("q", "quit, and count"))
 
 
