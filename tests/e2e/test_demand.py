@@ -1,5 +1,5 @@
-"""Goal: demand reaches the wire. Method: the uplink is cut and the spool fills up; then nothing is asked of any device, and nothing
-in the node grows; when the link is back, all goes on by itself."""
+"""Goal: demand reaches the wire. Method: the uplink is cut and the spool fills up; then nothing is asked of any device, and
+nothing in the node grows; when the link is back, all goes on by itself."""
 
 from __future__ import annotations
 
