@@ -15,7 +15,7 @@ from rt_edge.data.units import show_size
 RATE_OVER_S = 3.0
 BAR = 14
 FIXED_LINES = 21
-KEYS = (("c", "cut the uplink"), ("r", "restore it"), ("k", "kill -9 a process"), ("q", "quit, and count"))
+KEYS = (("c", "cut the uplink"), ("r", "restore it"), ("k", "kill -9 a process"), ("q", "quit and count"))
 
 
 class Rates:
@@ -74,8 +74,10 @@ def _link(view: View) -> Text:
 
 def _way(view: View, rates: Rates) -> Table:
     table = Table.grid(padding=(0, 2))
-    for justify in ("left", "right", "right", "left"):
-        table.add_column(justify=justify, no_wrap=True)
+    table.add_column(no_wrap=True, min_width=35)
+    table.add_column(justify="right", no_wrap=True, min_width=9)
+    table.add_column(justify="right", no_wrap=True, min_width=7)
+    table.add_column(no_wrap=True, overflow="ellipsis")  # the notes give way, never the numbers
     first = rates.first
 
     def row(name: str, now: int, before: int | None, note: str | Text = "", style: str = "") -> None:
@@ -86,7 +88,7 @@ def _way(view: View, rates: Rates) -> Table:
     row("acknowledged by the broker", view.acknowledged, first.acknowledged)
     row("dropped by the graph's filter", view.filtered, first.filtered, "a broken sensor")
     if view.spooled is None:
-        table.add_row("in the spool, on the edge's disk", "?", "", "the uplink's process does not answer")
+        table.add_row("in the spool, on the edge's disk", "?", "", "does not answer")
     else:
         row("in the spool, on the edge's disk", view.spooled, None, _bar(view), "bold yellow" if view.spooled > 1000 else "")
     row("arrived upstream", view.arrived.messages, first.arrived.messages, "", "bold green")
@@ -106,7 +108,8 @@ def _bar(view: View) -> Text:
 def _adapters(view: View, rates: Rates) -> Table:
     table = Table(box=None, pad_edge=False, padding=(0, 3, 0, 0), header_style="dim")
     for column in ("adapter", "kind", "state", "demand", "readings", "rate"):
-        table.add_column(column, justify="left" if column in ("adapter", "kind", "state") else "right", no_wrap=True)
+        left = column in ("adapter", "kind", "state")
+        table.add_column(column, justify="left" if left else "right", no_wrap=True, min_width=15 if column == "state" else 8)
     kinds = {"broker": "MQTT", "line-1": "Modbus RTU", "meter": "Modbus TCP"}
     for name, kind in kinds.items():
         member = view.member(f"adapter/{name}")
@@ -162,5 +165,5 @@ def _foot(message: str) -> Text:
     foot = Text(no_wrap=True)
     for key, what in KEYS:
         foot.append(f" {key} ", "bold reverse")
-        foot.append(f" {what}   ")
+        foot.append(f" {what}  ")
     return foot
