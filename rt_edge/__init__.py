@@ -2,7 +2,7 @@
 
 Layers, low to high (import-linter holds them, see pyproject.toml):
 
-    data -> protocol -> settings | telemetry -> streams -> sdk -> spool -> uplink
+    data -> protocol -> telemetry -> streams -> sdk -> settings -> spool -> uplink
          -> actors -> daemon -> testkit -> cli
 """
 
