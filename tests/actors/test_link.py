@@ -11,6 +11,7 @@ import pytest
 from hubs import ANY, FROM_EDGES, FROM_UPSTREAM, PLAIN_EDGE, PLAIN_UPSTREAM, Side, linked, open_files, turn
 
 from rt_edge.actors.transport.addresses import LinkDetails
+from rt_edge.actors.transport.hub import MAX_UNPROVED
 from rt_edge.actors.transport.identity import Admission, Identity
 from rt_edge.actors.transport.messages import Frame, LinkDown, LinkLimits, LinkUp
 from rt_edge.actors.transport.tls import NodePki, Plain, context
@@ -349,3 +350,21 @@ def test_healthy_link_keeps_its_pace_when_25_peers_do_not_read(ca, edge_pki, ups
     assert len(upstream.down) == 25
     assert all(reason.startswith("window exceeded") for reason in upstream.down)
     assert list(upstream.hub.links) == [healthy]
+
+
+def test_node_is_let_in_when_silent_connections_have_taken_all_places(edge_pki, upstream_pki):
+    """More connections than there are places, none of which says a word, keep no node out, and are no more than the places."""
+    upstream = Side()
+    port = upstream.hub.listen("127.0.0.1", 0, upstream_pki, FROM_EDGES)
+    silent = []
+    try:
+        for _ in range(MAX_UNPROVED + 50):
+            silent.append(socket.create_connection(("127.0.0.1", port), timeout=5))
+            turn(upstream, until=lambda: upstream.hub.counters["accepted"] == len(silent))
+        assert upstream.hub.counters["displaced"] == 50
+        assert len(upstream.hub.filenos()) == MAX_UNPROVED + 1
+        edge = dialled(upstream, edge_pki, port=port)
+        assert edge.of(LinkUp)
+    finally:
+        for sock in silent:
+            sock.close()

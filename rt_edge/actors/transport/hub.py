@@ -45,7 +45,7 @@ class Hub(LoopEntry):
 
     Attributes:
         links: session address -> link, of links that are up.
-        counters: `accepted`, `refused`, `refused_user`, `overload`, `up`, `down`, `errors`.
+        counters: `accepted`, `refused`, `refused_user`, `overload`, `displaced`, `up`, `down`, `errors`.
     """
 
     def __init__(self, deliver: Callable[[ActorAddress, object], None], clock: Clock) -> None:
@@ -58,7 +58,7 @@ class Hub(LoopEntry):
         self._dials: dict[int, Dial] = {}
         self._listeners: list[Listener] = []
         self._count = 0
-        self._unproved: set[Link] = set()
+        self._unproved: dict[Link, None] = {}  # oldest first
         self._deadline: float | None = None
 
     # -- what actors use -----------------------------------------------------------------------------------------------
@@ -97,7 +97,7 @@ class Hub(LoopEntry):
             self.counters["accepted"] += 1
             self._count += 1
             link = Link(self, connection, channel(), bounds, admission, claim, self._count)
-            self._unproved.add(link)
+            self._unproved[link] = None
             link.connected()
 
         listener = Listener(self, sock, accepted)
@@ -127,7 +127,7 @@ class Hub(LoopEntry):
 
         def make(sock: socket.socket, dial: Dial) -> Link:
             link = Link(self, sock, channel(), bounds, admission, claim, dial.number, dialled=True)
-            self._unproved.add(link)
+            self._unproved[link] = None
             return link
 
         dial = self._dials[number] = Dial(self, number, f"{host}:{port}", security, make)
@@ -178,7 +178,7 @@ class Hub(LoopEntry):
     def went_up(self, link: Link) -> None:
         """See `Owner`."""
         assert link.peer is not None
-        self._unproved.discard(link)
+        self._unproved.pop(link, None)
         self._dials.pop(link.number, None)
         address = link_address(link.peer.node, link.number)
         link.details = address.addressDetails
@@ -193,7 +193,7 @@ class Hub(LoopEntry):
     def went_down(self, link: Link, reason: str, was: State, lost: bool) -> None:
         """See `Owner`."""
         self.forget(link.fileno())
-        self._unproved.discard(link)
+        self._unproved.pop(link, None)
         if link.details is not None:
             self.links.pop(link.details, None)
             self.counters["down"] += 1
@@ -232,8 +232,15 @@ class Hub(LoopEntry):
         self._epoll.register(fd, mask)
 
     def _room(self) -> bool:
-        if len(self.links) < MAX_LINKS and len(self._unproved) < MAX_UNPROVED:
-            return True
+        if len(self.links) < MAX_LINKS:
+            if len(self._unproved) < MAX_UNPROVED:
+                return True
+            # Who has said nothing yet makes room, the oldest first: else a few silent connections would keep all others out.
+            silent = next((link for link in self._unproved if not link.dialled and not link.bytes_in), None)
+            if silent is not None:
+                self.counters["displaced"] += 1
+                silent.close("it said nothing while others waited")
+                return True
         self.counters["overload"] += 1
         return False
 
