@@ -4,9 +4,10 @@
     python benchmarks/run.py w1 w4 --seconds 4     shorter
     python benchmarks/run.py engine spool link     the parts by themselves
 
-W1: MQTT through a graph to the upstream store, or to another broker; W2: Modbus TCP; W3: upstream down, the edge killed with SIGKILL
-half way; W4: idle. Tables come on standard output, the same as JSON in a file (`--json`). Figures of CPU are user and system time of
-the whole process tree; elements a second on a shared machine are lower bounds. A hand script does the same work in the same run.
+W1: MQTT through a graph to the upstream store, or to another broker; W2: Modbus TCP; W3: upstream down, the edge killed with
+SIGKILL half way; W4: idle. Tables come on standard output, the same as JSON in a file (`--json`). Figures of CPU are user and
+system time of the whole process tree; elements a second on a shared machine are lower bounds. A hand script does the same work in
+the same run.
 """
 
 from __future__ import annotations

@@ -2,11 +2,12 @@
 
     python benchmarks/harness/feeder.py
 
-Not a broker: one client on each side, no sessions. Commands are JSON lines on standard input, answers JSON lines on standard output:
+Not a broker: one client on each side, no sessions. Commands are JSON lines on standard input, answers JSON lines on standard
+output:
 
     {"port": 12345}                         printed first
     {"do": "prepare", "n": 50000, "qos": 1} n readings of about 112 bytes on 100 topics -> {"bytes": 112.3}
-    {"do": "feed", "rate": 0}               as fast as the window lets it (0), or so many a second; n of them, then {"fed": seconds}
+    {"do": "feed", "rate": 0}               n of them at the window's pace (0), or so many a second; then {"fed": seconds}
     {"do": "done", "n": 100}                what came out so far: for feeding at QoS 0, which has no window
     {"do": "north", "n": 45000}             wait until so many came out at the north broker -> {"north": n, "ms": [latencies]}
 

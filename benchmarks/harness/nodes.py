@@ -146,6 +146,12 @@ class Plant:
             rows = reader.rows(Filter(kinds=frozenset({"reading"})))
             return [(r.reading.source, r.reading.fields, (r.received_at - r.reading.ts) / 1e6) for r in rows if r.reading]
 
+    def times(self) -> list[tuple[str, int, int]]:
+        """(source, when it was stored, its own time; wall ns) of every stored reading, in order."""
+        with StoreReader(self.store) as reader:
+            rows = reader.rows(Filter(kinds=frozenset({"reading"})))
+            return [(r.reading.source, r.received_at, r.reading.ts) for r in rows if r.reading]
+
     def names(self) -> dict[int, str]:
         """Process id -> name, of the edge node."""
         return {pid: name for name, pid in self.edge.pids().items()}

@@ -1,7 +1,7 @@
 """The same work by a hand script, as a process, to be measured in the same run.
 
-    python benchmarks/harness/peers.py paho PORT QOS
-    python benchmarks/harness/peers.py pymodbus PORT SECONDS EVERY
+python benchmarks/harness/peers.py paho PORT QOS
+python benchmarks/harness/peers.py pymodbus PORT SECONDS EVERY
 """
 
 from __future__ import annotations
@@ -65,7 +65,9 @@ async def pymodbus(port: int, seconds: float, every: float) -> None:
         if every:
             await asyncio.sleep(max(0.0, start + turn * every - monotonic()))
     used = resource.getrusage(resource.RUSAGE_SELF)
-    print(json.dumps({"polls": polls, "s": monotonic() - start, "cpu": used.ru_utime + used.ru_stime - cpu, "gaps": sorted(gaps)}))
+    print(
+        json.dumps({"polls": polls, "s": monotonic() - start, "cpu": used.ru_utime + used.ru_stime - cpu, "gaps": sorted(gaps)})
+    )
     client.close()
 
 

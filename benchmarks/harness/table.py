@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 Row = dict[str, Any]
@@ -27,6 +28,4 @@ def _text(value: Any) -> str:
 
 def dump(results: dict[str, Sequence[Row]], path: str) -> None:
     """Write all tables as JSON."""
-    with open(path, "w", encoding="utf-8") as file:
-        json.dump(results, file, indent=1)
-        file.write("\n")
+    Path(path).write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
