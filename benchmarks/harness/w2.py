@@ -7,6 +7,7 @@ import json
 import subprocess
 import sys
 import tempfile
+from itertools import pairwise
 from pathlib import Path
 from time import monotonic, sleep
 
@@ -57,7 +58,7 @@ def node(port: int, every: str, seconds: float) -> Row:
         times: dict[str, list[int]] = {}
         for source, _, ts in nodes.times():
             times.setdefault(source, []).append(ts)
-        gaps = [(b - a) / 1e6 for each in times.values() for a, b in zip(each[1:], each[2:], strict=False)]
+        gaps = [(b - a) / 1e6 for each in times.values() for a, b in pairwise(each[1:])]
         late = [ms for _, _, ms in nodes.readings()][UNITS:]
     registers = count * REGISTERS
     return {
