@@ -150,6 +150,9 @@ class LostReceipts:
         return bool(self._queue)
 
 
+_NOTHING: set[Mark] = set()
+"""Shared by all receipts that need no set of their own; never added to."""
+
 LOST_MOST = 100_000
 """Lost receipts that may wait; each is a bug of a stage or the remains of a stopped engine."""
 
@@ -176,7 +179,7 @@ class Receipt:
         self._left = len(marks)
         # What is open: `_rest`, as long as it is known as one sequence, else `_open`.
         self._rest: Marks | None = marks
-        self._open: set[Mark] = set()
+        self._open: set[Mark] = _NOTHING
 
     @property
     def unsettled(self) -> int:

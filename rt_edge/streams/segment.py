@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+_NOTHING: set[int] = set()
+"""Shared by all segments of which nothing is settled; never added to."""
+
 
 class Segment:
     """The elements of consecutive numbers, until each is settled.
@@ -26,7 +29,7 @@ class Segment:
     def __init__(self, first: int, items: Sequence[Any]) -> None:
         self.first = self._head = first
         self._items = items
-        self._settled: set[int] = set()
+        self._settled: set[int] = _NOTHING
         self._open: dict[int, Any] | None = None
         self.left = len(items)
 
@@ -39,6 +42,8 @@ class Segment:
             for number in numbers:
                 del self._open[number]
             return
+        if self._settled is _NOTHING:
+            self._settled = set()
         self._settled.update(numbers)
         if 2 * self.left <= len(self._items):
             settled = self._settled

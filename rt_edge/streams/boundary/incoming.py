@@ -126,7 +126,7 @@ class _Logic(StageLogic):
         self.ctx.after(RESEND_S, "repeat")
 
     def on_pull(self, outlet: Outlet, n: int) -> None:
-        self._wanted += n
+        self._wanted = self.demand(OUT)  # all that is open, also what was announced before `pull_again`
         self._push_ready()
         self._say_soon()
 
@@ -274,10 +274,8 @@ class _Logic(StageLogic):
                 self._ready.appendleft(rest)
             self._wanted -= len(chunk)
             self.push(OUT, chunk)
-            if self._ready and self._wanted > 0:
-                self.ctx.soon(self._push_ready)
-        elif self._ready and self._wanted > 0:
-            self.ctx.soon(self._push_ready)
+        if self._ready and self._wanted > 0:
+            self.pull_again(OUT)  # the slot is not empty: go on as soon as it is
         self._finish()
 
     def _finish(self) -> None:
