@@ -47,6 +47,7 @@ class _Logic(StageLogic):
         self._runner = runner
         self._chunks: deque[Chunk] = deque(maxlen=WINDOW)
         self._busy = False
+        self._pausing = False
         self._finishing = False
 
     def on_start(self) -> None:
@@ -71,10 +72,11 @@ class _Logic(StageLogic):
 
     def _state(self, state: State) -> None:
         if state == "open":
+            self._pausing = False
             self.ctx.soon(self._deliver)
 
     def _deliver(self) -> None:
-        if not self._busy and self._chunks and self._runner.state == "open":
+        if not self._busy and not self._pausing and self._chunks and self._runner.state == "open":
             self._busy = True
             self.ctx.spawn(self._runner.adapter.deliver(self._chunks[0].items), self._delivered)
 
@@ -83,6 +85,7 @@ class _Logic(StageLogic):
         if isinstance(error, TransientError):
             self.ctx.count("delivered_again")
             if self._runner.state == "open":
+                self._pausing = True  # what arrives meanwhile must not press a peer that has just refused
                 self.ctx.after(1.0, "again")
             return
         chunk = self._chunks.popleft()
@@ -96,6 +99,7 @@ class _Logic(StageLogic):
         self._finish()
 
     def on_timer(self, key: object) -> None:
+        self._pausing = False
         self._deliver()
 
     def _finish(self) -> None:
