@@ -360,6 +360,11 @@ class Spool:
 
     # -- facts -------------------------------------------------------------------------------------------------------
 
+    @property
+    def full(self) -> bool:
+        """Whether `append` refuses now."""
+        return self._room.quota.wanted > 0
+
     def depth(self) -> Depth:
         """How much waits; costs the same however much it is."""
         lanes = self._file.lanes.all
@@ -378,7 +383,7 @@ class Spool:
             sum(lane.readings for lane in lanes),
             self._file.lanes.used,
             min(oldest, default=None),
-            self._room.quota.wanted > 0,
+            self.full,
         )
 
     def ls(self) -> Listing:

@@ -7,11 +7,21 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import ParamSpec, TypeVar
 
+import msgspec
+
 from rt_edge.data.record import LaneId
+from rt_edge.spool.lanes import LaneState
 from rt_edge.spool.spool import Spool
 
 P = ParamSpec("P")
 T = TypeVar("T")
+
+
+class SpoolFacts(msgspec.Struct, frozen=True):
+    """A spool as it was after its last call: its lanes, and whether it refuses more."""
+
+    lanes: list[LaneState]
+    full: bool
 
 
 class SpoolWorker:
@@ -24,17 +34,26 @@ class SpoolWorker:
 
     Attributes:
         spool: for calls made through `run`.
+        facts: for any thread to look at; the spool itself is its own thread's alone.
         on_appended: called as `(lane, last number)` in the island's thread after records became durable.
     """
 
     def __init__(self, spool: Spool) -> None:
         self.spool = spool
+        self.facts = SpoolFacts(spool.lanes(), spool.full)
         self.on_appended: list[Callable[[LaneId, int], None]] = []
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="spool")
 
     async def run(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Call `function` in the spool's thread, after what was given before."""
-        return await asyncio.get_running_loop().run_in_executor(self._thread, lambda: function(*args, **kwargs))
+
+        def call() -> T:
+            try:
+                return function(*args, **kwargs)
+            finally:
+                self.facts = SpoolFacts(self.spool.lanes(), self.spool.full)
+
+        return await asyncio.get_running_loop().run_in_executor(self._thread, call)
 
     def appended(self, lane: LaneId, last: int) -> None:
         """Tell the observers; called by the sink."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from pathlib import Path
 from random import Random
 
@@ -13,6 +14,7 @@ from rt_edge.actors.island.uplink_driver import UplinkDriver
 from rt_edge.actors.island.wiring import fan_in
 from rt_edge.actors.layout import Layout
 from rt_edge.data.clock import Clock
+from rt_edge.data.errors import RtEdgeError
 from rt_edge.data.ids import boot_id
 from rt_edge.settings.plan import NodePlan
 from rt_edge.spool.sink import SpoolSink
@@ -21,6 +23,8 @@ from rt_edge.spool.worker import SpoolWorker
 from rt_edge.streams.blueprint import Blueprint
 from rt_edge.streams.catalogue import Catalogue
 from rt_edge.telemetry.status import MemberStatus, UplinkStatus
+
+log = logging.getLogger(__name__)
 
 DRAIN_S = 2.0
 """While a node stops, what is spooled may still be delivered for so long."""
@@ -57,6 +61,9 @@ class UplinkMember(Member):
         self._random = random
         self._worker: SpoolWorker | None = None
         self._driver: UplinkDriver | None = None
+        self._oldest: int | None = None
+        self._looking: asyncio.Task[None] | None = None
+        self._closing = False
 
     def build(self) -> Blueprint:
         """Every graph that ends here, merged, into the spool."""
@@ -91,7 +98,8 @@ class UplinkMember(Member):
         worker, driver = self._worker, self._driver
         if worker is None or driver is None:
             return
-        await driver.close(lambda: not any(lane.records for lane in worker.spool.lanes()), DRAIN_S)
+        self._closing = True
+        await driver.close(lambda: not any(lane.records for lane in worker.facts.lanes), DRAIN_S)
         await asyncio.get_running_loop().run_in_executor(None, worker.close)
 
     def describe(self, status: MemberStatus) -> None:
@@ -99,7 +107,8 @@ class UplinkMember(Member):
         worker, driver = self._worker, self._driver
         if worker is None or driver is None:
             return
-        lanes = worker.spool.lanes()
+        lanes = worker.facts.lanes
+        self._look_for_oldest(worker)
         link = "session open" if driver.session_open else driver.link
         status.uplink = UplinkStatus(
             link=link,
@@ -107,11 +116,23 @@ class UplinkMember(Member):
             records=sum(lane.records for lane in lanes),
             readings=sum(lane.readings for lane in lanes),
             bytes=sum(lane.bytes for lane in lanes),
-            oldest=None,
-            full=False,
+            oldest=self._oldest if any(lane.records for lane in lanes) else None,
+            full=worker.facts.full,
             confirmed=sum(lane.confirmed for lane in lanes),
             last=sum(lane.last for lane in lanes),
             counters=dict(driver.counters),
         )
         if not driver.session_open and driver.reason:
             status.error = status.error or driver.reason
+
+    def _look_for_oldest(self, worker: SpoolWorker) -> None:
+        """Ask the spool's thread how old its oldest record is; whoever asks for the status next is told."""
+
+        async def look() -> None:
+            try:
+                self._oldest = (await worker.run(worker.spool.depth)).oldest
+            except RtEdgeError as error:
+                log.debug("%s: the age of the oldest record cannot be read: %s", self.name, error)
+
+        if not self._closing and (self._looking is None or self._looking.done()):
+            self._looking = asyncio.get_running_loop().create_task(look())
