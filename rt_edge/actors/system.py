@@ -15,30 +15,19 @@ from thespian.actors import ActorAddress, ActorSystem, InvalidActorAddress, Pois
 from thespian.system.multiprocTCPBase import ActorSystemBase
 from thespian.system.transport.IPBase import TCPv4ActorAddress
 
+from rt_edge.actors.errors import AskTimeout, NoNode
 from rt_edge.actors.messages import Ping, Pong
 from rt_edge.actors.process_tree import ProcessTree
 from rt_edge.actors.transport.node_transport import NodeTransport
 from rt_edge.actors.transport.peer_user import PROC_TCP, listener_owner
 from rt_edge.actors.transport.setup import LOOPBACK, prepare
 from rt_edge.data.clock import Clock, SystemClock
-from rt_edge.data.errors import RefusedError, TransientError
+from rt_edge.data.errors import RefusedError
 
 _log = logging.getLogger("rt_edge.actors.system")
 _Reply = TypeVar("_Reply")
 _START_S = 10.0
 _EARLY_S = 0.05  # Thespian gives None for a dead target and for a timeout: what comes earlier is a dead target
-
-
-class NodeNotReachable(TransientError):
-    """No node answers at that port, or it does not belong to this user."""
-
-    code = "RTE320"
-
-
-class AskTimeout(TransientError):
-    """An actor did not answer in time."""
-
-    code = "RTE321"
 
 
 class NodeSystemBase(ActorSystemBase):  # type: ignore[misc]
@@ -51,11 +40,11 @@ class ClientSystemBase(NodeSystemBase):
     """The base of an outside process: it finds the node or fails, and never becomes one."""
 
     def _startAdmin(self, *_: Any) -> None:
-        raise NodeNotReachable("nothing listens at the node's port", "is the node running?")
+        raise NoNode("nothing listens at the node's port", "is the node running?")
 
     def _verifyAdminRunning(self) -> bool:
         if not super()._verifyAdminRunning():
-            raise NodeNotReachable("what listens at the node's port does not answer as a node", "is the node stopping?")
+            raise NoNode("what listens at the node's port does not answer as a node", "is the node stopping?")
         return True
 
 
@@ -87,12 +76,12 @@ class Endpoint:
         """Send; returns when the transmit has ended.
 
         Raises:
-            NodeNotReachable: it could not be sent.
+            NoNode: it could not be sent.
         """
         try:
             self._system.tell(target, message)
         except Exception as error:
-            raise NodeNotReachable(f"the message {type(message).__name__} was not delivered: {error}") from error
+            raise NoNode(f"the message {type(message).__name__} was not delivered: {error}") from error
 
     def ask(self, target: ActorAddress, message: object, timeout: float, expect: type[_Reply]) -> _Reply:
         """Send and wait for an answer of a class, on an endpoint of this call's own, so that no late answer to another
@@ -106,14 +95,14 @@ class Endpoint:
 
         Raises:
             AskTimeout: no such answer in time.
-            NodeNotReachable: the target does not exist (any more).
+            NoNode: the target does not exist (any more).
             RefusedError: the other side could not handle the message.
         """
         until = self._clock.monotonic() + timeout
         with self._channel() as channel:
             answer = channel.ask(target, message, timeout)
             if answer is None and until - self._clock.monotonic() > _EARLY_S:
-                raise NodeNotReachable(f"{type(message).__name__} could not be delivered to {target}")
+                raise NoNode(f"{type(message).__name__} could not be delivered to {target}")
             while not isinstance(answer, expect):
                 if isinstance(answer, PoisonMessage):
                     raise RefusedError(f"{type(message).__name__} was returned: {str(answer.details)[-300:]}")
@@ -209,7 +198,7 @@ def start_node(
 
     Raises:
         InternalError: Thespian is not as expected, or the admin did not come up.
-        NodeNotReachable: another user's process took the port.
+        NoNode: another user's process took the port.
     """
     prepare(thesplog)
     clock = clock or SystemClock()
@@ -246,15 +235,15 @@ def _open(base: type[NodeSystemBase], port: int) -> Any:
             NodeTransport.newest.close()  # the base opened it before it failed, and nobody else knows it
         if not isinstance(error, InvalidActorAddress):
             raise
-        raise NodeNotReachable(f"the system at port {port} is not usable: {error}") from error
+        raise NoNode(f"the system at port {port} is not usable: {error}") from error
 
 
 def _check_owner(port: int) -> None:
     user = listener_owner(PROC_TCP.read_bytes(), port)
     if user is None:
-        raise NodeNotReachable(f"nothing listens at port {port}", "is the node running?")
+        raise NoNode(f"nothing listens at port {port}", "is the node running?")
     if user != os.geteuid() and os.geteuid() != 0:
-        raise NodeNotReachable(f"the node at port {port} belongs to user {user}", "it talks to its own user and to root only")
+        raise NoNode(f"the node at port {port} belongs to user {user}", "it talks to its own user and to root only")
 
 
 class NodeClient(Endpoint):
@@ -274,7 +263,7 @@ def attach(port: int, clock: Clock | None = None) -> Iterator[NodeClient]:
         clock: for time limits.
 
     Raises:
-        NodeNotReachable: no node is there, or it belongs to somebody else.
+        NoNode: no node is there, or it belongs to somebody else.
     """
     prepare()
     _check_owner(port)

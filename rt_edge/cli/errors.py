@@ -8,7 +8,8 @@ import sys
 import traceback
 from collections.abc import Mapping
 
-from rt_edge.data.errors import ConfigError, RefusedError, RtEdgeError, TransientError
+from rt_edge.actors.errors import NoNode
+from rt_edge.data.errors import ConfigError, RefusedError, RtEdgeError
 
 
 class ExitCode(enum.IntEnum):
@@ -22,12 +23,6 @@ class ExitCode(enum.IntEnum):
     REFUSED = 5
 
 
-class NodeUnreachable(TransientError):
-    """The node that a command asks is not running or does not answer."""
-
-    code = "RTE323"
-
-
 INTERRUPTED = 130
 """128 + SIGINT, as shells have it."""
 
@@ -36,7 +31,7 @@ def exit_code(error: BaseException) -> int:
     """The exit code for an error."""
     if isinstance(error, ConfigError):
         return ExitCode.CONFIGURATION
-    if isinstance(error, NodeUnreachable):
+    if isinstance(error, NoNode):
         return ExitCode.UNREACHABLE
     if isinstance(error, RefusedError):
         return ExitCode.REFUSED

@@ -8,13 +8,14 @@ from typing import Annotated, Any
 import msgspec
 import typer
 
-from rt_edge.cli.errors import ExitCode, NodeUnreachable, report_error
+from rt_edge.actors.errors import NoNode
+from rt_edge.cli.errors import ExitCode, report_error
 from rt_edge.cli.output import JsonFlag, print_json, print_table, quiet_pipe
 from rt_edge.cli.where import data_dir, files_in, running_node
 from rt_edge.data.clock import SystemClock
 from rt_edge.data.errors import RtEdgeError
 from rt_edge.data.units import show_duration, show_size
-from rt_edge.spool.look import LaneNotes, Look, look
+from rt_edge.spool.inspect import Inspection, LaneNotes, inspect
 from rt_edge.telemetry.status import UplinkStatus
 
 app = typer.Typer(
@@ -45,15 +46,15 @@ def ls(
         rt-edge spool ls --data /var/lib/rt-edge
     """
     folder = data_dir(config, data) / "spool"
-    found: list[tuple[Path, Look]] = []
+    found: list[tuple[Path, Inspection]] = []
     failures: list[RtEdgeError] = []
     for path in files_in(folder, "spool"):
         try:
-            found.append((path, look(path, letters)))
+            found.append((path, inspect(path, letters)))
         except RtEdgeError as error:
             failures.append(error)
     now = SystemClock().wall_ns()
-    said = live(folder.parent) if any(one.inspection.pid is not None for _, one in found) else {}
+    said = live(folder.parent) if any(one.pid is not None for _, one in found) else {}
     with quiet_pipe():
         if as_json:
             print_json([as_data(path, one, now, said.get(path.stem)) for path, one in found])
@@ -75,17 +76,16 @@ def live(data: Path) -> dict[str, UplinkStatus]:
     try:
         with running_node(data) as node:
             status = node.status()
-    except NodeUnreachable:
+    except NoNode:
         return {}  # the files are what was asked for; they have been read
     members = (member for island in status.islands for member in island.members)
     return {member.name.partition("/")[2]: member.uplink for member in members if member.uplink is not None}
 
 
-def as_data(path: Path, one: Look, now: int, said: UplinkStatus | None) -> dict[str, Any]:
+def as_data(path: Path, one: Inspection, now: int, said: UplinkStatus | None) -> dict[str, Any]:
     """One spool, for programs: times are wall nanoseconds, ages are seconds."""
-    inspection = one.inspection
     lanes = []
-    for lane in inspection.lanes:
+    for lane in one.lanes:
         notes = one.notes.get(lane.id, LaneNotes())
         lanes.append(
             {
@@ -107,25 +107,25 @@ def as_data(path: Path, one: Look, now: int, said: UplinkStatus | None) -> dict[
     return {
         "spool": path.stem,
         "path": str(path),
-        "node": inspection.node,
-        "route": inspection.route,
-        "store": inspection.store,
-        "file_bytes": inspection.file_bytes,
-        "pid": inspection.pid,
+        "node": one.node,
+        "route": one.route,
+        "store": one.store,
+        "file_bytes": one.file_bytes,
+        "pid": one.pid,
         "lanes": lanes,
         "live": msgspec.to_builtins(said) if said is not None else None,
         "findings": [msgspec.to_builtins(finding) for finding in one.findings],
-        "set_aside": inspection.set_aside,
+        "set_aside": one.set_aside,
         "dead_letters": one.dead_letters,
-        "latest_dead_letters": [msgspec.to_builtins(letter) for letter in inspection.dead_letters],
+        "latest_dead_letters": [msgspec.to_builtins(letter) for letter in one.latest],
     }
 
 
-def show(found: list[tuple[Path, Look]], now: int, said: dict[str, UplinkStatus]) -> None:
+def show(found: list[tuple[Path, Inspection]], now: int, said: dict[str, UplinkStatus]) -> None:
     """A row a lane, then a line for each thing worth knowing."""
     rows, lines = [], []
     for path, one in found:
-        for lane in one.inspection.lanes:
+        for lane in one.lanes:
             notes = one.notes.get(lane.id, LaneNotes())
             age = _age(notes, now)
             rows.append(
@@ -146,11 +146,10 @@ def show(found: list[tuple[Path, Look]], now: int, said: dict[str, UplinkStatus]
         typer.echo(line)
 
 
-def remarks(one: Look, now: int, said: UplinkStatus | None) -> list[str]:
+def remarks(one: Inspection, now: int, said: UplinkStatus | None) -> list[str]:
     """What a person should know beside the numbers."""
-    inspection = one.inspection
-    who = "no node has it open" if inspection.pid is None else f"open in process {inspection.pid or 'unknown'}"
-    lines = [f"{show_size(inspection.file_bytes)} on disk, {who}"]
+    who = "no node has it open" if one.pid is None else f"open in process {one.pid or 'unknown'}"
+    lines = [f"{show_size(one.file_bytes)} on disk, {who}"]
     if said is not None:
         lines.append(
             f"the node says: {said.readings:,} readings wait, {said.confirmed:,} of {said.last:,} records are confirmed;"
@@ -162,10 +161,10 @@ def remarks(one: Look, now: int, said: UplinkStatus | None) -> list[str]:
         if notes.unreadable:
             lines.append(f"unreadable notes: {notes.unreadable:,}")
     lines += [f"found: {finding.detail}" for finding in one.findings]
-    lines += [f"set aside, for you to look at: {name}" for name in inspection.set_aside]
+    lines += [f"set aside, for you to look at: {name}" for name in one.set_aside]
     if one.dead_letters:
         lines.append(f"dead letters: {one.dead_letters:,}")
-    for letter in inspection.dead_letters:
+    for letter in one.latest:
         ago = show_duration(round(max(0, now - letter.died_at) / 1e9))
         lines.append(f"dead letter {ago} ago, lane {letter.lane}, {letter.reason}: {letter.detail}")
     return lines

@@ -12,7 +12,7 @@ from rich.console import Console, Group
 from rich.live import Live
 from rich.text import Text
 
-from rt_edge.cli.errors import NodeUnreachable
+from rt_edge.actors.errors import NoNode
 from rt_edge.cli.output import JsonFlag, print_json, quiet_pipe
 from rt_edge.cli.status_view import render
 from rt_edge.cli.where import data_dir, running_node
@@ -58,7 +58,7 @@ def look(where: Path) -> NodeStatus:
     """The status of the node that runs on `where`.
 
     Raises:
-        NodeUnreachable: none does, or it does not answer.
+        NoNode: none does, or it does not answer.
     """
     with running_node(where) as node:
         return node.status()
@@ -75,7 +75,7 @@ def _watch(where: Path, every: float, everything: bool, out: Console) -> None:
                 pause.wait(every)
                 try:
                     before, status = status, look(where)
-                except NodeUnreachable as error:
+                except NoNode as error:
                     shown = render(status, None, out.width, everything=everything)
                     live.update(Group(Text(f"{error.message}; waiting for it", "bold red"), shown), refresh=True)
                     pause.wait(every)

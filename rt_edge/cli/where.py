@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rt_edge.cli.errors import NodeUnreachable
+from rt_edge.actors.errors import NoNode
 from rt_edge.data.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -47,9 +47,9 @@ def running_node(data: Path) -> Iterator[RunningNode]:
     """The node that runs on `data`.
 
     Raises:
-        NodeUnreachable: none does, or it does not answer.
+        NoNode: none does, or it does not answer.
     """
-    from rt_edge.daemon.client import NoNode, connect
+    from rt_edge.daemon.client import connect
 
     try:
         with connect(data) as node:
@@ -57,9 +57,9 @@ def running_node(data: Path) -> Iterator[RunningNode]:
     except NoNode as error:
         which = "or name its configuration, or --data DIRECTORY, or set RT_EDGE_DATA"
         hint = f"{error.hint}, {which}" if data == DEFAULT_DATA else error.hint
-        raise NodeUnreachable(error.message, hint) from error
+        raise NoNode(error.message, hint) from error
     except PermissionError as error:
-        raise NodeUnreachable(f"{data} is another user's", "ask as that user, or as root") from error
+        raise NoNode(f"{data} is another user's", "ask as that user, or as root") from error
 
 
 def files_in(folder: Path, what: str) -> list[Path]:

@@ -3,24 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import msgspec
 
+from rt_edge.actors.errors import NoNode
 from rt_edge.actors.node_messages import Control, Controlled, GetStatus, Status
 from rt_edge.actors.system import NodeClient, actor_at, attach
 from rt_edge.daemon.data_dir import NodeFile, read_node_file
-from rt_edge.data.errors import RefusedError, TransientError
+from rt_edge.data.errors import RefusedError
 from rt_edge.telemetry.status import NodeStatus
 
+__all__ = ["NoNode", "RunningNode", "connect"]
+
 ASK_S = 3.0
-
-
-class NoNode(TransientError):
-    """There is no node to ask, or it does not answer."""
-
-    code = "RTE322"
 
 
 class RunningNode:
@@ -43,7 +40,7 @@ class RunningNode:
         """
         try:
             answer = self._client.ask(self._guardian, GetStatus(), timeout, Status)
-        except TransientError as error:
+        except NoNode as error:
             raise NoNode(f"node {self.file.node} does not answer: {error.message}", "see its log") from error
         return msgspec.msgpack.decode(answer.body, type=NodeStatus)
 
@@ -56,7 +53,7 @@ class RunningNode:
         """
         try:
             answer = self._client.ask(self._guardian, Control(action, member), timeout, Controlled)
-        except TransientError as error:
+        except NoNode as error:
             raise NoNode(f"node {self.file.node} does not answer: {error.message}", "see its log") from error
         if answer.error:
             raise RefusedError(answer.error)
@@ -73,10 +70,9 @@ def connect(data: Path) -> Iterator[RunningNode]:
         file = read_node_file(data)
     except RefusedError as error:
         raise NoNode(error.message, error.hint) from error
-    try:
-        with attach(file.port) as client:
-            yield RunningNode(file, client)
-    except NoNode:
-        raise
-    except TransientError as error:
-        raise NoNode(f"node {file.node} is not reachable: {error.message}", "is it stopping?") from error
+    with ExitStack() as stack:
+        try:
+            client = stack.enter_context(attach(file.port))
+        except NoNode as error:
+            raise NoNode(f"node {file.node} is not reachable: {error.message}", "is it stopping?") from error
+        yield RunningNode(file, client)

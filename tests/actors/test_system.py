@@ -24,7 +24,8 @@ from thespian.system.messages.status import Thespian_StatusReq
 from thespian.system.ratelimit import RateThrottle
 from thespian.system.transport import TransmitIntent, asyncTransportBase
 
-from rt_edge.actors.system import AskTimeout, ClientSystemBase, NodeNotReachable, attach, hold_port, start_node
+from rt_edge.actors.errors import AskTimeout, NoNode
+from rt_edge.actors.system import ClientSystemBase, attach, hold_port, start_node
 from rt_edge.actors.system import _open as open_system
 from rt_edge.actors.transport.peer_user import listener_owner
 
@@ -74,7 +75,7 @@ def test_ask_fails_at_once_when_the_actor_is_gone(node):
     os.kill(node.ask(echo, cast.Where(), 5, cast.Where).pid, signal.SIGKILL)
     assert node.tree.wait_exit(5) is not None
     start = time.monotonic()
-    with pytest.raises(NodeNotReachable):
+    with pytest.raises(NoNode):
         node.ask(echo, cast.Say("x"), 30, cast.Say)
     assert time.monotonic() - start < 5
 
@@ -109,9 +110,9 @@ def test_client_does_not_become_the_node_when_nothing_runs():
     """Attaching to a free port is an error, at once, and starts no process."""
     with hold_port() as held:
         port = held.getsockname()[1]
-    with pytest.raises(NodeNotReachable), attach(port):
+    with pytest.raises(NoNode), attach(port):
         pass
-    with pytest.raises(NodeNotReachable):  # the node went away between the look and the call
+    with pytest.raises(NoNode):  # the node went away between the look and the call
         open_system(ClientSystemBase, port)
     assert listener_owner(Path("/proc/net/tcp").read_bytes(), port) is None
 
@@ -120,7 +121,7 @@ def test_client_gives_up_when_something_else_listens():
     """A port where no node answers is an error within seconds."""
     with socket.create_server(("127.0.0.1", 0)) as other:
         start = time.monotonic()
-        with pytest.raises(NodeNotReachable), attach(other.getsockname()[1]):
+        with pytest.raises(NoNode), attach(other.getsockname()[1]):
             pass
         assert time.monotonic() - start < 6
 

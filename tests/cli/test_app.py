@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 
 from rt_edge import __version__
+from rt_edge.actors.errors import NoNode
 from rt_edge.cli import app as module
 from rt_edge.cli.app import COMMANDS, Command, main
-from rt_edge.cli.errors import ExitCode, NodeUnreachable, exit_code, report_error
+from rt_edge.cli.errors import ExitCode, exit_code, report_error
 from rt_edge.data.errors import ConfigError, RefusedError, RtEdgeError, TransientError
 
 
@@ -52,7 +53,7 @@ def test_is_a_usage_error_when_the_arguments_are_wrong(args: list[str], capsys: 
     ("error", "code", "line"),
     [
         (ConfigError("no", "do"), ExitCode.CONFIGURATION, "no (do)"),
-        (NodeUnreachable("not running"), ExitCode.UNREACHABLE, "not running"),
+        (NoNode("not running"), ExitCode.UNREACHABLE, "not running"),
         (RefusedError("not allowed"), ExitCode.REFUSED, "not allowed"),
         (TransientError("later"), ExitCode.FAILED, "later"),
         (RtEdgeError("a\nb"), ExitCode.FAILED, "a b"),

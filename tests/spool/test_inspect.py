@@ -23,7 +23,7 @@ def test_lanes_are_shown_when_a_node_has_it_open(tmp_path: Path) -> None:
     seen = inspect(tmp_path / "hq.db")
     assert (seen.node, seen.route, seen.store, seen.pid) == ("n1", "hq", "s-1", os.getpid())
     assert [(lane.id.lane, lane.records, lane.readings) for lane in seen.lanes] == [("main", 1, 5), ("alarm", 1, 5)]
-    assert [(letter.reason, letter.detail) for letter in seen.dead_letters] == [("too_large", "Reading(...)")]
+    assert [(letter.reason, letter.detail) for letter in seen.latest] == [("too_large", "Reading(...)")]
     spool.append([make_pending(10)])
     spool.close()
     assert inspect(tmp_path / "hq.db").pid is None
