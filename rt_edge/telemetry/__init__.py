@@ -1,1 +1,1 @@
-"""(see docs/ARCHITECTURE.md)"""
+"""What a node says about itself: its log, its status, its notifications to systemd."""
