@@ -1,0 +1,258 @@
+"""Goal: what is in a spool arrives in the store once, through every way in which a link can end. Method: both drivers in one
+loop on a pair of links by hand, with a real spool and a real store."""
+
+from __future__ import annotations
+
+import asyncio
+from random import Random
+
+import pytest
+
+from rt_edge.actors.island.ingress_driver import IngressDriver
+from rt_edge.actors.island.links import FrameArrived, LinkClosed, LinkOpened
+from rt_edge.actors.island.uplink_driver import UplinkDriver
+from rt_edge.data.clock import SystemClock
+from rt_edge.data.codec import encode_readings
+from rt_edge.data.errors import ConfigError
+from rt_edge.data.reading import Reading
+from rt_edge.sdk.address import Address
+from rt_edge.settings.plan import IngressPlan, SpoolPlan, UplinkPlan
+from rt_edge.spool.pending import Pending
+from rt_edge.spool.spool import Spool
+from rt_edge.spool.worker import SpoolWorker
+from rt_edge.uplink.stores.query import Filter, StoreReader
+from rt_edge.uplink.stores.sqlite import SqliteStore
+
+CLOCK = SystemClock()
+PLAN = UplinkPlan((Address("127.0.0.1", 1900),), SpoolPlan(8_000_000, "block", 0.02), 65_536)
+
+
+class Wire:
+    """Both sides' links; frames arrive in order, later, unless the link has ended."""
+
+    def __init__(self, random: Random) -> None:
+        self.random = random
+        self.count = 0
+        self.open: set[int] = set()
+        self.server = None
+        self.client = None
+        self.problems: list[Exception] = []
+        self.unreachable = False
+        self.cut_after = 0
+
+    def soon(self, call, *args):
+        asyncio.get_running_loop().call_later(self.random.random() * 0.001 if self.random.random() < 0.1 else 0, call, *args)
+
+    def end(self, number, reason):
+        if number in self.open:
+            self.open.discard(number)
+            loop = asyncio.get_running_loop()
+            loop.call_soon(self.server, LinkClosed(("edge", number), reason, 0))
+            loop.call_soon(self.client, LinkClosed(("up", number), reason, number))
+
+
+class Side:
+    """The links of one side."""
+
+    def __init__(self, wire: Wire, edge: bool) -> None:
+        self.wire = wire
+        self.edge = edge
+
+    def listen(self, address, tls, kinds, on_event, done):
+        if self.wire.problems:
+            asyncio.get_running_loop().call_soon(done, 0, self.wire.problems.pop(0))
+            return
+        self.wire.server = on_event
+        asyncio.get_running_loop().call_soon(done, 1900, None)
+
+    def dial(self, address, tls, kinds, on_event):
+        wire, loop = self.wire, asyncio.get_running_loop()
+        wire.client = on_event
+        wire.count += 1
+        number = wire.count
+        if wire.unreachable or wire.server is None:
+            loop.call_soon(on_event, LinkClosed(("127.0.0.1:1900", number), "refused", number))
+            return
+        wire.open.add(number)
+        loop.call_soon(wire.server, LinkOpened(("edge", number), "edge", "edge", 0))
+        loop.call_soon(on_event, LinkOpened(("up", number), "up", "upstream", number))
+
+    def send(self, token, kind, number, body):
+        wire = self.wire
+        link = token[1]
+        if link not in wire.open:
+            return
+        if wire.cut_after and wire.random.random() < 1 / wire.cut_after:
+            wire.end(link, "cut by the test")
+            return
+        there = wire.server if self.edge else wire.client
+        name = "edge" if self.edge else "up"
+
+        def arrive():
+            if link in wire.open:
+                there(FrameArrived((name, link), kind, number, body))
+
+        asyncio.get_running_loop().call_soon(arrive)
+
+    def close(self, token, reason):
+        self.wire.end(token[1], reason)
+
+
+class Route:
+    """A spool, a store, and both drivers."""
+
+    def __init__(self, folder, seed=1):
+        self.folder = folder
+        self.wire = Wire(Random(seed))
+        spool = Spool.open(folder / "hq.db", "edge", "hq", CLOCK, 8_000_000)
+        self.worker = SpoolWorker(spool)
+        self.uplink = UplinkDriver("hq", "edge", "host-1", PLAN, self.worker, Side(self.wire, True), CLOCK, Random(seed))
+        self.uplink._backoff._first_s = self.uplink._backoff._last_s = 0.01
+        self.store = folder / "main.db"
+        store = SqliteStore(self.store, CLOCK)
+        plan = IngressPlan(Address("127.0.0.1", 1900), "main")
+        self.ingress = IngressDriver("up", plan, store, Side(self.wire, False), CLOCK, Random(seed))
+        self.ingress._backoff._first_s = 0.01
+        self.given = 0
+
+    async def give(self, records, readings=5):
+        for _ in range(records):
+            names = [Reading("d", 1, {"n": self.given + i}) for i in range(readings)]
+            self.given += readings
+            batch = [Pending(encode_readings(names), readings)]
+            numbers = await self.worker.run(self.worker.spool.append, batch)
+            lane = (await self.worker.run(self.worker.spool.lanes))[0].id
+            self.worker.appended(lane, numbers[-1])
+
+    def stored(self):
+        with StoreReader(self.store) as reader:
+            return [row.reading.fields["n"] for row in reader.rows(Filter()) if row.reading is not None]
+
+    async def all_stored(self, within=20.0):
+        async with asyncio.timeout(within):
+            while len(self.stored()) < self.given:
+                await asyncio.wait([asyncio.get_running_loop().create_future()], timeout=0.02)
+        assert self.stored() == list(range(self.given))
+
+    async def confirmed(self):
+        async with asyncio.timeout(10):
+            while any(lane.records for lane in self.worker.spool.lanes()):
+                await asyncio.wait([asyncio.get_running_loop().create_future()], timeout=0.02)
+
+    async def close(self):
+        await self.uplink.close(lambda: True, 1.0)
+        await self.ingress.close()
+        await asyncio.to_thread(self.worker.close)
+
+
+def test_what_is_spooled_before_and_during_a_session_is_stored_once_in_order(tmp_path):
+    """Backlog first, then what comes; the spool is empty in the end."""
+
+    async def run():
+        route = Route(tmp_path)
+        await route.give(50)
+        route.ingress.start()
+        route.uplink.start()
+        await route.give(50)
+        await route.all_stored()
+        await route.confirmed()
+        assert route.uplink.session_open
+        assert route.ingress.stored_readings == route.given
+        await route.close()
+
+    asyncio.run(run())
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_everything_is_stored_once_in_order_when_links_end_at_any_frame(tmp_path, seed):
+    """Links that end after about twenty frames: every session starts from what is durable."""
+
+    async def run():
+        route = Route(tmp_path, seed)
+        route.wire.cut_after = 20
+        route.ingress.start()
+        route.uplink.start()
+        for _ in range(20):
+            await route.give(20)
+        await route.all_stored(40)
+        assert route.wire.count > 3, "no link was cut"
+        assert route.uplink.counters["errors"] == 0
+        assert route.ingress.counters["errors"] == 0
+        await route.close()
+
+    asyncio.run(run())
+
+
+def test_an_uplink_finds_its_upstream_when_it_comes_late_and_says_why_not_before(tmp_path):
+    """Refused dials are tried again, with the reason in the status."""
+
+    async def run():
+        route = Route(tmp_path)
+        route.uplink.start()
+        await route.give(5)
+        async with asyncio.timeout(5):
+            while route.uplink.counters["redials"] < 3:
+                await asyncio.wait([asyncio.get_running_loop().create_future()], timeout=0.01)
+        assert route.uplink.reason == "refused"
+        route.ingress.start()
+        await route.all_stored()
+        await route.close()
+
+    asyncio.run(run())
+
+
+def test_an_ingress_listens_when_its_port_becomes_free(tmp_path):
+    """A port in use is an error in words, and tried again."""
+
+    async def run():
+        route = Route(tmp_path)
+        route.wire.problems = [ConfigError("cannot listen on 127.0.0.1:1900: Address already in use")] * 3
+        route.ingress.start()
+        route.uplink.start()
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        assert "in use" in str(route.ingress.error)
+        await route.give(5)
+        await route.all_stored()
+        assert route.ingress.error is None
+        assert route.ingress.port == 1900
+        await route.close()
+
+    asyncio.run(run())
+
+
+def test_cut_and_restore_in_any_rhythm_leave_one_link_and_everything_stored(tmp_path):
+    """A command while a dial is under way does not leave a second link behind."""
+
+    async def run():
+        route = Route(tmp_path)
+        route.ingress.start()
+        await asyncio.sleep(0)
+        route.uplink.start()
+        for _ in range(10):
+            route.uplink.cut()
+            route.uplink.restore()
+            await route.give(2)
+        await route.all_stored()
+        assert len(route.wire.open) == 1
+        assert len(route.ingress.sessions()) == 1
+        await route.close()
+
+    asyncio.run(run())
+
+
+def test_a_node_that_is_not_in_the_list_gets_no_session(tmp_path):
+    """`allow` names who may connect; others are closed and counted."""
+
+    async def run():
+        route = Route(tmp_path)
+        route.ingress._plan = IngressPlan(Address("127.0.0.1", 1900), "main", None, ("hall-9",))
+        route.ingress.start()
+        route.uplink.start()
+        async with asyncio.timeout(5):
+            while route.ingress.counters["not-allowed"] < 2:
+                await asyncio.wait([asyncio.get_running_loop().create_future()], timeout=0.01)
+        assert not route.uplink.session_open
+        await route.close()
+
+    asyncio.run(run())
