@@ -6,6 +6,11 @@ from typing import NamedTuple
 
 import msgspec
 
+from rt_edge.data.text import visible
+
+SHOWN_MAX = 2_000
+"""Characters of a path or a message that are shown: a file may have a value of a megabyte where a name should be."""
+
 PathElement = str | int
 Path = tuple[PathElement, ...]
 """Keys and list indices from the top of the file, e.g. ("adapters", "plc", "units", "pump-1", "every")."""
@@ -43,5 +48,10 @@ class Problem(msgspec.Struct, frozen=True, order=True):
     hint: str = ""
 
     def __str__(self) -> str:
-        where = f"{self.place}: {self.path}: " if self.path else f"{self.place}: "
-        return f"{where}{self.message}" + (f" ({self.hint})" if self.hint else "")
+        path, message, hint = (visible(_cut(text)) for text in (self.path, self.message, self.hint))
+        where = f"{self.place}: {path}: " if path else f"{self.place}: "
+        return f"{where}{message}" + (f" ({hint})" if hint else "")
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= SHOWN_MAX else f"{text[: SHOWN_MAX // 2]} ... {text[-SHOWN_MAX // 2 :]}"

@@ -19,6 +19,7 @@ from datetime import UTC, datetime
 from typing import Any, Literal, TextIO
 
 from rt_edge.data.clock import Clock, SystemClock
+from rt_edge.data.text import visible
 
 if "rich" in sys.modules:
     import structlog
@@ -163,7 +164,7 @@ class _Line:
         lines = f"{name}: {text}{fields}" if name else f"{text}{fields}"
         if trace:
             lines += f" exception={_value(trace)}"
-        return head + lines.replace("\r", "\\r").replace("\n", "\\n")
+        return head + visible(lines)
 
 
 def _value(value: Any) -> str:

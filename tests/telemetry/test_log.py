@@ -109,6 +109,17 @@ def test_stays_on_one_line_when_a_text_or_a_traceback_has_several() -> None:
     assert "ValueError: a" in text
 
 
+@pytest.mark.parametrize("form", ["text", "journal"])
+def test_steers_no_terminal_when_a_device_is_named_for_it(form: Format) -> None:
+    """Escape sequences, other line ends, changes of direction and lone surrogates of a name come out as visible text."""
+    stream = _lines(form)
+    get_logger("x").info("from a\x1b[2Jb", device="c\x85d\u2028e\u202ef\x00\x7f\ud800")
+    text = stream.getvalue()
+    assert text.isascii()
+    assert text.rstrip("\n").isprintable()
+    assert "a\\x1b[2Jb" in text
+
+
 def test_cuts_a_line_when_a_value_is_huge() -> None:
     """A record is bounded."""
     stream = _lines("text")

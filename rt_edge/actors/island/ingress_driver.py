@@ -8,6 +8,7 @@ import secrets
 from collections import Counter
 from collections.abc import Callable, Coroutine, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from random import Random
 from typing import Any
 
@@ -110,11 +111,11 @@ class IngressDriver:
             if isinstance(effect, effects.SendTo):
                 self._send(effect)
             elif isinstance(effect, effects.Commit):
-                self._spawn(self._commit(effect))
+                self._spawn(self._commit(effect), effect.address)
             elif isinstance(effect, effects.OpenSession):
-                self._spawn(self._open_session(effect))
+                self._spawn(self._open_session(effect), effect.address)
             elif isinstance(effect, effects.ReadStored):
-                self._spawn(self._read(effect))
+                self._spawn(self._read(effect), effect.address)
             elif isinstance(effect, effects.SetTimer):
                 self._set_timer(effect.at)
             elif isinstance(effect, effects.CloseLink):
@@ -181,16 +182,18 @@ class IngressDriver:
         self._timer = None
         self._do(self._receiver.tick(self._clock.monotonic()))
 
-    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+    def _spawn(self, work: Coroutine[Any, Any, None], address: object) -> None:
         task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
-        task.add_done_callback(self._finished)
+        task.add_done_callback(partial(self._finished, address))
 
-    def _finished(self, task: asyncio.Task[None]) -> None:
+    def _finished(self, address: object, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
             self.counters["errors"] += 1
             log.error("ingress: a step of the delivery failed", exc_info=error)
+            # The session waits for an answer that will not come; a fresh one starts from what is durable.
+            self._links.close(address, "internal error")  # type: ignore[arg-type]  # the token we gave
 
     async def close(self) -> None:
         """End all links, finish what is under way, close the store."""
