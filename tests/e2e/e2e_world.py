@@ -7,9 +7,10 @@ import os
 import signal
 import socket
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from random import Random
+from typing import TypeVar
 
 from rt_edge.daemon.client import NoNode
 from rt_edge.daemon.data_dir import NODE_FILE
@@ -22,6 +23,7 @@ from rt_edge.testkit.node_process import NodeProcess, wait_until
 from rt_edge.uplink.stores.query import Filter, StoredRow, StoreReader
 
 CLOCK = SystemClock()
+_T = TypeVar("_T")
 
 UP = """
 node: {{id: up-1, data: {data}}}
@@ -59,6 +61,14 @@ uplinks:
 """
 
 BROKER_LINES = ["max_queued_messages 0", "autosave_interval 1"]
+
+
+def more(default: Sequence[_T], *others: _T) -> list[_T]:
+    """Parameters of a test: `default`, and under RT_EDGE_CAMPAIGN=1 the others too."""
+    return [*default, *others] if os.environ.get("RT_EDGE_CAMPAIGN") == "1" else list(default)
+
+
+CAMPAIGN = os.environ.get("RT_EDGE_CAMPAIGN") == "1"
 
 
 def free_port() -> int:

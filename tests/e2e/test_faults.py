@@ -23,6 +23,7 @@ from e2e_world import (
     answers,
     assert_once,
     in_thread,
+    more,
     publish,
     session_open,
     until,
@@ -105,7 +106,7 @@ def plugin(folder: Path) -> dict[str, str]:
     return {"PYTHONPATH": f"{place}:{old}" if old else str(place)}
 
 
-@pytest.mark.parametrize(("how", "island"), [("raise", "each"), ("raise", "all"), ("exit", "each")])
+@pytest.mark.parametrize(("how", "island"), more([("raise", "all"), ("exit", "each")], ("raise", "each")))
 def test_other_members_go_on_when_an_adapter_cannot_be_made(world, how, island):
     """A constructor that raises or ends its process is tried again, later each time, and the others do not notice."""
     cure = world.folder / "cured"

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from e2e_world import (
     BROKER_LINES,
+    CAMPAIGN,
     CLOCK,
     MQTT_EDGE,
     SIMULATED_EDGE,
@@ -116,7 +117,7 @@ def test_the_first_reading_flows_at_once_when_the_source_was_killed_while_the_wi
             await in_thread(up.start)
             await in_thread(edge.start)
             await until(adapter_open(edge), 20, edge.log)
-            quiet_until = CLOCK.monotonic() + 8.0  # by then each end repeats every 8 s
+            quiet_until = CLOCK.monotonic() + 4.0  # by then each end repeats every 4 s
             await until(lambda: CLOCK.monotonic() >= quiet_until, 10, "time")
             edge.kill("adapter-broker")
             took_all = []
@@ -126,20 +127,20 @@ def test_the_first_reading_flows_at_once_when_the_source_was_killed_while_the_wi
                 if victim:
                     edge.kill(victim)
             print("first readings after", took_all, "s")
-            assert max(took_all) < 4
+            assert max(took_all) < 2.5
 
     asyncio.run(run())
 
 
-def test_memory_and_descriptors_stay_when_islands_are_restarted_thirty_times(world):
-    """Guardian and main process do not grow with the number of islands they have started."""
+def test_memory_and_descriptors_stay_when_islands_are_restarted_many_times(world):
+    """Guardian and main process do not grow with the number of islands they have started (30 under RT_EDGE_CAMPAIGN=1)."""
     up = world.node("up", UP)
     edge = world.node("edge", SIMULATED_EDGE, {"RT_EDGE_BACKOFF_S": "0.1"})
     up.start()
     edge.start()
     seen: list[tuple[int, int, int]] = []
     names = ["adapter-sim", "graph-telemetry", "uplink-hq"]
-    for turn in range(33):
+    for turn in range(33 if CAMPAIGN else 15):
         wait_until(lambda: answers(edge) and set(names) <= set(edge.pids()), 20, edge.log)
         pids = edge.pids()
         if turn >= 3:

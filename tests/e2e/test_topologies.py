@@ -16,6 +16,7 @@ from e2e_world import (
     adapter_open,
     assert_once,
     in_thread,
+    more,
     publish,
     session_open,
     until,
@@ -57,7 +58,7 @@ def unit() -> SlaveUnit:
     return SlaveUnit(holding=[7], input=[counter()])
 
 
-@pytest.mark.parametrize("island", ["each", "all"])
+@pytest.mark.parametrize("island", more(["each"], "all"))
 def test_modbus_lines_reach_the_store_in_order_when_a_unit_is_dead_and_a_line_is_unplugged(world, island):
     """RTU on a pty and TCP in one graph: the dead unit delays nobody, an unplugged line comes back, a gap says so."""
 
@@ -144,7 +145,7 @@ uplinks:
 """
 
 
-@pytest.mark.parametrize("island", ["each", "all", "grouped"])
+@pytest.mark.parametrize("island", more(["all", "grouped"], "each"))
 def test_everything_arrives_once_a_branch_when_adapters_graphs_and_uplinks_are_joined_in_every_way(world, mosquitto_path, island):
     """Two adapters in one graph, one adapter in two graphs (one slow), two graphs in one uplink, source and sink in one."""
 
