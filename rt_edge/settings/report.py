@@ -53,13 +53,6 @@ class Report:
                 path = (*path, problem.property)
         self.error(path, problem.message, problem.hint)
 
-    def graph_warning(self, graph: str, problem: GraphProblem) -> None:
-        """Like `graph_error`, as a warning."""
-        kept, self.errors = self.errors, []
-        self.graph_error(graph, problem)
-        added, self.errors = self.errors, kept
-        self.warnings += added
-
     def _add(self, where: list[Problem], path: Path, message: str, hint: str, key: bool) -> None:
         problem = Problem(self.locate(path, key=key), path_words(path), message, hint)
         if len(where) < PROBLEMS_MAX and problem not in where[-20:]:
