@@ -122,7 +122,8 @@ class Engine:
             raise SpecViolation("3.9", f"{wire.target.name} requested {n} elements")
         if wire.in_closed:
             return  # rule 3.6
-        wire.demand = min(wire.demand + n, UNBOUNDED)
+        demand = wire.demand + n
+        wire.demand = demand if demand < UNBOUNDED else UNBOUNDED
         if not wire.queued:
             wire.queued = True
             self._queue.append(wire)
@@ -136,7 +137,7 @@ class Engine:
             return
         if wire.slot is not None:
             raise SpecViolation("1.1", f"{wire.source.name} pushed into a slot that is not empty")
-        n = len(chunk)
+        n = len(chunk.items)
         if not n:
             raise InternalError(f"{wire.source.name} pushed an empty chunk")
         wire.slot = chunk
@@ -235,7 +236,7 @@ class Engine:
                 self._raised(source, error)
 
     def _deliver(self, wire: Wire, chunk: Chunk) -> None:
-        n = len(chunk)
+        n = len(chunk.items)
         if n > wire.demand:
             chunk, wire.slot = chunk.cut(wire.demand)
             n = wire.demand

@@ -55,7 +55,8 @@ class PassLogic(StageLogic):
 
     def on_pull(self, outlet: Outlet, n: int) -> None:
         """Keep as much asked for as is wanted, also after a supervised restart."""
-        missing = self.demand(OUT) - self.requested(IN)
+        wire = self._outs[0]
+        missing = (wire.announced if wire.slot is None else 0) - self._ins[0].demand  # `demand(OUT) - requested(IN)`
         if missing > 0:
             self.request(IN, missing)
 

@@ -35,7 +35,7 @@ class MaskLogic(ElementLogic):
 
     def push_masked(self, chunk: Chunk, mask: list[Any], failures: Failures) -> None:
         """Push what `mask` lets pass of `chunk`; settle the rest."""
-        came = len(chunk)
+        came = len(chunk.items)
         rest: Chunk | None = chunk
         if failures:
             rest, mask = self.survivors(chunk, mask, failures)
@@ -44,14 +44,14 @@ class MaskLogic(ElementLogic):
         kept = None
         if rest is not None:
             kept = rest.select(mask)
-            dropped = len(rest) - (len(kept) if kept is not None else 0)
+            dropped = len(rest.items) - (len(kept.items) if kept is not None else 0)
             if dropped:
                 self.ctx.count(f"dropped_{FILTERED}", dropped)
         if kept is not None:
             self.push(OUT, kept)
         if self.stop_after(failures):
             return
-        missing = came - (len(kept) if kept is not None else 0)
+        missing = came - (len(kept.items) if kept is not None else 0)
         if missing:
             self.request(IN, missing)
 

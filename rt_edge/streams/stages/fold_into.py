@@ -43,8 +43,8 @@ class _FoldLogic(SinkLogic):
         function, state = self.stage.function, self.result
         failures: list[tuple[int, Exception]] = []
         items = enumerate(chunk.items)
-        place = -1
-        while place < len(chunk) - 1:
+        place, last = -1, len(chunk.items) - 1
+        while place < last:
             try:
                 for place, item in items:  # noqa: B007 - the place of the guilty element
                     state = function(state, item)

@@ -58,7 +58,7 @@ class SinkLogic(StageLogic):
     def on_push(self, inlet: Inlet, chunk: Chunk) -> None:
         """Consume; ask again."""
         self.consume(chunk)
-        self.request(IN, len(chunk))
+        self.request(IN, len(chunk.items))
 
     def consume(self, chunk: Chunk) -> None:
         """Do with the elements what the sink does, and settle them."""
