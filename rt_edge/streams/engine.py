@@ -123,7 +123,7 @@ class Engine:
         if wire.in_closed:
             return  # rule 3.6
         demand = wire.demand + n
-        wire.demand = demand if demand < UNBOUNDED else UNBOUNDED
+        wire.demand = demand if demand < UNBOUNDED else UNBOUNDED  # noqa: FURB136 - twice as fast, four times a chunk
         if not wire.queued:
             wire.queued = True
             self._queue.append(wire)

@@ -10,7 +10,7 @@ from typing import Any
 
 from rt_edge.data.chunk import Chunk
 from rt_edge.data.errors import StreamError
-from rt_edge.streams.stage import IN, OUT, Outlet, Stage, StageLogic, Supervision
+from rt_edge.streams.stage import IN, Outlet, Stage, StageLogic, Supervision
 from rt_edge.streams.stages._common import Failures, fail_behind, named, note_failures
 
 log = logging.getLogger(__name__)
