@@ -74,8 +74,7 @@ def show(config: Path, checked: Checked) -> None:
         for problem in problems:
             out.print(f"{problem.place}: ", end="")
             out.print(f"{kind}: ", style=style, end="")
-            rest = f"{problem.path}: {problem.message}" if problem.path else problem.message
-            out.print(rest + (f" ({problem.hint})" if problem.hint else ""))
+            out.print(problem.words)
     if checked.plan is None:
         out.print(f"{config}: {_count(len(checked.errors), 'error')}, {_count(len(checked.warnings), 'warning')}")
     else:

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 
 from rt_edge.actors.errors import NoNode
 from rt_edge.data.errors import ConfigError, RefusedError, RtEdgeError
+from rt_edge.data.text import visible
 
 
 class ExitCode(enum.IntEnum):
@@ -53,5 +54,5 @@ def report_error(error: BaseException, environ: Mapping[str, str] = os.environ) 
         text = f"{type(error).__name__}: {error} (a bug in rt-edge; RT_EDGE_DEBUG=1 shows where)"
     lines = text.splitlines() if isinstance(error, ConfigError) else [" ".join(text.split())]
     for line in lines or [type(error).__name__]:
-        sys.stderr.write(f"rt-edge: {line}\n")
+        sys.stderr.write(f"rt-edge: {visible(line)}\n")
     return exit_code(error)

@@ -13,6 +13,8 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from rt_edge.data.text import visible
+
 JsonFlag = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
 
 
@@ -29,6 +31,7 @@ def console(*, stderr: bool = False) -> Console:
 
 def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     """A table on stdout; columns separated by tabs, without a head, where stdout is not a terminal."""
+    rows = [[visible(cell) for cell in row] for row in rows]
     out = Console(highlight=False, markup=False, emoji=False)
     if not out.is_terminal:
         for row in rows:

@@ -9,6 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from rt_edge.cli.status_remarks import bottlenecks, does, state_of, wrong
+from rt_edge.data.text import visible
 from rt_edge.data.units import show_duration
 from rt_edge.telemetry.status import GraphNodeStatus, IslandStatus, MemberStatus, NodeStatus, WireStatus
 
@@ -120,7 +121,12 @@ def _members(look: _Look) -> Table:
         if not island.members:
             said = island.error or "does not answer just now"
             state = "waiting" if island.state == "running" else island.state
-            row: list[str | Text] = [island.name, _state(state), *([_process(island)] if look.wide else []), Text(said, "red")]
+            row: list[str | Text] = [
+                island.name,
+                _state(state),
+                *([_process(island)] if look.wide else []),
+                Text(visible(said), "red"),
+            ]
             table.add_row(*row)
     return table
 
@@ -129,9 +135,9 @@ def _member_row(look: _Look, island: IslandStatus, member: MemberStatus) -> list
     complaints = wrong(member)
     if island.starts > 1:
         complaints.append(f"its process was started {island.starts:,} times")
-    says = Text(does(member))
+    says = Text(visible(does(member)))
     if complaints:
-        says.append("\n" + "; ".join(complaints), "red" if state_of(member) not in ("running", "open") else "yellow")
+        says.append("\n" + visible("; ".join(complaints)), "red" if state_of(member) not in ("running", "open") else "yellow")
     return [member.name, _state(state_of(member)), *([_process(island)] if look.wide else []), says]
 
 

@@ -11,6 +11,7 @@ from typing import Any, Protocol, TextIO
 import msgspec
 
 from rt_edge.data.errors import RefusedError
+from rt_edge.data.text import visible
 from rt_edge.uplink.stores.query import StoredRow
 
 MAX_COLUMNS = 500
@@ -100,6 +101,7 @@ class TableLines:
 
     def _line(self, ts: int, source: str, words: str) -> None:
         self.rows += 1
+        source, words = visible(source), visible(words)  # devices choose their names, and names of fields
         if not self._terminal:
             self._out.write(f"{iso(ts)}\t{source}\t{words}\n")
             return

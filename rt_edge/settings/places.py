@@ -47,10 +47,14 @@ class Problem(msgspec.Struct, frozen=True, order=True):
     message: str
     hint: str = ""
 
-    def __str__(self) -> str:
+    @property
+    def words(self) -> str:
+        """Path, message and hint, on one line, in bounds, fit for a terminal."""
         path, message, hint = (visible(_cut(text)) for text in (self.path, self.message, self.hint))
-        where = f"{self.place}: {path}: " if path else f"{self.place}: "
-        return f"{where}{message}" + (f" ({hint})" if hint else "")
+        return (f"{path}: " if path else "") + message + (f" ({hint})" if hint else "")
+
+    def __str__(self) -> str:
+        return f"{self.place}: {self.words}"
 
 
 def _cut(text: str) -> str:
