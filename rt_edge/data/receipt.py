@@ -31,9 +31,11 @@ class Origin:
             sessions are never compared. Empty where there are no keys.
         keys: number -> redelivery key, for the numbers from `floor` on (design 7): 2 bytes identifier, then a digest.
         redelivered: numbers, from `floor` on, that the peer marked as sent again.
+        lap: how often the source has gone back to emit again, in order, all that is not settled. Where elements of one lap were
+            lost, later ones of the same lap are not let pass: they would overtake what comes again.
     """
 
-    __slots__ = ("floor", "incarnation", "keys", "name", "redelivered", "session")
+    __slots__ = ("floor", "incarnation", "keys", "lap", "name", "redelivered", "session")
 
     def __init__(self, name: str, incarnation: str, floor: int = 0, session: str = "") -> None:
         self.name = name
@@ -42,6 +44,13 @@ class Origin:
         self.session = session
         self.keys: dict[int, bytes] = {}
         self.redelivered: set[int] = set()
+        self.lap = 0
+
+    def next_lap(self) -> Origin:
+        """The same life of the same source, gone back once more."""
+        origin = Origin(self.name, self.incarnation, self.floor, self.session)
+        origin.keys, origin.redelivered, origin.lap = self.keys, self.redelivered, self.lap + 1
+        return origin
 
     def __repr__(self) -> str:
         return f"Origin({self.name}#{self.incarnation} floor={self.floor})"
@@ -66,6 +75,7 @@ class Branch(Origin):
     session = property(lambda self: self._of.session)
     keys = property(lambda self: self._of.keys)
     redelivered = property(lambda self: self._of.redelivered)
+    lap = property(lambda self: self._of.lap)
 
 
 def number_of(mark: Mark) -> int:

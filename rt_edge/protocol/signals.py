@@ -68,6 +68,8 @@ class OnNext(Signal, frozen=True, array_like=True, tag=4):
     """[first, count], or a list of marks (a number, or [parent, index]); None where nobody waits for outcomes."""
     keys: list[tuple[int, bytes]] = []
     redelivered: list[int] = []
+    lap: int = 0
+    """How often the origin has gone back to emit again in order."""
 
 
 class Settled(Signal, frozen=True, array_like=True, tag=5):

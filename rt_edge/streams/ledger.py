@@ -10,7 +10,7 @@ letters. After `attempts` failures an element is given up to them. Its size is b
 from __future__ import annotations
 
 import logging
-from bisect import bisect_right, insort
+from bisect import bisect_left, bisect_right, insort
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, cast
 
@@ -63,6 +63,7 @@ class Ledger:
         self._failures: dict[int, list[int]] = {}
         self._again: list[int] = []
         self._alone: int | None = None
+        self._doubtful = origin.floor  # numbers below it may be on their way more than once
         self.retried = 0
         self.dead = 0
 
@@ -112,12 +113,18 @@ class Ledger:
     def on_outcome(self, receipt: Receipt, marks: Marks, outcome: Outcome) -> None:
         """An outcome from downstream."""
         numbers = cast("Sequence[int]", marks)  # the origin's own marks are numbers
+        if numbers[0] < self._doubtful:
+            numbers = self._still_open(numbers)
+            if not numbers:
+                return
         alone = self._alone is not None and self._alone in numbers
         if alone:
             self._alone = None
         if isinstance(outcome, Failed):
             self._failed(receipt, numbers, outcome.error)
             return
+        if numbers[0] < self._doubtful:  # another copy is stored
+            self._unqueue(numbers)
         if alone and self._again:
             self._on_retry()
         emitted = receipt.marks
@@ -138,6 +145,17 @@ class Ledger:
         if not segment.left:
             del self._segments[first]
 
+    def _unqueue(self, numbers: Sequence[int]) -> None:
+        for number in numbers:
+            at = bisect_left(self._again, number)
+            if at < len(self._again) and self._again[at] == number:
+                del self._again[at]
+
+    def _still_open(self, numbers: Sequence[int]) -> list[int]:
+        firsts = list(self._segments)
+        places = [(number, bisect_right(firsts, number) - 1) for number in numbers]
+        return [number for number, at in places if at >= 0 and self._segments[firsts[at]].is_open(number)]
+
     def _located(self, numbers: Sequence[int], emitted: Marks) -> Iterator[tuple[int, Segment]]:
         """Each of these open numbers, emitted together with `emitted`, with its segment."""
         if isinstance(emitted, range):
@@ -152,16 +170,28 @@ class Ledger:
     def _failed(self, receipt: Receipt, numbers: Sequence[int], error: BaseException) -> None:
         place = 1 if isinstance(error, IslandDied) else 0
         again = False
-        for number, segment in self._located(numbers, receipt.marks):
+        late = receipt.origin is not None and receipt.origin.lap < self.origin.lap
+        for number, segment in list(self._located(numbers, receipt.marks)):
             counts = self._failures.setdefault(number, [0, 0])
             counts[place] += 1
             if (counts[0] >= self._attempts or counts[1] >= ISLAND_DEATHS) and self._give_up(number, segment, error):
                 continue
+            if late:  # it is, or will be, emitted again in a later lap
+                continue
             insort(self._again, number)
             again = True
+        if again and place:
+            self._go_back()
         self._advance()
         if again or self._again:
             self._on_retry()
+
+    def _go_back(self) -> None:
+        """Emit again all that is open, before anything new: what is on its way behind what was lost fails where that was lost,
+        and what is before it may be lost as well, with the news of it still to come."""
+        self._again = [number for segment in self._segments.values() for number in segment.numbers()]
+        self.origin = self.origin.next_lap()
+        self._doubtful = self._next
 
     def _give_up(self, number: int, segment: Segment, error: BaseException) -> bool:
         try:
@@ -170,6 +200,7 @@ class Ledger:
             log.error("a dead letter cannot be kept (%s): its element is tried again", refused)  # the reason says it all
             return False
         self.dead += 1
+        self._unqueue((number,))
         del self._failures[number]
         self._settle(segment.first, (number,))
         return True

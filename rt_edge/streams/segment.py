@@ -50,6 +50,18 @@ class Segment:
             self._open = {n: item for n, item in enumerate(self._items, self.first) if n not in settled}
             self._items, self._settled = (), set()
 
+    def is_open(self, number: int) -> bool:
+        """Whether this number, not smaller than the first, is in here and not settled."""
+        if self._open is not None:
+            return number in self._open
+        return number - self.first < len(self._items) and number not in self._settled
+
+    def numbers(self) -> list[int]:
+        """All open numbers, ascending."""
+        if self._open is not None:
+            return list(self._open)
+        return [n for n in range(self.first, self.first + len(self._items)) if n not in self._settled]
+
     def item(self, number: int) -> Any:
         """The element of an open number."""
         return self._items[number - self.first] if self._open is None else self._open[number]

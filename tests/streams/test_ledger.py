@@ -76,6 +76,35 @@ def test_element_is_no_dead_letter_when_islands_died_under_it():
     assert source.prefix == [1]
 
 
+def test_all_that_is_open_comes_again_in_a_new_lap_when_an_island_died():
+    """What is behind a lost element would overtake it: everything open is emitted again, before anything new; a copy of the old
+    lap that arrives after all counts once, and one that fails late is not emitted a third time."""
+    source = Source()
+    first, second, third = (source.ledger.emit(items) for items in ("ab", "cd", "ef"))
+    first.settle()
+    second.fail(IslandDied("x"))
+    again = source.ledger.retry(10)
+    assert (list(again.items), again.receipt.origin.lap, second.receipt.origin.lap) == (["c", "d", "e", "f"], 1, 0)
+    third.take([0]).settle()
+    third.fail(IslandDied("x"))
+    assert source.ledger.retry(10) is None
+    assert source.ledger.outstanding == 3
+    again.settle()
+    assert (source.prefix[-1], source.ledger.outstanding) == (6, 0)
+
+
+def test_copy_that_waits_is_not_emitted_when_the_one_before_it_was_stored():
+    """A number is settled by whichever of its copies comes first."""
+    source = Source()
+    first, second = source.ledger.emit("ab"), source.ledger.emit("cd")
+    first.fail(IslandDied("x"))
+    second.settle()
+    again = source.ledger.retry(10)
+    assert list(again.items) == ["a", "b"]
+    again.settle()
+    assert source.prefix[-1] == 4
+
+
 def test_keys_stay_until_the_peer_has_our_acknowledgement_when_the_source_is_keyed():
     """Settled is not enough for a peer that sends again: keys and floor wait for `forget`."""
     source = Source(keyed=True)

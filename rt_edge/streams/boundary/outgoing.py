@@ -37,6 +37,9 @@ log = logging.getLogger(__name__)
 SEEN_S = 0.1
 """That outcomes were heard is said with the next chunk, or after this."""
 
+DIED = 3
+"""Code of an outcome, see `Settled`."""
+
 MAX_HELD = 4096
 """Chunks under way on one wire, at most; the consumer's window is in elements, so small chunks could be many."""
 
@@ -98,6 +101,7 @@ class _Logic(StageLogic):
         self._finished: BaseException | bool = False
         self._timing = False
         self._seen_due = False
+        self._lost_in: dict[str, tuple[str, int]] = {}  # origin -> its life, and the last lap of which elements were lost here
 
     # -- from the island ---------------------------------------------------------------------------------------------
 
@@ -111,6 +115,10 @@ class _Logic(StageLogic):
             if flat is None:
                 return
             chunk = flat
+        if self._overtakes(chunk):
+            chunk.fail(IslandDied(f"elements before it were lost on {self._wire}"))
+            self._ask()
+            return
         self._waiting.append(chunk)
         self._send_waiting()
 
@@ -176,7 +184,12 @@ class _Logic(StageLogic):
                 self.ctx.count("taken_along", sum(h.open for h in held))
             error = IslandDied(f"the consumer of {self._wire} came back as another incarnation")
             for each in held:
-                each.chunk.fail(error)
+                self._lost(each.chunk)
+            waiting = [chunk for chunk in self._waiting if self._overtakes(chunk)]
+            for chunk in waiting:
+                self._waiting.remove(chunk)
+            for chunk in [*(each.chunk for each in held), *waiting]:
+                chunk.fail(error)
         self._post.send(OnSubscribe(self._wire, self._me, self._consumer))
         self._say_end()
 
@@ -204,6 +217,8 @@ class _Logic(StageLogic):
             run = unpack_places(places)
             if receipt is not None and marks is not None:
                 before = receipt.unsettled
+                if code == DIED:
+                    self._lost(held.chunk)
                 some = marks[run.start : run.stop] if isinstance(run, range) else [marks[i] for i in run]
                 receipt.outcome(_outcome(code, reason), some)
                 held.open -= before - receipt.unsettled
@@ -219,6 +234,22 @@ class _Logic(StageLogic):
         self._send_waiting()
         self._ask()
         self._end()
+
+    def _lost(self, chunk: Chunk) -> None:
+        """Elements of this chunk are lost beyond this end: what its origin emitted after them must not overtake them."""
+        receipt = chunk.receipt
+        if receipt is not None and receipt.unsettled and receipt.origin is not None:
+            origin = receipt.origin
+            incarnation, lap = self._lost_in.get(origin.name, ("", 0))
+            self._lost_in[origin.name] = (origin.incarnation, max(origin.lap, lap if incarnation == origin.incarnation else 0))
+
+    def _overtakes(self, chunk: Chunk) -> bool:
+        """Whether elements before these were lost, and come again in a later lap."""
+        origin = chunk.receipt.origin if chunk.receipt is not None else None
+        if origin is None or origin.name not in self._lost_in:
+            return False
+        incarnation, lap = self._lost_in[origin.name]
+        return origin.incarnation == incarnation and origin.lap <= lap
 
     # -- sending -----------------------------------------------------------------------------------------------------
 
@@ -269,9 +300,10 @@ class _Logic(StageLogic):
         keys: list[tuple[int, bytes]] = []
         redelivered: list[int] = []
         name = incarnation = session = ""
-        floor = 0
+        floor = lap = 0
         if origin is not None and marks is not None:
             name, incarnation, session, floor = origin.name, origin.incarnation, origin.session, origin.floor
+            lap = origin.lap
             if origin.keys:
                 numbers = dict.fromkeys(map(number_of, marks))
                 keys = [(n, origin.keys[n]) for n in numbers if n in origin.keys]
@@ -290,6 +322,7 @@ class _Logic(StageLogic):
             packed,
             keys,
             redelivered,
+            lap,
         )
 
     def _say_seen(self) -> None:
@@ -329,4 +362,4 @@ def _outcome(code: int, reason: str) -> Outcome:
         return STORED
     if code == 1:
         return Dropped(reason)
-    return Failed(IslandDied(reason) if code == 3 else StreamError(reason))
+    return Failed(IslandDied(reason) if code == DIED else StreamError(reason))
