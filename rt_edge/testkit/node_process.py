@@ -144,6 +144,10 @@ class NodeProcess:
         if name == "main" and self._process is not None:
             self._process.wait(STOP_S)
 
+    def wait_end(self) -> int:
+        """Wait until the main process has ended, however long; returns its exit code."""
+        return self._process.wait() if self._process is not None else 0
+
     def stop(self) -> int:
         """SIGTERM, and wait; returns the exit code. SIGKILL, and an error, if it does not end."""
         process = self._process
