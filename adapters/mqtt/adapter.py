@@ -10,10 +10,10 @@ from msgspec.structs import replace
 
 from adapters.mqtt.acks import AckWindow, ForgetGate
 from adapters.mqtt.decoder import Decoded, Decoder
-from adapters.mqtt.dial import tls_context
 from adapters.mqtt.inbox import Inbox
+from adapters.mqtt.options import connect_options, keyed, window_of
 from adapters.mqtt.reasons import publish_error, subscribe_error
-from adapters.mqtt.seam import Connect, Connected, LastWords, Listener, Message, Subscription, Transport
+from adapters.mqtt.seam import Connect, Connected, Listener, Message, Subscription, Transport
 from adapters.mqtt.session import SessionFile
 from adapters.mqtt.sink import MqttSink
 from rt_edge.sdk import (
@@ -27,9 +27,6 @@ from rt_edge.sdk import (
     TransientError,
 )
 
-WINDOW_V5 = 2000
-WINDOW_V311 = 20
-"""mosquitto's default `max_inflight_messages`."""
 UNACKNOWLEDGED = 65_535
 """Messages handed on and not acknowledged: there are no more packet identifiers."""
 GOODBYE_S = 1.0
@@ -110,7 +107,7 @@ class MqttAdapter(DeviceAdapter):
         if memory.damaged:
             self.context.log("warning", "the session file was damaged and is made anew", reason=memory.damaged)
             memory.damaged = ""
-        options = self._connect_options(memory)
+        options = connect_options(self.settings, memory, self.context.name)
         self._peer = f"{options.host}:{options.port} {options.client_id}"
         self._opening, self._early = True, None
         transport = self._transport = self._make_transport(options, self)
@@ -134,26 +131,6 @@ class MqttAdapter(DeviceAdapter):
             self._opening = False
         self._flowing = True
         self._pump_soon()
-
-    def _connect_options(self, memory: SessionFile) -> Connect:
-        settings = self.settings
-        password = settings.password
-        return Connect(
-            host=settings.host,
-            port=settings.port,
-            version=5 if settings.version == "5" else 4,
-            client_id=settings.client_id or memory.client_id(self.context.name),
-            clean=settings.session == "clean",
-            session_expiry=int(settings.session_expiry) if settings.session == "persistent" else 0,
-            window=window_of(settings),
-            keepalive=int(settings.keepalive),
-            max_packet=settings.max_packet,
-            timeout=settings.timeout,
-            username=settings.username,
-            password=password.reveal() if hasattr(password, "reveal") else password,
-            tls=tls_context(settings.tls) if settings.url.startswith("mqtts") else None,
-            will=None if settings.will is None else _words(settings.will),
-        )
 
     def _remember(self) -> SessionFile:
         try:
@@ -342,7 +319,7 @@ class MqttAdapter(DeviceAdapter):
 
     async def probe(self) -> ProbeResult:
         """Connect under another client id with an empty session, and leave: the session of the running node is not touched."""
-        options = self._connect_options(self._remember())
+        options = connect_options(self.settings, self._remember(), self.context.name)
         options = replace(options, client_id=f"{options.client_id}-probe", clean=True, session_expiry=0, will=None)
         transport = self._make_transport(options, _Deaf())
         try:
@@ -361,16 +338,6 @@ class MqttAdapter(DeviceAdapter):
         await self._sink.deliver(readings)
 
 
-def window_of(settings: Any) -> int:
-    """Most unacknowledged messages: as set, or by version."""
-    return settings.window or (WINDOW_V5 if settings.version == "5" else WINDOW_V311)
-
-
-def keyed(settings: Any) -> bool:
-    """Whether Readings carry redelivery keys: the broker may send some of them again across our lives."""
-    return settings.session == "persistent" and any(entry.qos >= 1 for entry in settings.subscribe)
-
-
 class _Deaf:
     """Listener of a probe."""
 
@@ -386,7 +353,3 @@ class _Deaf:
 
     def on_lost(self, error: Exception) -> None:
         """`connect` and `close` say it themselves."""
-
-
-def _words(words: Any) -> LastWords:
-    return LastWords(words.topic, words.payload.encode(), words.qos, words.retain)

@@ -29,6 +29,7 @@ from rt_edge.actors.node_messages import (
     Launched,
     NodeStopped,
     Peers,
+    Phase,
     PhaseDone,
     Status,
     StopNode,
@@ -105,7 +106,7 @@ class Guardian(BaseActor):
         self._pulse_s = _seconds("RT_EDGE_PULSE_S", PULSE_S)
         self._stopping: ActorAddress | None = None
         self._ending = False
-        self._phases: list[str] = []
+        self._phases: list[Phase] = []
         self._phase_waiting: set[str] = set()
         self._phase_left = 0
         self._phase_timer: Timer | None = None
@@ -308,7 +309,7 @@ class Guardian(BaseActor):
         self._phase_timer = self.after(self._seconds + 2.0, self._phase_over, phase)
         for island in running:
             if island.address is not None:
-                self.send(island.address, StopPhase(phase, self._seconds))  # type: ignore[arg-type]  # an item of PHASES
+                self.send(island.address, StopPhase(phase, self._seconds))
         self._next_phase_if_done()
 
     def on_PhaseDone(self, message: PhaseDone, sender: ActorAddress) -> None:
@@ -322,7 +323,7 @@ class Guardian(BaseActor):
         if self._phases and not self._phase_waiting:
             self._phase_over(self._phases[0])
 
-    def _phase_over(self, phase: str) -> None:
+    def _phase_over(self, phase: Phase) -> None:
         if not self._phases or self._phases[0] != phase:
             return
         late = f", no answer from {', '.join(sorted(self._phase_waiting))}" if self._phase_waiting else ""

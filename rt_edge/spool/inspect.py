@@ -124,10 +124,8 @@ def inspect(path: Path, dead_letters: int = 10) -> Inspection:
 
 
 def _notes(conn: sqlite3.Connection, lane: Lane) -> LaneNotes:
-    notes = LaneNotes()
+    notes = LaneNotes(lane.oldest(conn))
     bounds = (lane.key(lane.confirmed), lane.key(lane.last))
-    row = conn.execute("SELECT stored_at FROM record WHERE at > ? AND at <= ? ORDER BY at LIMIT 1", bounds).fetchone()
-    notes.oldest = row[0] if row is not None else None
     kinds = (RecordKind.TOMBSTONE, RecordKind.GAP)
     rows = conn.execute(
         "SELECT kind, payload FROM record WHERE at > ? AND at <= ? AND kind IN (?, ?) ORDER BY at LIMIT ?",

@@ -24,6 +24,8 @@ COUNT = (
 )
 """Records, readings and charged bytes (given the cost of a row) of a range of keys; tombstones are not charged."""
 
+OLDEST = "SELECT stored_at FROM record WHERE at > ? AND at <= ? ORDER BY at LIMIT 1"
+
 
 class LaneState(msgspec.Struct, frozen=True):
     """What a lane looks like from outside.
@@ -98,6 +100,11 @@ class Lane:
         """Records, readings and charged bytes in `after` < seq <= `last`."""
         records, readings, size = conn.execute(COUNT, (ROW_COST, self.key(after), self.key(last))).fetchone()
         return records, readings, size
+
+    def oldest(self, conn: sqlite3.Connection) -> int | None:
+        """When the first unconfirmed record was stored, wall ns; None: there is none."""
+        row = conn.execute(OLDEST, (self.key(self.confirmed), self.key(self.last))).fetchone()
+        return None if row is None else int(row[0])
 
     def state(self, node: str, route: str) -> LaneState:
         """What the world sees."""

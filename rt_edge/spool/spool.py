@@ -368,13 +368,9 @@ class Spool:
     def depth(self) -> Depth:
         """How much waits; costs the same however much it is."""
         lanes = self._file.lanes.all
-        oldest: list[int] = []
+        oldest: list[int | None] = []
         try:
-            for lane in lanes:
-                if lane.records:
-                    query = "SELECT stored_at FROM record WHERE at > ? AND at <= ? ORDER BY at LIMIT 1"
-                    row = self._file.conn.execute(query, (lane.key(lane.confirmed), lane.key(lane.last))).fetchone()
-                    oldest += row or ()
+            oldest += [lane.oldest(self._file.conn) for lane in lanes if lane.records]
         except sqlite3.Error as error:
             if trouble(error) is not Trouble.IO:
                 raise self._file.failed(error) from error
@@ -382,7 +378,7 @@ class Spool:
             sum(lane.records for lane in lanes),
             sum(lane.readings for lane in lanes),
             self._file.lanes.used,
-            min(oldest, default=None),
+            min((at for at in oldest if at is not None), default=None),
             self.full,
         )
 

@@ -90,11 +90,6 @@ class FaultyLink:
         self._last = [0.0, 0.0]
         self._recent: tuple[list[Frame], list[Frame]] = ([], [])
 
-    @property
-    def is_cut(self) -> bool:
-        """Whether it carries nothing more."""
-        return self._cut
-
     def send(self, side: Side, frame: Frame) -> None:
         """Take a frame from `side`; on a cut link it vanishes, as it would in a socket's buffer."""
         self.frames[side] += 1

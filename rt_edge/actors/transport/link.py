@@ -75,7 +75,7 @@ class Link:
     Attributes:
         peer: who is at the other end; None before it is proved.
         details: its session address; set by the hub.
-        frames_in, frames_out, bytes_in, bytes_out: counters; bytes as on the socket.
+        bytes_in: how many came in, as on the socket.
     """
 
     def __init__(
@@ -99,7 +99,7 @@ class Link:
         self.state = State.CONNECTING
         self.peer: Identity | None = None
         self.details: LinkDetails | None = None
-        self.frames_in = self.frames_out = self.bytes_in = self.bytes_out = 0
+        self.bytes_in = 0
         self._moved = owner.clock.monotonic()
         self._deadline: float | None = self._moved + limits.handshake
         self._mask = 0
@@ -189,7 +189,6 @@ class Link:
         for frame in frames:
             if self._kinds is not None and frame.kind not in self._kinds:
                 raise RefusedError(f"{self.peer} may not send {frame.kind!r}")
-            self.frames_in += 1
             self._owner.received(self, frame)
 
     def _greeted(self, claim: str) -> None:
@@ -220,7 +219,6 @@ class Link:
         if len(self._out) + len(data) > self._limits.max_buffered:
             self.close(f"window exceeded: {len(self._out)} bytes wait for a peer that does not read")
             return False
-        self.frames_out += 1
         try:
             self._channel.write(data)
         except ssl.SSLError as error:
@@ -260,7 +258,6 @@ class Link:
             while out:
                 sent = self._sock.send(out)
                 del out[:sent]
-                self.bytes_out += sent
                 self._moved = self._owner.clock.monotonic()
         except BlockingIOError:
             pass  # the kernel's buffer is full; the rest goes when it has room
