@@ -79,8 +79,8 @@ class NodeDaemon:
                 if self._wait_for_stop(delay):
                     return 0
         finally:
-            self._signals.close()
             self._data.close()
+            self._signals.close(deaf=True)
 
     def _life(self) -> End:
         try:

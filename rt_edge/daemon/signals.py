@@ -28,11 +28,15 @@ class SignalPipe:
         except BlockingIOError:
             return set()
 
-    def close(self) -> None:
-        """Put everything back."""
+    def close(self, deaf: bool = False) -> None:
+        """Put everything back.
+
+        Args:
+            deaf: ignore the signals from now on instead: a process that ends anyway must not die of a second request to end.
+        """
         signal.set_wakeup_fd(self._old_fd)
         for number, handler in self._old.items():
-            signal.signal(number, handler)
+            signal.signal(number, signal.SIG_IGN if deaf else handler)
         os.close(self._read)
         os.close(self._write)
 

@@ -44,3 +44,15 @@ def test_old_handlers_are_back_and_descriptors_closed_after_close():
     pipe.close()
     assert {number: signal.getsignal(number) for number in CAUGHT} == before
     assert len(list(Path("/proc/self/fd").iterdir())) == descriptors
+
+
+def test_a_process_that_ends_is_deaf_to_a_second_request_to_end():
+    """Closed `deaf`, a late SIGTERM does not change the exit code."""
+    before = {number: signal.getsignal(number) for number in CAUGHT}
+    SignalPipe().close(deaf=True)
+    try:
+        os.kill(os.getpid(), signal.SIGTERM)
+        assert signal.getsignal(signal.SIGTERM) is signal.SIG_IGN
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

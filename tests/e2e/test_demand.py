@@ -25,7 +25,7 @@ from rt_edge.testkit.mosquitto import MosquittoProcess
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(180)]
 
-FLAT_S = float(os.environ.get("RT_EDGE_E2E_FLAT_S", "6"))
+FLAT_S = float(os.environ.get("RT_EDGE_E2E_FLAT_S", "5"))
 """How long the blocked node is watched."""
 
 EDGE = """
@@ -61,8 +61,11 @@ def test_devices_rest_and_nothing_grows_when_the_uplink_is_down_and_the_spool_is
             TcpSlave(SlaveBank({1: meter_unit})) as meter,
         ):
             edge = world.node("edge", EDGE, mqtt=broker.port, tcp=meter.port)
+            await in_thread(up.start)
             await in_thread(edge.start)
             await until(adapter_open(edge), 20, edge.log)
+            await until(session_open(edge), 20, edge.log)
+            await in_thread(edge.ask, lambda node: node.control("cut-link", "uplink/hq"))
             await publish(broker.port, range(total), pad=400)
 
             last = [0, 0.0]
@@ -90,11 +93,11 @@ def test_devices_rest_and_nothing_grows_when_the_uplink_is_down_and_the_spool_is
             status = edge.member("adapter/broker").adapter
             print("gauges", status.gauges)
             assert status.gauges.get("unsettled", 0) <= 500
-            await in_thread(up.start)
+            await in_thread(edge.ask, lambda node: node.control("restore-link", "uplink/hq"))
             took = await until(
                 lambda: len(set(world.values())) >= total, 60, lambda: f"{len(world.values())} {edge.log()[-2000:]}"
             )
-            print(f"all {total} stored {took:.1f} s after the upstream was started")
+            print(f"all {total} stored {took:.1f} s after the link was restored")
             assert_once(world.values(), range(total))
             await until(lambda: len(meter_unit.requests) > polls, 20, edge.log)
             assert await in_thread(edge.stop) == 0
