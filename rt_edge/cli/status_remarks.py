@@ -33,6 +33,8 @@ def does(member: MemberStatus) -> str:
         return f"to {uplink.peer}; spool {uplink.readings:,} readings, {show_size(uplink.bytes)}"
     if member.ingress is not None:
         ingress = member.ingress
+        if member.name.startswith("store/"):  # a local store counts as an ingress does, and has neither port nor sessions
+            return f"stored {ingress.stored_readings:,} in {ingress.listen}"
         who = ", ".join(ingress.sessions) or "nobody connected"
         return f"on {ingress.listen}; {who}; stored {ingress.stored_readings:,}"
     steps = sum(node.kind not in ("WireIn", "WireOut") for node in member.nodes)

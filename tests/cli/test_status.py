@@ -165,6 +165,17 @@ def test_shows_the_ingress_when_it_is_an_upstream_node() -> None:
     assert line.split(maxsplit=2) == ["ingress", "running", "on 0.0.0.0:1900; hall-3 (open); stored 1,234"]
 
 
+def test_shows_the_file_when_a_store_is_on_this_node() -> None:
+    """A local store says how much it has stored, and where."""
+    store = IngressStatus("/data/store/archive.db", [], 10, 1234)
+    (line,) = (
+        line
+        for line in shown(status_of(MemberStatus("store/archive", "running", ingress=store)))
+        if line.startswith("store/archive") and "running" in line
+    )
+    assert line.split(maxsplit=2) == ["store/archive", "running", "stored 1,234 in /data/store/archive.db"]
+
+
 @pytest.mark.parametrize(
     ("name", "short"),
     [
