@@ -92,6 +92,21 @@ class _Listener:
         self._logic.report(self._producer, self._number, pack_places(sorted(places)), outcome)
 
 
+def _forget(origin: Origin, floor: int) -> None:
+    """Move the floor, and drop what is below it; what that costs is what has come, not what is kept."""
+    keys = origin.keys
+    gone = range(origin.floor, floor)
+    origin.floor = floor
+    if len(gone) > len(keys):  # a large step, as at the begin
+        gone_keys = [n for n in keys if n < floor]
+    else:
+        gone_keys = [n for n in gone if n in keys]
+    for number in gone_keys:
+        del keys[number]
+    if origin.redelivered:
+        origin.redelivered.difference_update(gone_keys)
+
+
 class _Logic(StageLogic):
     def __init__(self, stage: WireIn) -> None:
         self._wire = stage.wire
@@ -259,10 +274,7 @@ class _Logic(StageLogic):
             origin.keys = {}
             origin.redelivered = set()
         if signal.floor > origin.floor:
-            origin.floor = signal.floor
-            if origin.keys:
-                origin.keys = {n: key for n, key in origin.keys.items() if n >= signal.floor}
-                origin.redelivered = {n for n in origin.redelivered if n >= signal.floor}
+            _forget(origin, signal.floor)
         origin.keys.update(signal.keys)
         origin.redelivered.update(signal.redelivered)
         return origin
