@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Literal
 
+from rt_edge.data.record import MAX_RECORD
 from rt_edge.data.units import Duration, Size
 from rt_edge.sdk.settings import DurationField, Field, HostPort, Name, Settings, SizeField
 
@@ -39,7 +40,7 @@ class TlsSection(Settings):
 class SpoolSection(Settings):
     """Store-and-forward on disk, of one uplink."""
 
-    max: SizeField = Field(default=Size(256_000_000), ge=1_000_000)
+    max: SizeField = Field(default=Size(256_000_000), ge=2 * MAX_RECORD)
     """Most bytes on disk."""
 
     when_full: Literal["block", "drop_oldest"] = "block"

@@ -127,7 +127,7 @@ SECTIONS: list[tuple[str, str, list[str]]] = [
     (
         "a small spool",
         HEAD.replace('0"]', '0"], spool: {max: 10kB}'),
-        ["5:48: uplinks > hq > spool > max: must be 1MB or more, not '10kB'"],
+        ["5:48: uplinks > hq > spool > max: must be 2MB or more, not '10kB'"],
     ),
     (
         "an unknown policy",

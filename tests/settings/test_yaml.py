@@ -72,8 +72,10 @@ def test_refuses_a_file_when_it_is_larger_than_the_limit() -> None:
         read_yaml(b"#" * (TEXT_BYTES_MAX + 1), "f")
 
 
-TEXTS = st.text(st.characters(codec="utf-8", categories=("L", "N", "P", "S", "Zs")), max_size=20)
-"""Without control characters: ruamel's emitter does not write U+0085 so that it can be read back."""
+TEXTS = st.text(st.characters(codec="utf-8", categories=("L", "N", "P", "S", "Zs")), max_size=20).filter(
+    lambda text: text[:1] != "?"
+)
+"""Without control characters, and not beginning with "?": ruamel's emitter does not write these so that it can be read back."""
 
 JSON_LIKE = st.recursive(
     st.none() | st.booleans() | st.integers(-(10**12), 10**12) | st.floats(allow_nan=False) | TEXTS,
