@@ -97,10 +97,8 @@ def _forget(origin: Origin, floor: int) -> None:
     keys = origin.keys
     gone = range(origin.floor, floor)
     origin.floor = floor
-    if len(gone) > len(keys):  # a large step, as at the begin
-        gone_keys = [n for n in keys if n < floor]
-    else:
-        gone_keys = [n for n in gone if n in keys]
+    far = len(gone) > len(keys)  # a large step, as at the begin
+    gone_keys = [n for n in keys if n < floor] if far else [n for n in gone if n in keys]
     for number in gone_keys:
         del keys[number]
     if origin.redelivered:
