@@ -10,7 +10,8 @@ import msgspec
 from rt_edge.sdk import Clock
 
 SAVE_EVERY = 5.0
-"""Seconds between writes, without fsync: it is for the death of the process; after a power cut the gap may begin earlier."""
+"""Seconds between writes, without fsync: it is for the death of the process; after a power cut the gap may begin earlier. The
+first reading of each source in a life is written down at once: else lives shorter than this would leave holes unsaid."""
 
 MAX_UNSETTLED = 16_384
 """Readings whose settlement is waited for; of older ones only the number is kept: a gap begins earlier then, never later."""
@@ -24,7 +25,7 @@ class Seen:
         clock: when to write.
     """
 
-    __slots__ = ("_clock", "_dirty", "_first", "_path", "_saved", "_times", "_waiting")
+    __slots__ = ("_clock", "_dirty", "_first", "_known", "_path", "_saved", "_times", "_waiting")
 
     def __init__(self, path: Path, clock: Clock) -> None:
         self._path = path
@@ -34,6 +35,7 @@ class Seen:
         self._first = 0  # number of the first in _waiting, counted from the first reading ever emitted
         self._saved = clock.monotonic()
         self._dirty = False
+        self._known: set[str] = set()  # sources of which this life has written down a time
 
     def load(self) -> tuple[dict[str, int], str]:
         """What the life before left, and what is wrong with the file (empty if nothing)."""
@@ -53,13 +55,17 @@ class Seen:
 
     def settled(self, through: int) -> str:
         """The first `through` readings are stored; what went wrong when that was written down (empty if nothing)."""
+        fresh = False
         while self._waiting and self._first < through:
             source, ts = self._waiting.popleft()
             self._first += 1
             self._times[source] = ts
             self._dirty = True
+            if source not in self._known:
+                self._known.add(source)
+                fresh = True
         now = self._clock.monotonic()
-        if now - self._saved < SAVE_EVERY:
+        if now - self._saved < SAVE_EVERY and not fresh:
             return ""
         self._saved = now
         return self.save()

@@ -9,13 +9,16 @@ from rt_edge.testkit.simulated_time import SimulatedTime
 
 
 def test_times_are_written_now_and_then_when_readings_settle(time: SimulatedTime, tmp_path: Path) -> None:
-    """The file follows what was settled, at most every five seconds, and never runs ahead of it."""
+    """The file follows what was settled, every five seconds beside the first of each source, and never runs ahead of it."""
     path = tmp_path / "seen.json"
     seen = Seen(path, time)
     for i in range(10):
         seen.emitted("plc/a" if i % 2 else "plc/b", i)
+    assert seen.settled(1) == ""
+    assert Seen(path, time).load() == ({"plc/b": 0}, ""), "the first of a source is written down at once"
+    assert seen.settled(2) == ""
     assert seen.settled(4) == ""
-    assert not path.exists()
+    assert Seen(path, time).load() == ({"plc/b": 0, "plc/a": 1}, "")
     time.run_until(SAVE_EVERY)
     assert seen.settled(5) == ""
     assert Seen(path, time).load() == ({"plc/b": 4, "plc/a": 3}, "")
@@ -38,5 +41,4 @@ def test_problem_is_returned_when_the_file_cannot_be_written(time: SimulatedTime
     """A full or missing directory is a sentence, not a crash."""
     seen = Seen(tmp_path / "missing" / "seen.json", time)
     seen.emitted("plc/a", 1)
-    seen.settled(1)
-    assert "cannot be written" in seen.save()
+    assert "cannot be written" in seen.settled(1)
