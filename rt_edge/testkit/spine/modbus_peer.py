@@ -69,9 +69,16 @@ class ModbusPeer:
 
     def requests(self) -> dict[str, dict[int, int]]:
         """Requests so far: `rtu` and `tcp` -> unit -> count, those not answered included."""
+        return self._ask(None)
+
+    def silence(self, units: Sequence[int]) -> None:
+        """From now on these units, and no others, do not answer on the serial line."""
+        self._ask(list(units))
+
+    def _ask(self, silent: list[int] | None) -> dict[str, dict[int, int]]:
         assert self._process is not None
         assert self._process.stdin is not None
-        self._process.stdin.write("\n")
+        self._process.stdin.write(json.dumps(silent) + "\n")
         self._process.stdin.flush()
         return {line: {int(unit): n for unit, n in units.items()} for line, units in self._line().items()}
 
@@ -133,7 +140,9 @@ async def _serve(units: list[int], silent: list[int]) -> None:
     print(json.dumps({"serial": ours, "port": port}), flush=True)  # the answer of this process
     reader = asyncio.StreamReader()
     await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
-    while await reader.readline():
+    while line := await reader.readline():
+        wanted = json.loads(line)
+        silent[:] = silent if wanted is None else wanted
         print(json.dumps(counts), flush=True)  # the answer of this process
     serial.cancel()
     await tcp.shutdown()
