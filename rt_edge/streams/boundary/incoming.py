@@ -264,8 +264,7 @@ class _Logic(StageLogic):
     def _origin(self, signal: OnNext) -> Origin:
         origin = self._origins.get(signal.origin)
         if origin is None or (origin.incarnation, origin.lap) != (signal.incarnation, signal.lap):
-            # With the wire: what comes to one end over two wires, through two graphs, is two elements for it.
-            origin = self._origins[signal.origin] = Origin(f"{signal.origin}@{self._wire}", signal.incarnation)
+            origin = self._origins[signal.origin] = Origin(signal.origin, signal.incarnation)
             origin.lap = signal.lap
         if origin.session != signal.session:
             origin.session = signal.session
