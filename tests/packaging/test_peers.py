@@ -32,8 +32,7 @@ def test_broker_starts_when_the_fixture_gives_it(mosquitto_path: Path, tmp_path:
             said += line
             if line.rstrip().endswith("running"):
                 break
-        process.terminate()
-        process.stderr.read()
+        process.kill()  # a SIGTERM right after "running" can be lost: mosquitto sets its run flag after saying so
     assert "running" in said, said
 
 
