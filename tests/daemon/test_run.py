@@ -60,6 +60,7 @@ def test_ready_watchdog_and_stopping_are_said_when_a_service_manager_listens(tmp
     node.start()
     assert heard(systemd, "READY=1") == ["READY=1"]
     assert set(heard(systemd, "WATCHDOG=1")) == {"WATCHDOG=1"}
+    wait_until(lambda: "ingress" in node.pids(), 20, node.log)  # READY comes when islands are being started
     os.kill(node.pids()["ingress"], signal.SIGSTOP)
     wait_until(lambda: "has not answered" in node.log(), 20, node.log)
     heard(systemd, "WATCHDOG=1")  # of the island's next life
