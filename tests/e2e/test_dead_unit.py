@@ -1,5 +1,5 @@
-"""Goal: a dead device hurts nobody else. Method: a whole node, ten units of pymodbus's server on one serial line, one of which never
-answers; the server counts what it is asked. 15 s by default, a minute with `RT_EDGE_CAMPAIGN=1`."""
+"""Goal: a dead device hurts nobody else. Method: a whole node, ten units of pymodbus's server on one serial line, one of which
+never answers; the server counts what it is asked. 15 s by default, a minute with `RT_EDGE_CAMPAIGN=1`."""
 
 from __future__ import annotations
 

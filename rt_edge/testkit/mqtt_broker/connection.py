@@ -90,6 +90,8 @@ class Connection:
         assert session is not None
         while broker.faults.deaf and not self.closed:
             await broker.bell.until(lambda: not broker.faults.deaf or self.closed, within=3600)
+        if self.closed:
+            return False  # cut meanwhile: what was swallowed stays so
         if kind == p.PUBLISH:
             self._published(p.decode_publish(flags, body, self.v5))
         elif kind in (p.PUBACK, p.PUBREC):

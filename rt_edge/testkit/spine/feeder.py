@@ -20,17 +20,19 @@ class Feeder:
         devices: their names.
         total: messages in all.
         rate: messages a second in all, at most.
+        pad: bytes of text in each beside its number.
 
     Attributes:
         limit: messages in all that may be published so far; `asyncio` and other threads may raise it.
         published, acknowledged: device -> messages; acknowledged by the broker.
     """
 
-    def __init__(self, port: int, devices: list[str], total: int, rate: float) -> None:
+    def __init__(self, port: int, devices: list[str], total: int, rate: float, pad: int = 0) -> None:
         self._port = port
         self._total = total
         self._share = total // len(devices)
         self._rate = rate
+        self._text = b', "text": "%s"' % (b"x" * pad) if pad else b""
         self.limit = total
         self.published = dict.fromkeys(devices, 0)
         self.acknowledged = dict.fromkeys(devices, 0)
@@ -72,7 +74,7 @@ class Feeder:
                 allowance -= n
                 first = self.published[device]
                 self.published[device] += n
-                payloads = [b'{"n": %d, "temp": 20.5}' % i for i in range(first, first + n)]
+                payloads = [b'{"n": %d, "temp": 20.5%s}' % (i, self._text) for i in range(first, first + n)]
                 await client.publish_many(f"plant/{device}/telemetry", payloads)
                 if client.ended:
                     raise TransientError(f"the broker closed the connection of {device}")

@@ -38,7 +38,13 @@ def modbus_line(
     name: str, channel: str, units: Mapping[str, int], every: str, timeout: str = "500ms", retry_max: str = "60s"
 ) -> str:
     """An adapter `name` that reads ten registers of each unit."""
-    lines = [f"  {name}:", "    kind: modbus", f"    retry_max: {retry_max}", f"    channel: {{{channel}, timeout: {timeout}}}", "    units:"]
+    lines = [
+        f"  {name}:",
+        "    kind: modbus",
+        f"    retry_max: {retry_max}",
+        f"    channel: {{{channel}, timeout: {timeout}}}",
+        "    units:",
+    ]
     points = "polls: {holding: 0}, " + ", ".join(f"r{i}: {{holding: {i}}}" for i in range(1, 10))
     lines += [f"      {unit}: {{unit: {number}, every: {every}, points: {{{points}}}}}" for unit, number in units.items()]
     return "\n".join(lines) + "\n"
