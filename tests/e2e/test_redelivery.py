@@ -40,12 +40,11 @@ async def again(plant: Plant, broker: TestBroker) -> None:
     await asyncio.to_thread(wait_until, plant.edge.running, 30, plant.logs)
 
 
-async def committed_and_killed(
-    plant: Plant, broker: TestBroker, tally: Tally, publish: Callable[[], None], goal: list[int]
-) -> None:
-    """What `publish` sends is stored upstream, and no PUBACK of it is taken by the broker: then the edge is killed."""
+async def committed_and_killed(plant: Plant, broker: TestBroker, tally: Tally, new: list[int], goal: list[int]) -> None:
+    """The `new` ones are published and stored upstream, no PUBACK of them is taken by the broker: then the edge is killed."""
     broker.faults.deaf = True
-    publish()
+    for n in new:
+        broker.publish(TOPIC, payload(n), 1)
     await stored(tally, goal, plant)
     connection = broker.connection()
     await asyncio.to_thread(plant.edge.kill, "main")
@@ -77,9 +76,7 @@ async def redelivered(plant: Plant, broker: TestBroker, tally: Tally) -> None:
     session = broker.session()
 
     # Stored, never acknowledged, sent again with DUP to the next life of the node: once in the store, acknowledged now.
-    await committed_and_killed(
-        plant, broker, tally, lambda: [broker.publish(TOPIC, data, 1) for data in first] and None, [0, 1, 2]
-    )
+    await committed_and_killed(plant, broker, tally, [0, 1, 2], [0, 1, 2])
     assert list(session.in_flight) == [1, 2, 3], "nothing was acknowledged"
     await again(plant, broker)
     await broker.bell.until(lambda: not session.in_flight, 20, "the acknowledgement of the copies")
