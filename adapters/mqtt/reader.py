@@ -104,7 +104,9 @@ class Reader:
         batch: list[Message] = []
         try:
             while not self._closed:
+                cut = 0
                 for packet in islice(packets, BATCH):
+                    cut += 1
                     if isinstance(packet, Message):
                         batch.append(packet)
                         continue
@@ -113,7 +115,7 @@ class Reader:
                     self._taker.take_packet(packet)  # it is cut out already: it goes on even when messages have to wait
                     if not going or self._closed:
                         return False
-                if not batch:
+                if not cut:
                     return True
                 if not self._deliver(batch):
                     return False

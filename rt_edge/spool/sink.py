@@ -71,6 +71,7 @@ class _Logic(StageLogic):
         self._waiting: deque[Chunk] = deque(maxlen=stage.window)
         self._elements = 0
         self._since = 0.0
+        self._committed = 0.0
         self._average = FIRST_GUESS
         self._busy = 0
         """Chunks at the front of `_waiting` that are under way to the disk."""
@@ -125,7 +126,7 @@ class _Logic(StageLogic):
             self._commit()
             return
         wait = stage.max_wait if any(chunk.receipt is not None for chunk in self._waiting) else stage.idle_wait
-        left = self._since + wait - self.ctx.clock.monotonic()
+        left = min(self._since, self._committed) + wait - self.ctx.clock.monotonic()
         if left <= 0:
             self._commit()
         else:
@@ -139,7 +140,7 @@ class _Logic(StageLogic):
             works.append(Work(chunk.items, None if origin is None or chunk.marks is None else arrival(origin, chunk.marks)))
         self._busy = len(works)
         self._room_came = False
-        self._since = self.ctx.clock.monotonic()
+        self._since = self._committed = self.ctx.clock.monotonic()
         self.ctx.spawn(self._worker.run(keep, self._worker.spool, works, self._stage.lane), self._done)
 
     def _done(self, kept: Kept | None, error: BaseException | None) -> None:

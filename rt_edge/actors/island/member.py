@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Callable
 from random import Random
@@ -20,7 +21,7 @@ from rt_edge.telemetry.status import GraphNodeStatus, MemberStatus, WireStatus
 
 log = logging.getLogger(__name__)
 
-MemberState = Literal["new", "running", "waiting", "failed", "stopped"]
+MemberState = Literal["new", "opening", "running", "waiting", "failed", "stopped"]
 
 
 class Member:
@@ -42,6 +43,7 @@ class Member:
         self._backoff = Backoff(random)
         self._started = 0.0
         self._cancel_restart: Callable[[], None] | None = None
+        self._preparing: asyncio.Task[None] | None = None
 
     # -- for subclasses ----------------------------------------------------------------------------------------------
 
@@ -52,6 +54,18 @@ class Member:
             ConfigError, FatalAdapterError: it will never work; the member stays off.
         """
         raise NotImplementedError
+
+    @property
+    def prepared(self) -> bool:
+        """Whether `prepare` has done its work; most members have nothing to prepare."""
+        return True
+
+    async def prepare(self) -> None:
+        """What may take long before a life can begin (a damaged spool is mended), without holding up the island's loop.
+
+        Raises:
+            ConfigError, FatalAdapterError: it will never work; the member stays off.
+        """
 
     def describe(self, status: MemberStatus) -> None:
         """Add to a status what only this kind of member has."""
@@ -81,15 +95,40 @@ class Member:
         """Begin a life, on the running loop."""
         self._cancel_restart = None
         self._started = self.clock.monotonic()  # of this attempt: what fails while it is built has not lived
-        host = AsyncioHost(self.clock)
+        if self.prepared:
+            self._begin()
+            return
+        self.state, self.error = "opening", ""
+        self._preparing = asyncio.get_running_loop().create_task(self._prepare_and_begin(), name=f"open {self.name}")
+
+    async def _prepare_and_begin(self) -> None:
         try:
-            engine = Engine(self.build(), host, self._ended)
-        except (ConfigError, FatalAdapterError) as error:
+            await self.prepare()
+        except Exception as error:  # noqa: BLE001  # as in `_begin`
+            self._failed(error)
+            return
+        if self.state == "opening":
+            self._begin()
+
+    async def prepared_or_not(self) -> None:
+        """Wait until nothing is being opened; for `close`."""
+        if self._preparing is not None:
+            await asyncio.wait([self._preparing])
+
+    def _failed(self, error: Exception) -> None:
+        """It could not be opened or built: off for good, or tried again."""
+        if self.state != "stopped" and isinstance(error, (ConfigError, FatalAdapterError)):
             self.state, self.error = "failed", str(error)
             log.error("%s cannot run: %s", self.name, error)  # the message says it all; a traceback would not help
             return
+        self._ended(error)
+
+    def _begin(self) -> None:
+        host = AsyncioHost(self.clock)
+        try:
+            engine = Engine(self.build(), host, self._ended)
         except Exception as error:  # noqa: BLE001  # one member's failure must not take the island down; it is tried again
-            self._ended(error)
+            self._failed(error)
             return
         host.attach(engine)
         self.engine = engine

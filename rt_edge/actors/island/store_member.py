@@ -56,14 +56,24 @@ class StoreMember(Member):
         self._worker: SpoolWorker | None = None
         self._driver: StoreDriver | None = None
 
+    @property
+    def prepared(self) -> bool:
+        """Whether the spool is open."""
+        return self._worker is not None
+
+    async def prepare(self) -> None:
+        """Open the spool, which may have to be mended first; then begin to move what is in it."""
+        worker = self._worker = await asyncio.get_running_loop().run_in_executor(None, self._open)
+        self._driver = StoreDriver(self._short, self._path, worker, self.clock, self._random)
+        if self.state == "opening":
+            self._driver.start()
+
+    def _open(self) -> SpoolWorker:
+        path = Path(self._node.data) / "spool" / f"store-{self._short}.db"
+        return SpoolWorker(Spool.open(path, self._node.id, f"store-{self._short}", self.clock, SPOOL_BYTES))
+
     def build(self) -> Blueprint:
         """Every graph that ends here, merged, into the spool."""
-        if self._worker is None:
-            path = Path(self._node.data) / "spool" / f"store-{self._short}.db"
-            spool = Spool.open(path, self._node.id, f"store-{self._short}", self.clock, SPOOL_BYTES)
-            self._worker = SpoolWorker(spool)
-            self._driver = StoreDriver(self._short, self._path, self._worker, self.clock, self._random)
-            self._driver.start()
         blueprint = Blueprint()
         sink = blueprint.add(SpoolSink(worker=self._worker, commit_at=max(1, self._window // 2)))
         fan_in(blueprint, sink, self._layout.into(self.name), self._office, self._catalogue)
@@ -71,6 +81,7 @@ class StoreMember(Member):
 
     async def close(self) -> None:
         """Move the rest, close store and spool."""
+        await self.prepared_or_not()
         worker, driver = self._worker, self._driver
         if worker is None or driver is None:
             return

@@ -65,28 +65,34 @@ class UplinkMember(Member):
         self._looking: asyncio.Task[None] | None = None
         self._closing = False
 
-    def build(self) -> Blueprint:
-        """Every graph that ends here, merged, into the spool."""
-        worker = self._open()
-        blueprint = Blueprint()
-        # Half of the smallest window that waits for this commit: the rest of it is on its way meanwhile (design 7).
-        sink = blueprint.add(SpoolSink(worker=worker, max_wait=self._plan.spool.max_wait, commit_at=max(1, self._window // 2)))
-        fan_in(blueprint, sink, self._layout.into(self.name), self._office, self._catalogue)
-        return blueprint
+    @property
+    def prepared(self) -> bool:
+        """Whether the spool is open."""
+        return self._worker is not None
+
+    async def prepare(self) -> None:
+        """Open the spool, which may have to be mended first; then begin to deliver."""
+        worker = self._worker = await asyncio.get_running_loop().run_in_executor(None, self._open)
+        folder = (Path(self._node.data) / "spool").stat()
+        host = f"{boot_id()}:{folder.st_dev}:{folder.st_ino}:{self._short}"
+        plan = self._plan
+        self._driver = UplinkDriver(self._short, self._node.id, host, plan, worker, self._links, self.clock, self._random)
+        if self.state == "opening":
+            self._driver.start()
 
     def _open(self) -> SpoolWorker:
-        if self._worker is None:
-            path = Path(self._node.data) / "spool" / f"{self._short}.db"
-            plan = self._plan.spool
-            spool = Spool.open(path, self._node.id, self._short, self.clock, plan.max, plan.when_full)
-            self._worker = SpoolWorker(spool)
-            lock = path.parent.stat()
-            host = f"{boot_id()}:{lock.st_dev}:{lock.st_ino}:{path.name}"
-            self._driver = UplinkDriver(
-                self._short, self._node.id, host, self._plan, self._worker, self._links, self.clock, self._random
-            )
-            self._driver.start()
-        return self._worker
+        path = Path(self._node.data) / "spool" / f"{self._short}.db"
+        plan = self._plan.spool
+        return SpoolWorker(Spool.open(path, self._node.id, self._short, self.clock, plan.max, plan.when_full))
+
+    def build(self) -> Blueprint:
+        """Every graph that ends here, merged, into the spool."""
+        blueprint = Blueprint()
+        # Half of the smallest window that waits for this commit: the rest of it is on its way meanwhile (design 7).
+        commit_at = max(1, self._window // 2)
+        sink = blueprint.add(SpoolSink(worker=self._worker, max_wait=self._plan.spool.max_wait, commit_at=commit_at))
+        fan_in(blueprint, sink, self._layout.into(self.name), self._office, self._catalogue)
+        return blueprint
 
     def control(self, action: str) -> None:
         """`cut-link`, `restore-link`."""
@@ -95,6 +101,7 @@ class UplinkMember(Member):
 
     async def close(self) -> None:
         """Deliver for a moment, close the link, close the spool."""
+        await self.prepared_or_not()
         worker, driver = self._worker, self._driver
         if worker is None or driver is None:
             return

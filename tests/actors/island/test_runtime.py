@@ -66,7 +66,8 @@ def counts(data):
 
 
 def readings(runtime):
-    return runtime.members["uplink/hq"].status().uplink.readings
+    uplink = runtime.members["uplink/hq"].status().uplink  # None while its spool is being opened
+    return uplink.readings if uplink is not None else 0
 
 
 def test_everything_that_was_taken_is_in_the_spool_when_one_island_stops_in_order(tmp_path):
@@ -128,12 +129,13 @@ def test_nothing_is_lost_or_doubled_when_a_graph_between_islands_starts_again_an
         graph._backoff._first_s = graph._backoff._last_s = 0.02
         for runtime in post.islands.values():
             runtime.start()
-        for _ in range(3):
+        for turn in range(3):
             before = readings(post.islands["three"])
-            await until(lambda: readings(post.islands["three"]) > before + 1000)  # noqa: B023  # awaited at once
+            await until(lambda: graph.state == "running" and readings(post.islands["three"]) > before + 1000)  # noqa: B023  # at once
             seat = graph.engine.seats["hq"]
             graph.engine.stop_logic(seat.logic, RuntimeError("a bug"), RuntimeError("a bug"))
             graph.engine.host.wake()
+            await until(lambda: graph.restarts == turn + 1)  # noqa: B023  # at once
         before = readings(post.islands["three"])
         await until(lambda: readings(post.islands["three"]) > before + 1000)
         assert graph.restarts == 3
