@@ -14,6 +14,7 @@ from pathlib import Path
 from random import SystemRandom
 
 from rt_edge.actors.guardian import Guardian  # before any fork: children share its memory and find logging as it was
+from rt_edge.actors.layout import lay_out
 from rt_edge.actors.node_messages import Begin, Begun, NodeStopped, StopNode
 from rt_edge.actors.process_tree import Member
 from rt_edge.actors.system import NodeSystem, start_node
@@ -65,6 +66,7 @@ class NodeDaemon:
         Raises:
             ConfigError, RefusedError: the data directory cannot be used.
         """
+        lay_out(self._plan)  # a plan that cannot run is refused here, not tried for ever
         self._data = DataDir(Path(self._plan.node.data))
         self._signals = SignalPipe()
         try:

@@ -69,7 +69,7 @@ class StoreMember(Member):
             self._driver.start()
 
     def _open(self) -> SpoolWorker:
-        path = Path(self._node.data) / "spool" / f"store-{self._short}.db"
+        path = Path(self._node.data) / "spool" / f"_store-{self._short}.db"  # no uplink can be called like that
         return SpoolWorker(Spool.open(path, self._node.id, f"store-{self._short}", self.clock, SPOOL_BYTES))
 
     def build(self) -> Blueprint:
