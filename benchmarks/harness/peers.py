@@ -1,6 +1,7 @@
 """The same work by a hand script, as a process, to be measured in the same run.
 
 python benchmarks/harness/peers.py paho PORT QOS
+python benchmarks/harness/peers.py bare PORT QOS
 python benchmarks/harness/peers.py pymodbus PORT SECONDS EVERY
 """
 
@@ -42,6 +43,21 @@ def paho(port: int, qos: int) -> None:
     south.loop_forever()
 
 
+def bare(port: int, qos: int) -> None:
+    """The client library by itself: subscribe, acknowledge, forget."""
+    from paho.mqtt.client import Client
+    from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
+    from paho.mqtt.packettypes import PacketTypes
+    from paho.mqtt.properties import Properties
+
+    south = Client(CallbackAPIVersion.VERSION2, "south", protocol=MQTTProtocolVersion.MQTTv5)
+    south.on_connect = lambda *_: south.subscribe("plant/+/telemetry", qos)
+    properties = Properties(PacketTypes.CONNECT)
+    properties.ReceiveMaximum = 2000
+    south.connect("127.0.0.1", port, properties=properties)
+    south.loop_forever()
+
+
 async def pymodbus(port: int, seconds: float, every: float) -> None:
     """Read 10 registers of each of 100 units, every so many seconds, or again and again (0); says what it did and used."""
     from pymodbus.client import AsyncModbusTcpClient
@@ -72,7 +88,7 @@ async def pymodbus(port: int, seconds: float, every: float) -> None:
 
 
 if __name__ == "__main__":
-    if sys.argv[1] == "paho":
-        paho(int(sys.argv[2]), int(sys.argv[3]))
+    if sys.argv[1] in ("paho", "bare"):
+        {"paho": paho, "bare": bare}[sys.argv[1]](int(sys.argv[2]), int(sys.argv[3]))
     else:
         asyncio.run(pymodbus(int(sys.argv[2]), float(sys.argv[3]), float(sys.argv[4])))

@@ -160,6 +160,24 @@ def peer(qos: int, n: int, rate: int = 0) -> Row:
     return row | {"n": n, "elements/s": n / seconds, "edge CPU s/100k": used / n * 1e5, "CPU %": 100 * used / seconds}
 
 
+def bare_client(qos: int, n: int) -> Row:
+    """The MQTT client library by itself, at QoS 1 or 2: what reading the broker costs before anything is done with it."""
+    with Feed() as feed:
+        feed.prepare(n, qos)
+        script = subprocess.Popen([sys.executable, HERE / "peers.py", "bare", str(feed.port), str(qos)])
+        try:
+            start = monotonic()
+            feed.feed()
+            feed.fed()
+            seconds = monotonic() - start
+            used = sum(cpu_by_pid({script.pid}).values())
+        finally:
+            script.kill()
+            script.wait()
+    row: Row = {"subject": "paho alone", "qos": qos, "n": n, "elements/s": n / seconds, "load": load()}
+    return row | {"edge CPU s/100k": used / n * 1e5, "CPU %": 100 * used / seconds}
+
+
 def main(seconds: float) -> dict[str, list[Row]]:
     """About four times `seconds` in all."""
     n = max(5000, int(seconds * 5000))

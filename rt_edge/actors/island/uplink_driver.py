@@ -136,6 +136,7 @@ class UplinkDriver:
             store, lanes = await self._worker.run(self._known)
             if self._token == event.token:
                 self._do(self._sender.link_up(self._clock.monotonic(), peer, store, lanes))
+                self._spawn(self._offer())  # what was committed since `lanes` was read
 
         self._spawn(begin())
 
@@ -166,7 +167,7 @@ class UplinkDriver:
         return [LaneState(lane.id, lane.last, lane.confirmed, lane.checksum) for lane in self._worker.spool.lanes()]
 
     def _appended(self, _lane: LaneId, _last: int) -> None:
-        if self._sender.is_up:
+        if self._token is not None:  # during the handshake too: the sender keeps it for later
             self._spawn(self._offer())
 
     async def _offer(self) -> None:
