@@ -256,3 +256,31 @@ def test_a_node_that_is_not_in_the_list_gets_no_session(tmp_path):
         await route.close()
 
     asyncio.run(run())
+
+
+@pytest.mark.parametrize("frames", range(6))
+def test_record_arrives_when_it_is_committed_while_the_session_opens(tmp_path, frames):
+    """One record, committed at any moment of the handshake, and none after it: it is delivered all the same."""
+
+    async def run():
+        route = Route(tmp_path)
+        seen = 0
+        send = route.uplink._links.send
+
+        def counted(*frame):
+            nonlocal seen
+            seen += 1
+            send(*frame)
+
+        route.uplink._links.send = counted
+        route.ingress.start()
+        route.uplink.start()
+        async with asyncio.timeout(10):
+            while seen < min(frames, 1):  # noqa: ASYNC110  # one turn of the loop at a time is the point
+                await asyncio.sleep(0)
+        for _ in range(frames * 3):
+            await asyncio.sleep(0)
+        await route.give(1)
+        await route.all_stored(5.0)
+
+    asyncio.run(run())
