@@ -260,7 +260,7 @@ def measure(case: Case, seconds: float) -> tuple[dict[str, Any], str]:
             node.tell(actor, Launch(name, _plan(case)))  # always from the same address: it says which node they belong to
         wait_until(lambda: all(_sample(node, actor).elements >= 0 for actor in islands.values()), START_S, "the islands run")
         for actor in islands.values():
-            node.tell(actor, Peers(islands))
+            node.tell(actor, Peers(islands, 1))
         wait_until(lambda: _sample(node, islands[WIRE.consumer_island]).elements > 0, START_S, "Readings arrive")
         time.sleep(min(WARM_S, seconds))
         before = [_sample(node, actor) for actor in islands.values()]

@@ -102,6 +102,7 @@ class Guardian(BaseActor):
         self._islands: dict[str, _Island] = {}
         self._questions: dict[int, _Question] = {}
         self._number = 0
+        self._told = 0
         self._pulse = 0
         self._pulse_s = _seconds("RT_EDGE_PULSE_S", PULSE_S)
         self._stopping: ActorAddress | None = None
@@ -162,9 +163,10 @@ class Guardian(BaseActor):
 
     def _tell_peers(self, fresh: str) -> None:
         addresses = {i.name: i.address for i in self._islands.values() if i.address is not None and i.pid}
+        self._told += 1
         for island in self._islands.values():
             if island.pid and island.address is not None:
-                self.send(island.address, Peers(addresses, fresh))
+                self.send(island.address, Peers(addresses, self._told, fresh))
 
     # -- death -------------------------------------------------------------------------------------------------------
 

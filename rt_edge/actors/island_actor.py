@@ -45,6 +45,7 @@ class IslandActor(BaseActor):
         super().__init__()
         self._island = ""
         self._peers: dict[str, ActorAddress] = {}
+        self._peers_number = 0
         self._under_way: dict[str, ActorAddress] = {}
         self._runtime: IslandRuntime | None = None
         self._links: ActorLinks | None = None
@@ -97,6 +98,9 @@ class IslandActor(BaseActor):
 
     def on_Peers(self, message: Peers, sender: ActorAddress) -> None:
         """Where the other islands are; a wire to one that is new, or was started again, begins at once, not at a resend."""
+        if message.number < self._peers_number:
+            return  # overtaken by a later one, or sent again: it would take away islands that were started meanwhile
+        self._peers_number = message.number
         new = [name for name, address in message.addresses.items() if self._peers.get(name) != address and name != self._island]
         self._peers = dict(message.addresses)
         runtime = self._runtime

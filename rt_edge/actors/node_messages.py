@@ -46,9 +46,16 @@ class Launched(msgspec.Struct, frozen=True):
 
 @register_message
 class Peers(msgspec.Struct, frozen=True):
-    """Guardian to island: where the islands are now. `fresh`: the one that was started again, if one was."""
+    """Guardian to island: where the islands are now.
+
+    Attributes:
+        addresses: island -> its actor.
+        number: counts these messages; an island passes over one that is older than what it knows.
+        fresh: the one that was started again, if one was.
+    """
 
     addresses: dict[str, ActorAddress]
+    number: int
     fresh: str = ""
 
 
