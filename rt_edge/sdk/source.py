@@ -16,7 +16,7 @@ from rt_edge.sdk.runner import AdapterRunner
 from rt_edge.streams.ledger import Ledger
 from rt_edge.streams.stage import OUT, Inlet, Outlet, ReceiptUse, Stage, StageLogic
 
-DEFAULT_WINDOW = 10_000
+DEFAULT_WINDOW = 1000
 """Unsettled Readings of a source whose protocol has no window of its own."""
 
 GATHER_S = 0.005

@@ -59,6 +59,7 @@ def analyse_graph(graph: GraphModel, draft: Draft, catalogue: Catalogue) -> Anal
         adapter = draft.adapters.get(str(node.properties.get("name", ""))) if node.kind == FROM else None
         if adapter is not None:
             capability = adapter.capability
-            sources[node.id] = Source(str(node.properties["name"]), capability.window, capability.delivery == "redelivering")
+            window = capability.window or DEFAULT_WINDOW
+            sources[node.id] = Source(str(node.properties["name"]), window, capability.delivery == "redelivering")
     edges = [(parse_port(wire.source).node, parse_port(wire.target).node) for wire in graph.wires]
     return analyse(stages, sources, edges)

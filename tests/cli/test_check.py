@@ -118,4 +118,4 @@ def test_sums_up_all_bounds_when_there_is_a_graph(config: Path, capsys: pytest.C
         "graphs: {t: [{from: m}, {buffer: 500}, {to: hq}]}\nuplinks: {hq: {peers: ['127.0.0.1:1']}}\n"
     )
     assert main(["check", "node.yaml"]) == 0
-    assert "at most 16,548 readings (10,000 unsettled at the sources, 2,548 in graphs, 4,000" in capsys.readouterr().out
+    assert "at most 7,548 readings (1,000 unsettled at the sources, 2,548 in graphs, 4,000" in capsys.readouterr().out

@@ -1,7 +1,7 @@
 """Goal: demand reaches the wire. Method: a whole node between a real mosquitto, pymodbus's servers and an uplink that is cut
 until the spool is full; a tap counts on the broker's side, the Modbus peer counts its requests, the kernel counts memory.
 
-A full spool stops a device when the demand that was given before is used up: up to 4,000 readings a wire into the spool. So the
+A full spool stops a device when the demand that was given before is used up: up to a window of unsettled readings (1,000). So the
 Modbus units are polled fast here. The node is watched for 20 s by default, with `RT_EDGE_CAMPAIGN=1` for a minute that begins a
 minute after it was full.
 """
