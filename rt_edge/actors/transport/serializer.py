@@ -33,6 +33,9 @@ _LIFE = (
     "thespian.system.transport.IPBase:TCPv4ActorAddress",
     "socket:AddressFamily",
     "socket:SocketKind",
+    # ... whose members Python 3.11.0 to 3.11.3 (Debian 12 has 3.11.2) pickles by their global names
+    "socket:AF_INET",
+    "socket:SOCK_STREAM",
     # start of a system and of actors
     "thespian.system.messages.multiproc:EndpointConnected",
     "thespian.system.messages.multiproc:LoggerConnected",
@@ -68,7 +71,7 @@ class AllowList:
     """
 
     def __init__(self) -> None:
-        self._allowed: dict[tuple[str, str], type] = {}
+        self._allowed: dict[tuple[str, str], Any] = {}
         self.refused: Counter[str] = Counter()
         for entry in _LIFE:
             module, _, name = entry.partition(":")
@@ -87,8 +90,8 @@ class AllowList:
         """What is allowed now, as `module.name`."""
         return frozenset(f"{module}.{name}" for module, name in self._allowed)
 
-    def find(self, module: str, name: str) -> type:
-        """The allowed class of that exact name.
+    def find(self, module: str, name: str) -> Any:
+        """The allowed class, or constant, of that exact name.
 
         Raises:
             pickle.UnpicklingError: the name is not on the list; counted and logged.
@@ -125,7 +128,7 @@ class _Unpickler(pickle.Unpickler):
         super().__init__(data)
         self._allowed = allowed
 
-    def find_class(self, module: str, name: str) -> type:
+    def find_class(self, module: str, name: str) -> Any:
         return self._allowed.find(module, name)
 
 
