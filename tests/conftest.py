@@ -8,12 +8,16 @@ from __future__ import annotations
 
 import re
 import shutil
+import signal
 import subprocess
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
+
+# A job in the background of a shell ignores SIGINT, and what it starts would too: the tests of Ctrl-C could never end.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 MOSQUITTO_AT_LEAST = (2, 0, 20)
 """Older brokers send more than Receive Maximum once they have a backlog (seen with 2.0.11)."""

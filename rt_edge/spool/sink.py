@@ -100,6 +100,11 @@ class _Logic(StageLogic):
 
     def on_timer(self, key: object) -> None:
         if key == "retry":
+            if self._worker.facts.full and self._retry < RETRY_MOST:
+                # Still full as far as is known, and room would be signalled: do not encode it all again for nothing.
+                self._retry = min(2 * self._retry, RETRY_MOST)
+                self.ctx.after(self._retry, "retry")
+                return
             self._unblock()
         elif not self._busy and not self._blocked and self._waiting:
             self._commit()

@@ -370,6 +370,7 @@ def test_rtu_frames_are_carried_when_the_channel_is_a_tcp_tunnel(settings: Any, 
     async def main() -> None:
         async with RtuSlave(bank_of(1)) as slave:
             port = slave.path.open("r+b", buffering=0)
+            ended = asyncio.Event()
 
             async def relay(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
                 loop = asyncio.get_running_loop()
@@ -378,6 +379,7 @@ def test_rtu_frames_are_carried_when_the_channel_is_a_tcp_tunnel(settings: Any, 
                     port.write(data)
                 loop.remove_reader(port)
                 writer.close()
+                ended.set()
 
             server = await asyncio.start_server(relay, "127.0.0.1", 0)
             where = server.sockets[0].getsockname()
@@ -389,6 +391,7 @@ def test_rtu_frames_are_carried_when_the_channel_is_a_tcp_tunnel(settings: Any, 
             await h.close()
             server.close()
             await server.wait_closed()
+            await ended.wait()  # the server of Python 3.11 does not wait for its connections
             port.close()
         assert h.readings[0].fields["r3"] == 103
 
