@@ -50,6 +50,12 @@ def plant(folder: Path, feed: Feed, qos: int, to: str = "hq", island: str = "eac
     return Plant(folder, text, mqtt=feed.port, qos=qos, to=to, island=island, more=more)
 
 
+def commits(plant: Plant) -> int:
+    """Transactions of the spool so far; each is one fsync of its log."""
+    member = plant.edge.member("uplink/hq")
+    return 0 if member is None else sum(node.counters.get("commits", 0) for node in member.nodes)
+
+
 def started(plant: Plant, adapter: str = "adapter/broker") -> None:
     """Start both nodes, and wait until the adapter is connected."""
     plant.upstream.start()
@@ -96,6 +102,7 @@ def throughput(qos: int, n: int, to: str = "hq", island: str = "each") -> Row:
             "lost": wanted - came,
         }
         if to == "hq":
+            row["fsyncs/s"] = commits(nodes) / seconds
             ids = [fields["n"] for _, fields, _ in nodes.readings()]
             row["lost"] = wanted - len(set(ids))
             row["dup"] = len(ids) - len(set(ids))
@@ -128,6 +135,7 @@ def latency(qos: int, rate: int, seconds: float, to: str = "hq", island: str = "
             "islands": "1" if island == "all" else "3",
             "qos": qos,
             "rate": rate,
+            "fsyncs/s": commits(nodes) / seconds if to == "hq" else 0.0,
             "p50 ms": percentile(late, 0.5),
             "p99 ms": percentile(late, 0.99),
             "CPU s/100k": used.cpu / n * 1e5,
