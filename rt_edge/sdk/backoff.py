@@ -26,10 +26,10 @@ class Backoff:
         self.failures = 0
 
     def failed(self) -> float:
-        """An attempt failed; returns the seconds to wait: uniform between a tenth of the bound and the bound."""
+        """An attempt failed; returns the seconds to wait: uniform between 0 and a bound that doubles (full jitter)."""
         bound = min(self._last_s, self._first_s * 2 ** min(self.failures, 30))
         self.failures += 1
-        return self._random.uniform(bound / 10, bound)
+        return self._random.uniform(0.0, bound)
 
     def lived(self, seconds: float) -> None:
         """A connection ended after `seconds`; a lasting one clears the count."""

@@ -100,12 +100,11 @@ class _Logic(StageLogic):
 
     def on_timer(self, key: object) -> None:
         if key == "retry":
-            if self._worker.facts.full and self._retry < RETRY_MOST:
-                # Still full as far as is known, and room would be signalled: do not encode it all again for nothing.
-                self._retry = min(2 * self._retry, RETRY_MOST)
-                self.ctx.after(self._retry, "retry")
-                return
-            self._unblock()
+            if self._worker.facts.full:
+                # Look first: to encode a window of elements again only to be refused costs megabytes and seconds of CPU.
+                self.ctx.spawn(self._worker.run(self._worker.spool.look_for_room), self._looked)
+            else:
+                self._unblock()
         elif not self._busy and not self._blocked and self._waiting:
             self._commit()
 
@@ -165,13 +164,24 @@ class _Logic(StageLogic):
             if self._room_came:
                 self._unblock()
                 return
-            self.ctx.after(self._retry, "retry")
-            self._retry = min(2 * self._retry, RETRY_MOST)
+            self._wait()
         elif kept.error is not None:
             self.fail_stage(kept.error)
         else:
             self._retry = RETRY
             self._consider()
+
+    def _looked(self, room: bool | None, error: BaseException | None) -> None:
+        if error is not None:
+            self.ctx.count("errors")
+        if room:
+            self._unblock()
+        elif self._blocked:
+            self._wait()
+
+    def _wait(self) -> None:
+        self.ctx.after(self._retry, "retry")
+        self._retry = min(2 * self._retry, RETRY_MOST)
 
     def _unblock(self) -> None:
         self._room_came = bool(self._busy)

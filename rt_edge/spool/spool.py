@@ -13,8 +13,6 @@ import sqlite3
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-import msgspec
-
 from rt_edge.data.clock import Clock
 from rt_edge.data.errors import InternalError, RefusedError
 from rt_edge.data.ids import boot_id, new_incarnation
@@ -25,8 +23,9 @@ from rt_edge.spool.errors import SpoolFull, SpoolUnusable
 from rt_edge.spool.files import Files
 from rt_edge.spool.intake import Intake
 from rt_edge.spool.lanes import Lane, LaneState
+from rt_edge.spool.listing import Listing
 from rt_edge.spool.lock import Lock
-from rt_edge.spool.opening import CHECK_LIMIT, Finding, Opener
+from rt_edge.spool.opening import CHECK_LIMIT, Opener
 from rt_edge.spool.pending import MAIN, DeadLetter, Depth, Pending
 from rt_edge.spool.quota import Quota, WhenFull
 from rt_edge.spool.room import Room
@@ -38,18 +37,6 @@ RESERVE = 12_000_000
 """Three times the write-ahead log at its usual size: to move the log, and to write what a deletion writes."""
 REPAIRS = 1000
 """Unreadable stretches that one `read` buries before it gives up."""
-
-
-class Listing(msgspec.Struct, frozen=True):
-    """What `spool ls` shows."""
-
-    lanes: list[LaneState]
-    depth: Depth
-    findings: list[Finding]
-    set_aside: list[str]
-    dead_letters: int
-    dropped: dict[str, int]
-    repeated: int
 
 
 class Spool:
@@ -297,17 +284,29 @@ class Spool:
             one.freed += size
             one.confirmed, one.checksum = seq, checksum
             one.sent = max(one.sent, seq)
-        if self._room.quota.wanted and self._has_room():
-            for call in list(self.on_room):
-                call()
+        self.look_for_room()
         if file.lanes.freed >= self._room.quota.step:
             file.trim()
 
-    def _has_room(self) -> bool:
+    def look_for_room(self) -> bool:
+        """After a SpoolFull: whether the refused batch fits by now; tells `on_room` if it does. Costs no encoding.
+
+        Confirmations look by themselves; this is for room that nobody announces, as when others delete files.
+
+        Raises:
+            SpoolIoError: the disk refuses.
+            SpoolRecovered: the file was damaged and has been rebuilt.
+        """
+        if not self._room.quota.wanted:
+            return True
         try:
-            return self._room.again()
+            if not self._room.again():
+                return False
         except sqlite3.Error as error:
             raise self._file.failed(error) from error
+        for call in list(self.on_room):
+            call()
+        return True
 
     def trim(self) -> None:
         """Delete what is confirmed now, without waiting for a full step.

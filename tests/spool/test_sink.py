@@ -15,6 +15,7 @@ import pytest
 from rt_edge.data.reading import Reading, gap_reading
 from rt_edge.data.receipt import Origin
 from rt_edge.data.record import MAX_RECORD, Gap, LaneId, RecordKind
+from rt_edge.spool import sink as sink_module
 from rt_edge.spool.sink import SpoolSink
 from rt_edge.spool.spool import Spool
 from rt_edge.spool.worker import SpoolWorker
@@ -23,7 +24,7 @@ from rt_edge.streams.engine import Engine
 from rt_edge.streams.host import AsyncioHost
 from rt_edge.streams.ledger import Ledger
 from rt_edge.streams.stage import OUT, Inlet, Outlet, ReceiptUse, Stage, StageLogic
-from rt_edge.testkit.spool_bench import counted, drain, make_readings, open_spool
+from rt_edge.testkit.spool_bench import SetDisk, counted, drain, make_readings, open_spool
 from rt_edge.testkit.waiting import Bell
 
 
@@ -193,6 +194,38 @@ async def test_demand_stops_and_goes_on_when_a_full_spool_has_room_again(tmp_pat
             await _turn(notes)
         assert notes.settled == 600
     assert sum(seen) + open_and_count(tmp_path) == 600
+
+
+@in_loop
+async def test_a_full_spool_is_looked_at_and_nothing_encoded_when_room_may_come_unannounced(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Attempts on a full disk cost a look, not a window of encoding (megabytes, each time); freed space starts it again."""
+    monkeypatch.setattr(sink_module, "RETRY", 0.001)
+    monkeypatch.setattr(sink_module, "RETRY_MOST", 0.002)
+    disk = SetDisk(0)
+    spool = open_spool(tmp_path / "hq.db", disk=disk)
+    looked = Bell()
+    look = spool.look_for_room
+    looks = []
+
+    def look_and_note() -> bool:
+        looks.append(look())
+        loop.call_soon_threadsafe(looked.ring)
+        return looks[-1]
+
+    loop = asyncio.get_running_loop()
+    monkeypatch.setattr(spool, "look_for_room", look_and_note)
+    async with running(spool, make_readings(0, 300), 20, window=100, max_wait=0.001) as (notes, _, engine, done):
+        counters = engine.seats["sink"].counters
+        await looked.until(lambda: len(looks) >= 10, what="ten looks")
+        assert not any(looks)
+        assert (counters["blocked"], counters["commits"]) == (1, 1)
+        assert (notes.settled, spool.full) == (0, True)
+        disk.free = 10**12
+        assert await asyncio.wait_for(done, 10) is None
+        assert notes.settled == 300
+    assert open_and_count(tmp_path) == 300
 
 
 async def _turn(notes: Notes) -> None:
