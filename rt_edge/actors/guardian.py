@@ -20,6 +20,8 @@ from rt_edge.actors.logs import restore_logging
 from rt_edge.actors.messages import HandlerFailed, Ping, Pong
 from rt_edge.actors.node_messages import (
     PHASES,
+    Announce,
+    Announced,
     Begin,
     Begun,
     Control,
@@ -35,6 +37,7 @@ from rt_edge.actors.node_messages import (
     StopNode,
     StopPhase,
 )
+from rt_edge.actors.readiness import Readiness
 from rt_edge.actors.transport.messages import SendFailed
 from rt_edge.data.clock import SystemClock
 from rt_edge.sdk.backoff import Backoff
@@ -105,6 +108,8 @@ class Guardian(BaseActor):
         self._told = 0
         self._pulse = 0
         self._pulse_s = _seconds("RT_EDGE_PULSE_S", PULSE_S)
+        self._readiness = Readiness((), notify)
+        self._fed_before = False
         self._stopping: ActorAddress | None = None
         self._ending = False
         self._phases: list[Phase] = []
@@ -122,11 +127,19 @@ class Guardian(BaseActor):
             self._encoded = message.plan
             self._plan = decode_plan(message.plan)
             configure(self._plan.telemetry.log_level, self._plan.telemetry.log_format)
-            for name in lay_out(self._plan).islands:
+            islands = lay_out(self._plan).islands
+            self._readiness = Readiness(islands, notify)
+            self._fed_before = message.again
+            for name in islands:
                 self._islands[name] = _Island(name, _seconds("RT_EDGE_BACKOFF_S", BACKOFF_S))
                 self._start(self._islands[name])
             self.after(self._pulse_s, self._beat)
         self.send(sender, Begun(tuple(self._islands)))
+
+    def on_Announce(self, message: Announce, sender: ActorAddress) -> None:
+        """The node can be found: READY=1 may be said."""
+        self._readiness.published()
+        self.send(sender, Announced())
 
     def _start(self, island: _Island) -> None:
         if self._stopping is not None or self._ending:
@@ -142,6 +155,7 @@ class Guardian(BaseActor):
     def _not_launched(self, island: _Island, start: int) -> None:
         if island.starts == start and island.state == "starting" and island.address is not None:
             log.error("island %s did not come up within %g s and is ended", island.name, START_S)
+            self._readiness.fails(island.name, f"did not come up within {START_S:g} s")
             self.send(island.address, ActorExitRequest())
 
     def on_Launched(self, message: Launched, sender: ActorAddress) -> None:
@@ -158,7 +172,10 @@ class Guardian(BaseActor):
         island.state = "failed" if message.error else "running"
         if message.error:
             log.error("island %s could not be started: %s", island.name, message.error)
+            self._readiness.fails(island.name, message.error)
             self._kill(island)
+        else:
+            self._readiness.runs(island.name)
         self._tell_peers(island.name)
 
     def _tell_peers(self, fresh: str) -> None:
@@ -190,6 +207,7 @@ class Guardian(BaseActor):
         delay = island.backoff.failed()
         island.state = "waiting"
         log.warning("island %s has ended and is started again in %.1f s", island.name, delay)
+        self._readiness.fails(island.name, island.error or "has ended, is started again")
         self.after(delay, self._start, island)
 
     def on_SendFailed(self, message: SendFailed, sender: ActorAddress) -> None:
@@ -207,7 +225,9 @@ class Guardian(BaseActor):
 
     def _beat(self) -> None:
         alive = all(island.missed == 0 for island in self._islands.values() if island.pid)
-        if alive:
+        # Before the first READY=1 there is nothing to feed. In a later life of the tree the watchdog waits already, and an
+        # island that is on its way up has START_S, as after any restart of it.
+        if alive and (self._readiness.ready or self._fed_before):
             notify("WATCHDOG=1")
         self._pulse += 1
         for island in self._islands.values():

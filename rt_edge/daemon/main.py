@@ -15,7 +15,7 @@ from random import SystemRandom
 
 from rt_edge.actors.guardian import Guardian  # before any fork: children share its memory and find logging as it was
 from rt_edge.actors.layout import lay_out
-from rt_edge.actors.node_messages import Begin, Begun, NodeStopped, StopNode
+from rt_edge.actors.node_messages import Announce, Announced, Begin, Begun, NodeStopped, StopNode
 from rt_edge.actors.process_tree import Member
 from rt_edge.actors.system import NodeSystem, start_node
 from rt_edge.actors.transport.addresses import address_key
@@ -57,6 +57,7 @@ class NodeDaemon:
         self._plan = plan
         self._clock = SystemClock()
         self._backoff = Backoff(SystemRandom(), first_s=0.5, last_s=30.0)
+        self._lives = 0
         self._signals: SignalPipe
         self._data: DataDir
 
@@ -85,6 +86,7 @@ class NodeDaemon:
             self._signals.close(deaf=True)
 
     def _life(self) -> End:
+        self._lives += 1
         try:
             node = start_node()
         except Exception as error:  # whatever it was: it is tried again, later each time
@@ -93,11 +95,11 @@ class NodeDaemon:
         stopping = False
         try:
             guardian = node.create(Guardian)
-            begun = node.ask(guardian, Begin(encode_plan(self._plan)), BEGIN_S, Begun)
+            begun = node.ask(guardian, Begin(encode_plan(self._plan), self._lives > 1), BEGIN_S, Begun)
             host, port = address_key(guardian)[:2]
             self._data.publish(NodeFile(self._plan.node.id, os.getpid(), node.port, (str(host), int(port)), self._listen()))
             log.info("node %s runs: %s", self._plan.node.id, ", ".join(begun.islands) or "nothing configured")
-            notify("READY=1")
+            node.ask(guardian, Announce(), BEGIN_S, Announced)  # READY=1 is the guardian's to say, after every first launch
             stopping = self._watch(node)
             if stopping:
                 notify("STOPPING=1")
