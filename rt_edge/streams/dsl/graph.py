@@ -38,7 +38,7 @@ class Graph:
         self.blueprint = blueprint or Blueprint()
         self.nodes: dict[str, Node] = {}
 
-    def add(self, part: Stage | Source | Flow | Sink, name: str = "") -> Node:
+    def add(self, part: Stage | Source[Any] | Flow[Any, Any] | Sink[Any], name: str = "") -> Node:
         """Add a stage (as graph node `name`), or a part with all its stages, which keep their names where these are free."""
         from rt_edge.streams.dsl.linear import Flow, Sink
 
@@ -67,7 +67,7 @@ class Graph:
         enters = _pick(target.inlets, free.inlets, inlet, f"inlet of {target.name}")
         self.blueprint.connect(leaves[0], enters[0], leaves[1], enters[1])
 
-    def as_source(self) -> Source:
+    def as_source(self) -> Source[Any]:
         """The source that this is, with one outlet open.
 
         Raises:
@@ -78,7 +78,7 @@ class Graph:
         ports = expect_open(self.blueprint, 0, 1, "a source")
         return Source.of(self.blueprint, ports.outlets[0])
 
-    def as_flow(self) -> Flow:
+    def as_flow(self) -> Flow[Any, Any]:
         """The flow that this is, with one inlet and one outlet open.
 
         Raises:
@@ -89,7 +89,7 @@ class Graph:
         ports = expect_open(self.blueprint, 1, 1, "a flow")
         return Flow.of(self.blueprint, ports.inlets[0], ports.outlets[0])
 
-    def as_sink(self) -> Sink:
+    def as_sink(self) -> Sink[Any]:
         """The sink that this is, with one inlet open.
 
         Raises:

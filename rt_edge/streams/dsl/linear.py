@@ -2,38 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from typing import Any, Self
+from typing import Any, Generic, Self, TypeVar
 
-from rt_edge.data.chunk import CHUNK_ELEMENTS
 from rt_edge.data.errors import ConfigError
-from rt_edge.protocol.roles import Publisher
 from rt_edge.streams.blueprint import Blueprint
+from rt_edge.streams.dsl.beginnings import Beginnings
+from rt_edge.streams.dsl.endings import Endings
 from rt_edge.streams.dsl.graph import Graph
-from rt_edge.streams.dsl.operators import Operators, builds
+from rt_edge.streams.dsl.operators import Operators
+from rt_edge.streams.dsl.operators.continuation import A
 from rt_edge.streams.dsl.running import SinkSubscriber
-from rt_edge.streams.elementwise.inward import WINDOW, FromPublisher
+from rt_edge.streams.elementwise.inward import WINDOW
 from rt_edge.streams.elementwise.processor import IslandProcessor
 from rt_edge.streams.elementwise.publisher import IslandPublisher
 from rt_edge.streams.elementwise.running import HostFactory, RunnableHost
 from rt_edge.streams.host import AsyncioHost
 from rt_edge.streams.stage import Stage
-from rt_edge.streams.stages._common import OnError
 from rt_edge.streams.stages.broadcast import Broadcast
-from rt_edge.streams.stages.collect import Collect
-from rt_edge.streams.stages.constant import Empty, Failed, Never, Single
-from rt_edge.streams.stages.fold_into import FoldInto
-from rt_edge.streams.stages.for_each import ForEach
-from rt_edge.streams.stages.ignore import Ignore
-from rt_edge.streams.stages.iterate import Iterate
-from rt_edge.streams.stages.settling import Settling
-from rt_edge.streams.stages.tick import Tick
 
+Taken = TypeVar("Taken")
+"""What a flow takes."""
 Place = tuple[str, int]
 """(graph node, index of its port)."""
 
 
-class Source(Operators):
+class Source(Operators[A], Beginnings[A]):
     """Something with one open outlet.
 
     Args:
@@ -56,65 +49,21 @@ class Source(Operators):
         source.blueprint, source.outlet = blueprint, outlet
         return source
 
-    # -- beginnings -----------------------------------------------------------------------------------------------------
-
-    @classmethod
-    @builds(Iterate, "Source")
-    def from_iterable(cls, items: Iterable[Any], chunk: int = CHUNK_ELEMENTS, name: str = "") -> Self:
-        """The elements of an iterable; iterated anew in each run."""
-        return cls(Iterate(items=items, chunk=chunk), name)
-
-    @classmethod
-    @builds(FromPublisher, "Source")
-    def from_publisher(cls, publisher: Publisher[Any], window: int = WINDOW, name: str = "") -> Self:
-        """The elements of a Reactive Streams publisher; each run subscribes once."""
-        return cls(FromPublisher(publisher=publisher, window=window), name)
-
-    @classmethod
-    @builds(Single, "Source")
-    def single(cls, element: Any, name: str = "") -> Self:
-        """One element."""
-        return cls(Single(element=element), name)
-
-    @classmethod
-    @builds(Empty, "Source")
-    def empty(cls, name: str = "") -> Self:
-        """No element, and the end."""
-        return cls(Empty(), name)
-
-    @classmethod
-    @builds(Failed, "Source")
-    def failed(cls, error: BaseException, name: str = "") -> Self:
-        """No element, and an error."""
-        return cls(Failed(error=error), name)
-
-    @classmethod
-    @builds(Never, "Source")
-    def never(cls, name: str = "") -> Self:
-        """No element, and no end."""
-        return cls(Never(), name)
-
-    @classmethod
-    @builds(Tick, "Source")
-    def tick(cls, every: float, element: Any = "tick", name: str = "") -> Self:
-        """The same element every so many seconds; a tick that nobody asked for is left out."""
-        return cls(Tick(every=every, element=element), name)
-
     # -- continuations ----------------------------------------------------------------------------------------------------
 
-    def via(self, step: Stage | Flow, name: str = "") -> Self:
+    def via(self, step: Stage | Flow[Any, Any], name: str = "") -> Self:
         """This, followed by a stage of one inlet and one outlet, or by a flow."""
         blueprint = copied(self.blueprint)
         outlet = append(blueprint, self.outlet, step, name)
         return self.of(blueprint, outlet)
 
-    def to(self, sink: Sink) -> Graph:
+    def to(self, sink: Sink[Any]) -> Graph:
         """This, ended by `sink`: a graph that can be run."""
         blueprint = copied(self.blueprint)
         attach_sink(blueprint, self.outlet, sink)
         return Graph(blueprint)
 
-    def also_to(self, sink: Sink) -> Self:
+    def also_to(self, sink: Sink[Any]) -> Self:
         """Every element goes to `sink` too; the slower of the two sets the pace."""
         blueprint = copied(self.blueprint)
         return self.of(blueprint, divert(blueprint, self.outlet, sink))
@@ -123,17 +72,17 @@ class Source(Operators):
         """This as a `Publisher`; each subscribe is a run on a host made by `hosts`."""
         return IslandPublisher(self.blueprint, hosts)
 
-    def _join(self, stage: Stage, others: tuple[Source, ...]) -> Self:
+    def _join(self, stage: Stage, others: tuple[Source[Any], ...]) -> Self:
         blueprint = copied(self.blueprint)
         return self.of(blueprint, fan_in(blueprint, self.outlet, stage, others))
 
-    def _divide(self, stage: Stage, sinks: tuple[Sink, ...]) -> Graph:
+    def _divide(self, stage: Stage, sinks: tuple[Sink[Any], ...]) -> Graph:
         blueprint = copied(self.blueprint)
         fan_out(blueprint, self.outlet, stage, sinks)
         return Graph(blueprint)
 
 
-class Flow(Operators):
+class Flow(Operators[A], Generic[Taken, A]):
     """Something with one open inlet and one open outlet. `Flow()` is the empty one.
 
     Args:
@@ -159,7 +108,7 @@ class Flow(Operators):
         flow.blueprint, flow.inlet, flow.outlet = blueprint, inlet, outlet
         return flow
 
-    def via(self, step: Stage | Flow, name: str = "") -> Self:
+    def via(self, step: Stage | Flow[Any, Any], name: str = "") -> Self:
         """This, followed by a stage of one inlet and one outlet, or by a flow."""
         blueprint = copied(self.blueprint)
         if self.inlet is None or self.outlet is None:
@@ -168,7 +117,7 @@ class Flow(Operators):
             return self if step.inlet is None or step.outlet is None else self.of(step.blueprint, step.inlet, step.outlet)
         return self.of(blueprint, self.inlet, append(blueprint, self.outlet, step, name))
 
-    def to(self, sink: Sink) -> Sink:
+    def to(self, sink: Sink[Any]) -> Sink[Any]:
         """This in front of `sink`: another sink."""
         if self.inlet is None or self.outlet is None:
             return sink
@@ -176,7 +125,7 @@ class Flow(Operators):
         attach_sink(blueprint, self.outlet, sink)
         return Sink.of(blueprint, self.inlet)
 
-    def also_to(self, sink: Sink) -> Self:
+    def also_to(self, sink: Sink[Any]) -> Self:
         """Every element goes to `sink` too; the slower of the two sets the pace."""
         blueprint, outlet = copied(self.blueprint), self.outlet
         if outlet is None:
@@ -192,7 +141,7 @@ class Flow(Operators):
             raise ConfigError("an empty flow is no processor", "give it a stage: Flow().map(...)")
         return IslandProcessor(self.blueprint, host or AsyncioHost(), window)
 
-    def _join(self, stage: Stage, others: tuple[Source, ...]) -> Self:
+    def _join(self, stage: Stage, others: tuple[Source[Any], ...]) -> Self:
         blueprint, outlet = copied(self.blueprint), self.outlet
         if outlet is None:
             blueprint = Blueprint()
@@ -200,7 +149,7 @@ class Flow(Operators):
             return self.of(blueprint, (first[0], 0), first)
         return self._with(blueprint, fan_in(blueprint, outlet, stage, others))
 
-    def _divide(self, stage: Stage, sinks: tuple[Sink, ...]) -> Sink:
+    def _divide(self, stage: Stage, sinks: tuple[Sink[Any], ...]) -> Sink[Any]:
         blueprint, outlet = copied(self.blueprint), self.outlet
         node = fan_out(blueprint, outlet, stage, sinks)
         return Sink.of(blueprint, self.inlet or (node, 0))
@@ -211,7 +160,7 @@ class Flow(Operators):
         return self.of(blueprint, self.inlet, outlet)
 
 
-class Sink:
+class Sink(Endings[A]):
     """Something with one open inlet.
 
     Args:
@@ -233,36 +182,6 @@ class Sink:
         sink = cls.__new__(cls)
         sink.blueprint, sink.inlet = blueprint, inlet
         return sink
-
-    @classmethod
-    @builds(Collect, "Sink")
-    def collect(cls, most: int = 1_000_000, name: str = "") -> Self:
-        """Comes to the list of all elements, which are `most` at most."""
-        return cls(Collect(most=most), name or "collect")
-
-    @classmethod
-    @builds(FoldInto, "Sink")
-    def fold(cls, zero: Any, function: Callable[[Any, Any], Any], on_error: OnError = "stop", name: str = "") -> Self:
-        """Comes to the last state of a fold."""
-        return cls(FoldInto(zero=zero, function=function, on_error=on_error), name or "fold")
-
-    @classmethod
-    @builds(ForEach, "Sink")
-    def foreach(cls, function: Callable[[Any], Any], on_error: OnError = "stop", name: str = "") -> Self:
-        """Calls a function with each element; comes to None."""
-        return cls(ForEach(function=function, on_error=on_error), name or "foreach")
-
-    @classmethod
-    @builds(Ignore, "Sink")
-    def ignore(cls, name: str = "") -> Self:
-        """Throws all elements away, settled as dropped; comes to None."""
-        return cls(Ignore(), name or "ignore")
-
-    @classmethod
-    @builds(Settling, "Sink")
-    def settling(cls, name: str = "") -> Self:
-        """Settles all elements as stored without storing them, for tests and benchmarks; comes to their number."""
-        return cls(Settling(), name or "settling")
 
     def as_subscriber(self, host: RunnableHost | None = None, window: int = WINDOW) -> SinkSubscriber:
         """This as a `Subscriber` that runs from now on (default: on the running asyncio loop)."""
@@ -287,7 +206,7 @@ def copied(blueprint: Blueprint) -> Blueprint:
     return copy
 
 
-def append(blueprint: Blueprint, outlet: Place, step: Stage | Flow, name: str) -> Place:
+def append(blueprint: Blueprint, outlet: Place, step: Stage | Flow[Any, Any], name: str) -> Place:
     """Wire a stage or a flow behind `outlet`; returns the open outlet."""
     if isinstance(step, Stage):
         expect_ports(step, 1, 1, "a step of a stream")
@@ -301,13 +220,13 @@ def append(blueprint: Blueprint, outlet: Place, step: Stage | Flow, name: str) -
     return names[step.outlet[0]], step.outlet[1]
 
 
-def attach_sink(blueprint: Blueprint, outlet: Place, sink: Sink) -> None:
+def attach_sink(blueprint: Blueprint, outlet: Place, sink: Sink[Any]) -> None:
     """Wire `sink` behind `outlet`."""
     names = blueprint.absorb(sink.blueprint)
     blueprint.connect(outlet[0], names[sink.inlet[0]], outlet[1], sink.inlet[1])
 
 
-def divert(blueprint: Blueprint, outlet: Place, sink: Sink) -> Place:
+def divert(blueprint: Blueprint, outlet: Place, sink: Sink[Any]) -> Place:
     """Wire a broadcast behind `outlet`, to `sink` and to the outlet that is returned."""
     node = blueprint.add(Broadcast(count=2))
     blueprint.connect(outlet[0], node, outlet[1], 0)
@@ -315,7 +234,7 @@ def divert(blueprint: Blueprint, outlet: Place, sink: Sink) -> Place:
     return node, 0
 
 
-def fan_in(blueprint: Blueprint, outlet: Place | None, stage: Stage, others: tuple[Source, ...]) -> Place:
+def fan_in(blueprint: Blueprint, outlet: Place | None, stage: Stage, others: tuple[Source[Any], ...]) -> Place:
     """Wire a fan-in behind `outlet` (None: its first inlet stays open) and `others`; returns its outlet."""
     node = blueprint.add(stage)
     if outlet is not None:
@@ -326,7 +245,7 @@ def fan_in(blueprint: Blueprint, outlet: Place | None, stage: Stage, others: tup
     return node, 0
 
 
-def fan_out(blueprint: Blueprint, outlet: Place | None, stage: Stage, sinks: tuple[Sink, ...]) -> str:
+def fan_out(blueprint: Blueprint, outlet: Place | None, stage: Stage, sinks: tuple[Sink[Any], ...]) -> str:
     """Wire a fan-out behind `outlet` (None: its inlet stays open) and `sinks` behind it; returns its name."""
     node = blueprint.add(stage)
     if outlet is not None:

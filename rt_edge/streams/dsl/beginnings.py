@@ -1,0 +1,65 @@
+"""Beginnings: the sources that a stream can begin with."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, Generic, Self
+
+from rt_edge.data.chunk import CHUNK_ELEMENTS
+from rt_edge.protocol.roles import Publisher
+from rt_edge.streams.dsl.operators import builds
+from rt_edge.streams.dsl.operators.continuation import A
+from rt_edge.streams.elementwise.inward import WINDOW, FromPublisher
+from rt_edge.streams.stage import Stage
+from rt_edge.streams.stages.constant import Empty, Failed, Never, Single
+from rt_edge.streams.stages.iterate import Iterate
+from rt_edge.streams.stages.tick import Tick
+
+
+class Beginnings(Generic[A]):
+    """Class methods of `Source`; parameters are those of the stages, whose docstrings say the rest."""
+
+    def __init__(self, stage: Stage, name: str = "") -> None:
+        raise NotImplementedError
+
+    @classmethod
+    @builds(Iterate, "Source")
+    def from_iterable(cls, items: Iterable[A], chunk: int = CHUNK_ELEMENTS, name: str = "") -> Self:
+        """The elements of an iterable; iterated anew in each run."""
+        return cls(Iterate(items=items, chunk=chunk), name)
+
+    @classmethod
+    @builds(FromPublisher, "Source")
+    def from_publisher(cls, publisher: Publisher[A], window: int = WINDOW, name: str = "") -> Self:
+        """The elements of a Reactive Streams publisher; each run subscribes once."""
+        return cls(FromPublisher(publisher=publisher, window=window), name)
+
+    @classmethod
+    @builds(Single, "Source")
+    def single(cls, element: A, name: str = "") -> Self:
+        """One element."""
+        return cls(Single(element=element), name)
+
+    @classmethod
+    @builds(Empty, "Source")
+    def empty(cls, name: str = "") -> Self:
+        """No element, and the end."""
+        return cls(Empty(), name)
+
+    @classmethod
+    @builds(Failed, "Source")
+    def failed(cls, error: BaseException, name: str = "") -> Self:
+        """No element, and an error."""
+        return cls(Failed(error=error), name)
+
+    @classmethod
+    @builds(Never, "Source")
+    def never(cls, name: str = "") -> Self:
+        """No element, and no end."""
+        return cls(Never(), name)
+
+    @classmethod
+    @builds(Tick, "Source")
+    def tick(cls, every: float, element: Any = "tick", name: str = "") -> Self:
+        """The same element every so many seconds; a tick that nobody asked for is left out."""
+        return cls(Tick(every=every, element=element), name)

@@ -1,0 +1,53 @@
+"""Endings: the sinks that a stream can end with."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Generic, Self
+
+from rt_edge.streams.dsl.operators import builds
+from rt_edge.streams.dsl.operators.continuation import A, B
+from rt_edge.streams.stage import Stage
+from rt_edge.streams.stages._common import OnError
+from rt_edge.streams.stages.collect import Collect
+from rt_edge.streams.stages.fold_into import FoldInto
+from rt_edge.streams.stages.for_each import ForEach
+from rt_edge.streams.stages.ignore import Ignore
+from rt_edge.streams.stages.settling import Settling
+
+
+class Endings(Generic[A]):
+    """Class methods of `Sink`; parameters are those of the stages, whose docstrings say the rest."""
+
+    def __init__(self, stage: Stage, name: str = "") -> None:
+        raise NotImplementedError
+
+    @classmethod
+    @builds(Collect, "Sink")
+    def collect(cls, most: int = 1_000_000, name: str = "") -> Self:
+        """Comes to the list of all elements, which are `most` at most."""
+        return cls(Collect(most=most), name or "collect")
+
+    @classmethod
+    @builds(FoldInto, "Sink")
+    def fold(cls, zero: B, function: Callable[[B, A], B], on_error: OnError = "stop", name: str = "") -> Self:
+        """Comes to the last state of a fold."""
+        return cls(FoldInto(zero=zero, function=function, on_error=on_error), name or "fold")
+
+    @classmethod
+    @builds(ForEach, "Sink")
+    def foreach(cls, function: Callable[[A], Any], on_error: OnError = "stop", name: str = "") -> Self:
+        """Calls a function with each element; comes to None."""
+        return cls(ForEach(function=function, on_error=on_error), name or "foreach")
+
+    @classmethod
+    @builds(Ignore, "Sink")
+    def ignore(cls, name: str = "") -> Self:
+        """Throws all elements away, settled as dropped; comes to None."""
+        return cls(Ignore(), name or "ignore")
+
+    @classmethod
+    @builds(Settling, "Sink")
+    def settling(cls, name: str = "") -> Self:
+        """Settles all elements as stored without storing them, for tests and benchmarks; comes to their number."""
+        return cls(Settling(), name or "settling")

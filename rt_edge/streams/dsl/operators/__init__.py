@@ -1,0 +1,24 @@
+"""Operators: one thin method for each stage, for what has an open outlet; a module for each family."""
+
+from __future__ import annotations
+
+from rt_edge.streams.dsl.operators.combining import Combining
+from rt_edge.streams.dsl.operators.continuation import METHODS, A, builds
+from rt_edge.streams.dsl.operators.devices import Devices
+from rt_edge.streams.dsl.operators.elements import Elements
+from rt_edge.streams.dsl.operators.fan_in import FanIn
+from rt_edge.streams.dsl.operators.fan_out import FanOut
+from rt_edge.streams.dsl.operators.rate import Rate
+
+__all__ = ["METHODS", "Operators", "builds"]
+
+
+class Operators(
+    Elements[A],
+    Combining[A],
+    Rate[A],
+    Devices[A],
+    FanIn[A],
+    FanOut[A],
+):
+    """The methods that `Source` and `Flow` share."""
