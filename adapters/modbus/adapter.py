@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import importlib
 from collections import OrderedDict
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -57,6 +58,12 @@ class ModbusAdapter(DeviceAdapter):
         from adapters.modbus.settings import ModbusSettings
 
         return ModbusSettings
+
+    @classmethod
+    def preload(cls) -> None:
+        """See `DeviceAdapter`."""
+        for name in ("bus", "jobs", "link", "plan", "rtu", "seen", "tcp", "transport"):
+            importlib.import_module(f"adapters.modbus.{name}")
 
     @classmethod
     def capability(cls, settings: Any) -> Capability:

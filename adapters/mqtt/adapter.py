@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import importlib
 from collections.abc import Callable, Sequence
 from typing import Any, ClassVar
 
@@ -85,6 +86,11 @@ class MqttAdapter(DeviceAdapter):
         from adapters.mqtt.settings import MqttSettings
 
         return MqttSettings
+
+    @classmethod
+    def preload(cls) -> None:
+        """See `DeviceAdapter`."""
+        importlib.import_module("adapters.mqtt.transport")
 
     @classmethod
     def capability(cls, settings: Any) -> Capability:

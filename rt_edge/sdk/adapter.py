@@ -134,6 +134,12 @@ class DeviceAdapter(ABC):
     def capability(cls, settings: Any) -> Capability:
         """What an instance with these settings promises; pure, needs no connection and no protocol library."""
 
+    @classmethod
+    def preload(cls) -> None:
+        """Import what `open` will import (the protocol library). Called once by a running node, before it starts the processes
+        that its adapters run in: they share what is imported here. It must start nothing: no thread, no loop, no file."""
+        return  # optional: it only saves memory
+
     @abstractmethod
     async def open(self) -> None:
         """Connect. May be called again after `close`; leaks nothing when it raises.

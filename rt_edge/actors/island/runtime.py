@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from random import SystemRandom
 
+from rt_edge.actors.island import preload
 from rt_edge.actors.island.adapter_member import AdapterMember
 from rt_edge.actors.island.graph_member import GraphMember
 from rt_edge.actors.island.links import Links
@@ -18,7 +19,6 @@ from rt_edge.data.clock import Clock, SystemClock
 from rt_edge.sdk.registry import Registry
 from rt_edge.settings.plan import NodePlan
 from rt_edge.spool.sink import WINDOW
-from rt_edge.streams.catalogue import Catalogue
 from rt_edge.streams.model import FROM
 from rt_edge.telemetry.status import MemberStatus
 
@@ -61,8 +61,7 @@ class IslandRuntime:
         self.links = links
         random = SystemRandom()
         data = Path(plan.node.data)
-        catalogue = Catalogue.installed()
-        registry = Registry.installed()
+        catalogue, registry = preload.catalogue(), preload.registry()
         self.members: dict[str, Member] = {}
         for name in layout.islands[island]:
             kind, _, short = name.partition("/")
