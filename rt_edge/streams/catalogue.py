@@ -1,24 +1,25 @@
 """Catalogue: kinds of stages that a configuration can name, and how a stage is made of a node's properties.
 
-A kind is a `Stage` class with a `kind`: those of `rt_edge.streams.stages`, and third parties' by the entry points
-`rt_edge.stages`. Its fields are the properties. `- filter: temperature > -40` gives one property without its name: the field
-that the class attribute `shorthand` names, else the first required one, else the first.
+A kind is a `Stage` class with a `kind`: those that `rt_edge.streams.stages.index` lists, and third parties' by the entry points
+`rt_edge.stages`. A module is imported when its kind is used: a node that uses three
+stages does not pay for a hundred. The fields of a stage are the properties. `- filter: temperature > -40` gives one property
+without its name: the field that the class attribute `shorthand` names, else the first required one, else the first.
 """
 
 from __future__ import annotations
 
 import importlib
-import pkgutil
 from collections.abc import Mapping
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any, NamedTuple
 
 import msgspec
 
-from rt_edge.data.errors import ConfigError
+from rt_edge.data.errors import ConfigError, InternalError
 from rt_edge.streams.convert import PropertyError, convert_property, property_schema
 from rt_edge.streams.model import END_PORTS, NodeModel, Ports, nearest_hint
 from rt_edge.streams.stage import Stage
+from rt_edge.streams.stages.index import KINDS
 
 GROUP = "rt_edge.stages"
 
@@ -34,23 +35,16 @@ class Catalogue:
     """Kinds of stages, as a value: tests make their own.
 
     Args:
-        kinds: stage classes by their kind.
+        kinds: stage classes by their kind, or the names of the modules in which they are.
     """
 
-    def __init__(self, kinds: Mapping[str, type[Stage]]) -> None:
+    def __init__(self, kinds: Mapping[str, type[Stage] | str]) -> None:
         self._kinds = dict(sorted(kinds.items()))
 
     @classmethod
     def built_in(cls) -> Catalogue:
         """The stages of `rt_edge.streams.stages`."""
-        package = importlib.import_module("rt_edge.streams.stages")
-        found: dict[str, type[Stage]] = {}
-        for module in pkgutil.iter_modules(package.__path__):
-            names = vars(importlib.import_module(f"{package.__name__}.{module.name}"))
-            for stage in names.values():
-                if isinstance(stage, type) and issubclass(stage, Stage) and stage.kind and stage.__module__ == names["__name__"]:
-                    found[stage.kind] = stage
-        return cls(found)
+        return cls(_built_in())
 
     @classmethod
     def installed(cls) -> Catalogue:
@@ -59,12 +53,12 @@ class Catalogue:
         Raises:
             ConfigError: two stages of one kind, or an entry point that does not lead to a stage.
         """
-        built_in = cls.built_in()
-        kinds = {kind: built_in.stage_type(kind) for kind in built_in.kinds()}
+        kinds: dict[str, type[Stage] | str] = _built_in()
         for point in entry_points(group=GROUP):
             stage = _load(point)
             if stage.kind in kinds:
-                other = kinds[stage.kind].__module__
+                known = kinds[stage.kind]
+                other = known if isinstance(known, str) else known.__module__
                 raise ConfigError(f"two stages of kind {stage.kind!r}: {other} and {stage.__module__}", "uninstall one of them")
             kinds[stage.kind] = stage
         return cls(kinds)
@@ -82,6 +76,8 @@ class Catalogue:
         found = self._kinds.get(kind)
         if found is None:
             raise ConfigError(f"there is no stage {kind!r}", nearest_hint(kind, self._kinds))
+        if isinstance(found, str):
+            found = self._kinds[kind] = _find(found, kind)
         return found
 
     def properties(self, kind: str, value: Any) -> dict[str, Any]:
@@ -180,6 +176,18 @@ def convertible_mapping(fields: tuple[Any, ...], name: str) -> bool:
     """Whether the field `name` is itself a mapping with the user's keys."""
     kinds = [msgspec.inspect.type_info(field.type) for field in fields if field.encode_name == name]
     return bool(kinds) and isinstance(kinds[0], msgspec.inspect.DictType)
+
+
+def _built_in() -> dict[str, type[Stage] | str]:
+    return {kind: f"rt_edge.streams.stages.{module}" for kind, module in KINDS.items()}
+
+
+def _find(module: str, kind: str) -> type[Stage]:
+    """The stage of this kind in a built-in module."""
+    for stage in vars(importlib.import_module(module)).values():
+        if isinstance(stage, type) and issubclass(stage, Stage) and stage.kind == kind and stage.__module__ == module:
+            return stage
+    raise InternalError(f"{module} has no stage of kind {kind!r}")
 
 
 def _load(point: EntryPoint) -> type[Stage]:

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import enum
+import importlib
+import pkgutil
+import subprocess
+import sys
 from collections.abc import Callable
 from typing import Any, ClassVar, Literal
 
@@ -10,9 +14,11 @@ import pytest
 
 from rt_edge.data.errors import ConfigError
 from rt_edge.data.units import Duration, Size
+from rt_edge.streams import stages
 from rt_edge.streams.catalogue import Catalogue
 from rt_edge.streams.model import FROM, NodeModel, Ports
 from rt_edge.streams.stage import Inlet, Stage
+from rt_edge.streams.stages.index import KINDS
 
 
 class Mode(enum.Enum):
@@ -191,3 +197,33 @@ def test_finds_each_stage_once_when_built_in() -> None:
     assert {"filter", "set", "merge", "broadcast", "deadband", "buffer"} <= set(built_in.kinds())
     assert all(built_in.schema(kind)["description"] for kind in built_in.kinds())
     assert set(Catalogue.installed().kinds()) >= set(built_in.kinds())
+
+
+def test_index_names_every_stage_with_a_kind_when_all_modules_are_imported() -> None:
+    """The index is whole and right, and nothing is imported for a kind that is not used."""
+    found: dict[str, str] = {}
+    for module in pkgutil.iter_modules(stages.__path__):
+        for stage in vars(importlib.import_module(f"{stages.__name__}.{module.name}")).values():
+            if (
+                isinstance(stage, type)
+                and issubclass(stage, Stage)
+                and stage.kind
+                and stage.__module__.endswith(f".{module.name}")
+            ):
+                assert stage.kind not in found, f"two stages of kind {stage.kind!r}"
+                found[stage.kind] = module.name
+    assert found == KINDS
+    assert list(KINDS) == sorted(KINDS)
+    for kind in KINDS:
+        assert Catalogue.built_in().stage_type(kind).kind == kind
+
+
+def test_a_module_is_imported_when_its_kind_is_used_and_not_before() -> None:
+    """A fresh interpreter that checks one kind has not imported another."""
+    code = (
+        "import sys; from rt_edge.streams.catalogue import Catalogue; one = Catalogue.installed(); one.kinds();"
+        "one.check('take', {'count': 3}); print([m for m in sys.modules if m.startswith('rt_edge.streams.stages.')])"
+    )
+    said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert "rt_edge.streams.stages.take" in said
+    assert "rt_edge.streams.stages.deadband" not in said
