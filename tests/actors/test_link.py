@@ -180,6 +180,28 @@ def test_ingress_makes_no_session_when_the_certificate_is(which, ca, tmp_path, u
     assert not upstream.got
 
 
+def test_new_connections_get_the_renewed_certificate_when_the_files_of_a_listener_change(tmp_path, caplog):
+    """A listener whose certificate ran out works again as soon as its files are renewed, without a restart; files that are
+    renewed only in part change nothing, and are said once."""
+    ca = ThrowAwayCa(tmp_path)
+    pki, edge_pki = ca.issue("upstream", "up-a", expired=True), ca.issue("edge", "hall-3")
+    upstream = Side()
+    port = upstream.hub.listen("127.0.0.1", 0, pki, FROM_EDGES)
+    assert "expired" in dialled(upstream, edge_pki, port=port).down[0]
+    whole = pki.certificate.read_bytes()
+    pki.certificate.write_bytes(whole[: len(whole) // 2])
+    for _ in range(2):
+        assert "expired" in dialled(upstream, edge_pki, port=port).down[0]
+    assert sum("the certificates of before" in record.message for record in caplog.records) == 1
+    ca.issue("upstream", "up-a")
+    first = dialled(upstream, edge_pki, port=port)
+    assert first.of(LinkUp)
+    other = ThrowAwayCa(tmp_path)  # everything is another cluster's now, at the same paths
+    other.issue("upstream", "up-a")
+    assert dialled(upstream, other.issue("edge", "hall-4"), port=port).of(LinkUp)
+    assert first.hub.send(first.session, Frame("batch", 1)), "a link that is up stays"
+
+
 def test_ingress_makes_no_session_when_there_is_no_certificate(ca, upstream_pki):
     """A TLS client without a certificate never becomes a session."""
     upstream = Side()

@@ -23,7 +23,7 @@ from rt_edge.actors.transport.identity import Admission
 from rt_edge.actors.transport.link import IN, Link, State
 from rt_edge.actors.transport.messages import Frame, LinkDown, LinkLimits, LinkUp
 from rt_edge.actors.transport.peer_user import may_talk, peer_user
-from rt_edge.actors.transport.tls import Plain, Security, context, require_secure
+from rt_edge.actors.transport.tls import ListenerContext, Plain, Security, context, require_secure
 from rt_edge.data.clock import Clock
 from rt_edge.data.errors import ConfigError
 
@@ -69,7 +69,7 @@ class Hub(LoopEntry):
         Args:
             host: an address of this host, written as an address; "" or "::" for all.
             port: 0: any that is free.
-            security: certificates, or plain on loopback.
+            security: certificates, read again for new connections when the files change; or plain on loopback.
             admission: which peers, and what they may send.
             limits: bounds of the links.
 
@@ -317,5 +317,8 @@ def _channels(security: Security, server: bool) -> tuple[Callable[[], Channel], 
     """What makes the channel of a link, and the claim in its preface."""
     if isinstance(security, Plain):
         return PlainChannel, str(security.identity)
-    tls = context(security, server)
-    return lambda: TlsChannel(tls, server), ""
+    if server:
+        listener = ListenerContext(security)
+        return lambda: TlsChannel(listener.current(), server=True), ""
+    tls = context(security, server=False)
+    return lambda: TlsChannel(tls, server=False), ""

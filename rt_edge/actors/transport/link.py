@@ -298,6 +298,8 @@ class Link:
 
 
 def _tls(error: ssl.SSLError) -> str:
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return f"TLS: the peer's certificate is refused: {error.verify_message}"
     return f"TLS: {error.reason or error}"
 
 

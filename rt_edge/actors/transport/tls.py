@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import ssl
 from ipaddress import ip_address
 from pathlib import Path
@@ -12,6 +13,7 @@ import msgspec
 from rt_edge.actors.transport.identity import Identity
 from rt_edge.data.errors import ConfigError
 
+_log = logging.getLogger("rt_edge.actors.tls")
 _OTHERS = 0o077
 
 
@@ -65,6 +67,48 @@ def context(pki: NodePki, server: bool) -> ssl.SSLContext:
     except OSError as error:
         raise ConfigError(f"{error.filename or pki.ca} cannot be read: {error.strerror}") from error
     return made
+
+
+class ListenerContext:
+    """What a listener shows and demands, by its files as they are now: renewed certificates need no restart.
+
+    A connection that is up keeps what it began with. Files that do not work (one is renewed, the other not yet) change nothing:
+    the listener goes on with what it had, and says so once.
+
+    Raises:
+        ConfigError: as `context`, when it is made.
+    """
+
+    def __init__(self, pki: NodePki) -> None:
+        self._pki = pki
+        self._seen = _stamps(pki)  # before they are read, so that what changes meanwhile is seen the next time
+        self._context = context(pki, server=True)
+
+    def current(self) -> ssl.SSLContext:
+        """The context for a connection that begins now."""
+        stamps = _stamps(self._pki)
+        if stamps != self._seen:
+            self._seen = stamps
+            try:
+                self._context = context(self._pki, server=True)
+            except ConfigError as error:
+                _log.warning("new connections get the certificates of before: %s", error)
+            else:
+                _log.info("the certificates were renewed: new connections get those of %s", self._pki.certificate)
+        return self._context
+
+
+def _stamps(pki: NodePki) -> list[tuple[int, int, int] | None]:
+    """Differs when a file was written, replaced, or given another mode; None for one that is not there."""
+    found: list[tuple[int, int, int] | None] = []
+    for path in (pki.ca, pki.certificate, pki.key):
+        try:
+            is_now = path.stat()
+        except OSError:
+            found.append(None)
+        else:
+            found.append((is_now.st_ino, is_now.st_ctime_ns, is_now.st_size))
+    return found
 
 
 def is_loopback(host: str) -> bool:
