@@ -14,11 +14,15 @@ from functools import cache
 from rt_edge.sdk.registry import Registry
 from rt_edge.settings.plan import NodePlan
 from rt_edge.streams.catalogue import Catalogue
+from rt_edge.streams.model import END_PORTS
 
 log = logging.getLogger(__name__)
 
 _RUNTIME = "rt_edge.actors.island.runtime"
 _MEMBERS = "rt_edge.actors.island."
+
+JUNCTIONS = {"broadcast", "merge"}
+"""Kinds of stages that members add where a graph does not name them (`wiring`)."""
 
 
 @cache
@@ -46,7 +50,9 @@ def preload(plan: NodePlan) -> None:
         importlib.import_module(_MEMBERS + "store_member")
     if plan.ingress is not None:
         importlib.import_module(_MEMBERS + "ingress_member")
-    catalogue()
+    kinds = {node.kind for graph in plan.graphs.values() for node in graph.nodes} - END_PORTS.keys()
+    for kind in sorted(kinds | JUNCTIONS):
+        catalogue().stage_type(kind)
     for kind in sorted({adapter.kind for adapter in plan.adapters.values()}):
         adapter = registry().load(kind)
         try:
