@@ -7,9 +7,9 @@ from importlib import resources
 from typing import Any, NamedTuple
 
 from rt_edge.cli.output import JsonFlag, print_json, print_table
-from rt_edge.data.errors import ConfigError, RtEdgeError
+from rt_edge.data.errors import ConfigError
 from rt_edge.sdk.adapter import Capability, DeviceAdapter
-from rt_edge.sdk.registry import AdapterEntry, Registry
+from rt_edge.sdk.registry import AdapterEntry, Registry, broken
 from rt_edge.settings.frozen import freeze
 from rt_edge.settings.validate import melt
 from rt_edge.settings.yaml_text import read_yaml
@@ -56,8 +56,8 @@ def describe_kind(entry: AdapterEntry) -> Kind:
     """What there is to say about a kind; never raises for an adapter that cannot be imported."""
     try:
         adapter = entry.load()
-    except (ImportError, AttributeError, RtEdgeError) as error:
-        return Kind(entry.kind, "", None, False, entry.install, entry.package, f"cannot be imported: {error}")
+    except Exception as error:  # noqa: BLE001 - code of others: the list goes on
+        return Kind(entry.kind, "", None, False, entry.install, entry.package, f"cannot be imported: {broken(error)}")
     summary = (adapter.__doc__ or "").strip().split("\n", 1)[0]
     return Kind(entry.kind, summary, sample_capability(adapter), entry.installed, entry.install, entry.package)
 
@@ -69,7 +69,7 @@ def sample_capability(adapter: type[DeviceAdapter]) -> Capability | None:
         for settings in (_sample(adapter), {}):
             if settings is not None:
                 return adapter.capability(freeze(melt(model.model_validate(settings))))
-    except (ImportError, ValueError, RtEdgeError):  # of a broken or not installed adapter: the list goes on
+    except Exception:  # noqa: BLE001 - of a broken or not installed adapter: the list goes on
         return None
     return None
 

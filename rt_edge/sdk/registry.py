@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Mapping
 from importlib.metadata import Distribution, EntryPoint, PackageNotFoundError, distribution, entry_points
+from typing import Any
 
 import msgspec
 
@@ -13,6 +14,7 @@ from rt_edge.sdk.adapter import DeviceAdapter
 from rt_edge.streams.model import nearest_hint
 
 GROUP = "rt_edge.adapters"
+BROKEN_HINT = "a mistake in its package, not in this file: tell its author"
 _REQUIREMENT = re.compile(r"([A-Za-z0-9._-]+)[^;]*;.*\bextra\s*==\s*['\"]([A-Za-z0-9._-]+)['\"]")
 
 
@@ -80,7 +82,7 @@ class Registry:
         """The class of a kind.
 
         Raises:
-            ConfigError: no such kind, its extra is not installed, or its module cannot be imported.
+            ConfigError: no such kind, its extra is not installed, or its module cannot be imported, for whatever reason.
         """
         entry = self._entries.get(kind)
         if entry is None:
@@ -96,9 +98,35 @@ class Registry:
             raise ConfigError(
                 f"adapter kind {kind!r}: its entry point leads nowhere: {error}", "reinstall its package"
             ) from error
+        except Exception as error:  # the module is somebody else's, and so are its mistakes
+            raise ConfigError(f"adapter kind {kind!r} cannot be imported: {broken(error)}", BROKEN_HINT) from error
         if not (isinstance(adapter, type) and issubclass(adapter, DeviceAdapter)):
             raise ConfigError(f"adapter kind {kind!r}: {adapter!r} is not a DeviceAdapter", "reinstall its package")
         return adapter
+
+    def model(self, kind: str) -> type[Any]:
+        """The settings model of a kind.
+
+        Raises:
+            ConfigError: as `load`, or the model cannot be made: a library that it needs is missing, a setting has no docstring.
+        """
+        adapter = self.load(kind)
+        try:
+            found = adapter.settings_model()
+        except ImportError as error:
+            entry = self._entries[kind]
+            hint = entry.install or "reinstall its package"
+            raise ConfigError(f"adapter kind {kind!r} cannot be imported: {error}", hint) from error
+        except ConfigError:
+            raise
+        except Exception as error:  # as above
+            raise ConfigError(f"adapter kind {kind!r} has no usable settings: {broken(error)}", BROKEN_HINT) from error
+        return found
+
+
+def broken(error: Exception) -> str:
+    """What went wrong in code that is not ours, in one line."""
+    return " ".join(f"{type(error).__name__}: {error}".split())
 
 
 def _entry(point: EntryPoint) -> AdapterEntry:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Any
 
 from rt_edge.data.errors import ConfigError
-from rt_edge.sdk.registry import Registry
+from rt_edge.sdk.registry import BROKEN_HINT, Registry, broken
 from rt_edge.settings.draft import CheckedAdapter
 from rt_edge.settings.frozen import freeze, secrets_in
 from rt_edge.settings.places import Path
@@ -13,6 +14,8 @@ from rt_edge.settings.report import Report
 from rt_edge.settings.validate import melt, validate
 from rt_edge.settings.wording import describe
 from rt_edge.streams.model import nearest_hint
+
+log = logging.getLogger(__name__)
 
 COMMON = {
     "kind": "Kind of adapter; `rt-edge adapters` lists them.",
@@ -37,16 +40,18 @@ def read_adapter(name: str, value: Any, registry: Registry, report: Report) -> C
         report.error((*path, "kind"), f"there is no adapter kind {kind!r}", nearest_hint(kind, registry.kinds()))
         return None
     try:
-        adapter = registry.load(kind)
-        model = adapter.settings_model()
+        return _read(name, kind, value, registry, report)
     except ConfigError as error:
         report.error((*path, "kind"), error.message, error.hint)
-        return None
-    except ImportError as error:
-        entry = registry.entry(kind)
-        hint = entry.install if entry is not None and entry.install else "reinstall its package"
-        report.error((*path, "kind"), f"adapter kind {kind!r} cannot be imported: {error}", hint)
-        return None
+    except Exception as error:  # validators and `capability` are code of others: one broken kind is one error
+        log.debug("adapter kind %s is broken", kind, exc_info=error)
+        report.error((*path, "kind"), f"adapter kind {kind!r} is broken: {broken(error)}", BROKEN_HINT)
+    return None
+
+
+def _read(name: str, kind: str, value: dict[Any, Any], registry: Registry, report: Report) -> CheckedAdapter | None:
+    path: Path = ("adapters", name)
+    adapter, model = registry.load(kind), registry.model(kind)
     own = {key: inner for key, inner in value.items() if key not in COMMON}
     before = len(report.errors)
     settings = validate(model, own, path, report)

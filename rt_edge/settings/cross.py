@@ -8,6 +8,7 @@ from typing import Any
 from rt_edge.data.ids import is_name
 from rt_edge.sdk.adapter import DeviceAdapter
 from rt_edge.sdk.address import Address
+from rt_edge.sdk.registry import BROKEN_HINT, broken
 from rt_edge.settings.draft import Draft, End
 from rt_edge.settings.places import Path, path_words
 from rt_edge.settings.report import Report
@@ -156,7 +157,12 @@ def _check_claims(draft: Draft, report: Report) -> None:
         claims: Any = getattr(checked.adapter, "claims", None)
         if claims is None:
             continue
-        for what, where in claims(checked.settings).items():
+        try:
+            claimed = dict(claims(checked.settings))
+        except Exception as error:  # noqa: BLE001 - code of others
+            report.error(("adapters", name, "kind"), f"adapter kind {checked.kind!r} is broken: {broken(error)}", BROKEN_HINT)
+            continue
+        for what, where in claimed.items():
             if what in owners:
                 message = f"{what} is used by the adapters {owners[what]!r} and {name!r}"
                 report.error(("adapters", name, *where), message, "only one can have it; put its units under one adapter")

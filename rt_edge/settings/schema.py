@@ -78,8 +78,8 @@ def _adapters(registry: Registry, definitions: dict[str, Any]) -> dict[str, Any]
 def _adapter(kind: str, registry: Registry, definitions: dict[str, Any]) -> dict[str, Any]:
     common = {"kind": {"const": kind, "description": COMMON["kind"]}, "island": _ISLAND}
     try:
-        model = registry.load(kind).settings_model()
-    except (ConfigError, ImportError) as error:
+        model = registry.model(kind)
+    except ConfigError as error:
         return {"type": "object", "description": f"Not installed here: {error}", "properties": common}
     schema: dict[str, Any] = model.model_json_schema(ref_template=f"#/$defs/{kind}.{{model}}", schema_generator=_Generator)
     definitions |= {f"{kind}.{name}": inner for name, inner in schema.pop("$defs", {}).items()}
