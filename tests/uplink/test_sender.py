@@ -77,20 +77,22 @@ class Edge:
     def attempt(self) -> int:
         return self.sender._attempt
 
-    def welcome(self, *positions: int, grant: int = 10**6, store: str = "S", reads: bool = True) -> list[SenderEffect]:
+    def welcome(
+        self, *positions: int, grant: int = 10**6, records: int = 1000, store: str = "S", reads: bool = True
+    ) -> list[SenderEffect]:
         hello = self.dial()
         lanes = [
             frames.LaneWelcome(entry.index, position, self.sum(LaneId("edge-1", entry.route, entry.lane, entry.epoch), position))
             for entry, position in zip(hello.lanes, positions, strict=True)
         ]
-        return self.frame(frames.Welcome(1, "up-1", store, SESSION, grant, 1000, 10.0, lanes), reads=reads)
+        return self.frame(frames.Welcome(1, "up-1", store, SESSION, grant, records, 10.0, lanes), reads=reads)
 
     def confirm(
-        self, number: int, *, received: int | None = None, grant: int = 10**6, echo: int = 0, index: int = 0
+        self, number: int, *, received: int | None = None, grant: int = 10**6, records: int = 1000, echo: int = 0, index: int = 0
     ) -> list[SenderEffect]:
         lane = list(self.records)[index]
         entry = frames.LaneConfirm(index, number, self.sum(lane, number), number if received is None else received)
-        return self.frame(frames.Confirm(grant, 1000, echo, [entry]))
+        return self.frame(frames.Confirm(grant, records, echo, [entry]))
 
     def tick(self, now: float) -> list[SenderEffect]:
         self.now = now
@@ -255,6 +257,17 @@ def test_no_more_is_sent_than_was_asked_for_when_demand_is_smaller_than_the_wind
     edge.confirm(3, grant=250)
     assert edge.numbers() == []
     edge.confirm(3, grant=500)
+    assert edge.numbers() == [4, 5]
+
+
+def test_no_more_records_are_sent_than_were_asked_for_when_they_are_small() -> None:
+    """Demand in records holds as demand in bytes does, with records that were read and wait for it; it is cumulative, too."""
+    edge = Edge({MAIN: _records(1, 50)}, batch_bytes=150)
+    edge.welcome(0, records=3)
+    assert edge.numbers() == [1, 2, 3]
+    edge.confirm(2, records=3)
+    assert edge.numbers() == []
+    edge.confirm(3, records=5)
     assert edge.numbers() == [4, 5]
 
 

@@ -1,0 +1,96 @@
+"""The consuming end of a wire by itself, against signals made by hand: what is repeated, late or of another life."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from rt_edge.data.codec import encode_readings
+from rt_edge.data.reading import Reading
+from rt_edge.protocol.signals import OnNext, OnSubscribe, Subscribe
+from rt_edge.streams.blueprint import Blueprint
+from rt_edge.streams.boundary.incoming import MAX_AHEAD, WireIn
+from rt_edge.streams.engine import Engine
+from rt_edge.streams.stages.collect import Collect
+from rt_edge.testkit.virtual_clock import VirtualHost
+
+
+class End:
+    """A `WireIn` before a sink that wants everything; the test is its producer."""
+
+    def __init__(self) -> None:
+        self.sent: list[Any] = []
+        self.host = VirtualHost()
+        blueprint = Blueprint()
+        blueprint.connect(blueprint.add(WireIn(wire="w", post=self), "in"), blueprint.add(Collect(), "end"))
+        self.engine = Engine(blueprint, self.host)
+        self.host.attach(self.engine)
+        self.engine.start()
+        self.host.settle()
+        [hello] = self.sent
+        assert isinstance(hello, Subscribe)
+        self.me = hello.consumer
+        self.hear(OnSubscribe("w", "p2", self.me))
+
+    def register(self, wire: str, receive: Any) -> None:
+        self.receive = receive
+
+    def send(self, signal: Any) -> None:
+        self.sent.append(signal)
+
+    def hear(self, signal: Any) -> None:
+        self.receive(signal)
+        self.host.settle()
+
+    def next(self, number: int, value: int, producer: str = "p2") -> None:
+        payload = encode_readings([Reading("dev", value, {"v": value})])
+        self.hear(OnNext("w", producer, self.me, number, payload, "dev", "1", "", 0, (value, 1)))
+
+    @property
+    def values(self) -> list[Any]:
+        return [reading.fields["v"] for reading in self.engine.seats["end"].logic.result]
+
+    def count(self, name: str) -> int:
+        return self.engine.seats["in"].counters.get(name, 0)
+
+    @property
+    def waiting(self) -> int:
+        return len(self.engine.seats["in"].logic._ahead)
+
+
+def test_a_chunk_is_taken_once_and_nothing_of_its_copies_stays_when_it_comes_again() -> None:
+    """What was delivered, and what waits for an earlier one, is dropped and counted when it is said again; no copy stays in
+    memory, however often it comes, so that none takes the place of a chunk to come."""
+    end = End()
+    end.next(1, 10)
+    end.next(3, 30)
+    for _ in range(MAX_AHEAD + 5):
+        end.receive(OnNext("w", "p2", end.me, 1, b"", "dev", "1", "", 0, (10, 1)))
+        end.receive(OnNext("w", "p2", end.me, 3, b"", "dev", "1", "", 0, (30, 1)))
+    assert (end.count("repeated"), end.waiting) == (2 * (MAX_AHEAD + 5), 1)
+    end.next(2, 20)
+    assert (end.values, end.waiting, end.count("reordered")) == ([10, 20, 30], 0, 1)
+
+
+def test_old_copies_leave_room_when_there_are_very_many_of_them() -> None:
+    """Copies of thousands of delivered chunks do not add up until a chunk that is new finds no room."""
+    end = End()
+    for number in range(1, MAX_AHEAD + 10):
+        end.next(number, number)
+        end.receive(OnNext("w", "p2", end.me, number, b"", "dev", "1", "", 0, (number, 1)))
+    assert (end.waiting, end.count("dropped_ahead")) == (0, 0)
+    assert end.values == list(range(1, MAX_AHEAD + 10))
+
+
+@pytest.mark.parametrize("foreign", ["producer", "consumer"])
+def test_a_chunk_of_another_life_is_not_taken_when_it_comes_late(foreign: str) -> None:
+    """A chunk of a producer that is dead, or for a consumer that was here before, is dropped and counted, though its number is
+    the next; the true one is taken."""
+    end = End()
+    payload = encode_readings([Reading("dev", 99, {"v": 99})])
+    producer, consumer = ("p1", end.me) if foreign == "producer" else ("p2", "before")
+    end.hear(OnNext("w", producer, consumer, 1, payload, "dev", "1", "", 0, (99, 1)))
+    assert (end.values, end.count("stale_signals")) == ([], 1)
+    end.next(1, 10)
+    assert end.values == [10]
