@@ -15,7 +15,6 @@ import ssl
 from collections.abc import Sequence
 from typing import Any
 
-from paho.mqtt.client import MQTT_CLEAN_START_FIRST_ONLY, Client
 from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode, MQTTProtocolVersion
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
@@ -23,11 +22,16 @@ from paho.mqtt.subscribeoptions import SubscribeOptions
 
 from adapters.mqtt.dial import dial
 from adapters.mqtt.framing import Framer
+from adapters.mqtt.lean import without
 from adapters.mqtt.pings import Pings
 from adapters.mqtt.reader import Reader
 from adapters.mqtt.reasons import connect_error, disconnect_error, v5_code
 from adapters.mqtt.seam import Connect, Connected, Listener, Message, Subscription
 from rt_edge.sdk import FatalAdapterError, RtEdgeError, TransientError
+
+# paho looks there for a proxy when it dials; it never dials here (`PahoClient._create_socket`). With http and email: 1 MiB
+with without("urllib.request"):
+    from paho.mqtt.client import MQTT_CLEAN_START_FIRST_ONLY, Client
 
 PAHO_SEAM = (
     "_create_socket",

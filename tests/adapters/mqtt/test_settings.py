@@ -115,3 +115,14 @@ def test_paho_is_imported_in_one_module_when_the_folder_is_searched() -> None:
     """Another client library is one module away."""
     importers = [f.name for f in FOLDER.glob("*.py") if re.search(r"^\s*(from|import) paho", f.read_text(), re.MULTILINE)]
     assert importers == ["transport.py"]
+
+
+def test_paho_brings_no_http_when_the_transport_is_imported() -> None:
+    """It would cost every process of a node 1 MiB; who wants `urllib.request` afterwards gets the real one."""
+    code = (
+        "import sys, adapters.mqtt.transport\n"
+        "print(sorted({'urllib.request', 'http.client', 'email'} & set(sys.modules)))\n"
+        "import urllib.request; print(urllib.request.Request.__name__)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=FOLDER.parents[1], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["[]", "Request"]
