@@ -1,9 +1,9 @@
 """Catalogue: kinds of stages that a configuration can name, and how a stage is made of a node's properties.
 
 A kind is a `Stage` class with a `kind`: those that `rt_edge.streams.stages.index` lists, and third parties' by the entry points
-`rt_edge.stages`. A module is imported when its kind is used: a node that uses three
-stages does not pay for a hundred. The fields of a stage are the properties. `- filter: temperature > -40` gives one property
-without its name: the field that the class attribute `shorthand` names, else the first required one, else the first.
+`rt_edge.stages`. A module is imported when its kind is used: a node that uses three stages does not pay for a hundred. The fields
+of a stage are the properties. `- filter: temperature > -40` gives one property without its name: the field that the class
+attribute `shorthand` names, else the first required one, else the first.
 """
 
 from __future__ import annotations

@@ -24,16 +24,14 @@ from rt_edge.data.errors import StreamError
 from rt_edge.data.receipt import Dropped, Failed
 from rt_edge.protocol.demand import UNBOUNDED
 from rt_edge.streams.stage import Stage
-from rt_edge.testkit.probes import SinkProbe, SourceProbe, StageBench
+from rt_edge.testkit.probes import StageBench
+from rt_edge.testkit.receipt_contract import ReceiptContract
+from rt_edge.testkit.stage_schedule import HOUR, drive
 
 OnError = Literal["stop", "resume", "restart"]
 SEEDS = range(12)
-STEPS = 120
 MANY = 3000
 """More elements than any stage asks for at once."""
-
-HOUR = 3600.0
-"""Virtual time in which a stage that waits for time has to go on."""
 
 
 class Broken(Exception):
@@ -44,34 +42,8 @@ BAD = -13
 """The element for which `make_failing` stages raise."""
 
 
-class StageContract:
-    """Subclass it, override `make` and what differs.
-
-    Attributes:
-        elements: sent into each inlet in the random schedules.
-        ordered: whether the order of the output is determined.
-        eager: whether the stage takes elements that nobody has asked for (buffer, conflate).
-        lossless: whether every element sent while all sinks ask reaches `expected`; else `expected` is not compared.
-    """
-
-    elements = 60
-    ordered = True
-    eager = False
-    lossless = True
-
-    # -- to override ---------------------------------------------------------------------------------------------------
-
-    def make(self) -> Stage:
-        """The stage under test."""
-        raise NotImplementedError
-
-    def expected(self, inputs: list[list[Any]]) -> list[list[Any]]:
-        """What comes out of each outlet when `inputs` went in. Default: the same."""
-        return inputs
-
-    def item(self, n: int) -> Any:
-        """The element number `n`."""
-        return n
+class StageContract(ReceiptContract):
+    """Subclass it, override `make` and what differs."""
 
     # -- the tests -----------------------------------------------------------------------------------------------------
 
@@ -245,79 +217,6 @@ class SupervisionContract(StageContract):
                 assert all(sink.completed for sink in bench.sinks)
                 assert bench.counters.get("restarts", 0) == (on_error == "restart")
                 assert expected is None or got == expected
-
-
-def drive(bench: StageBench, inputs: list[list[Any]], random: Random, steps: int | None = None) -> None:
-    """Send `inputs` under a random schedule until all sinks have ended, or only for so many `steps`."""
-    rests = [list(items) for items in inputs]
-    held = [0 for _ in bench.sinks]
-    for _ in range(STEPS if steps is None else steps):
-        if all(sink.ended for sink in bench.sinks):
-            return
-        _act(bench, rests, held, random)
-    bench.host.settle()
-    if steps is None:
-        _drain(bench, rests, held, random)
-
-
-def _act(bench: StageBench, rests: list[list[Any]], asked: list[int], random: Random) -> None:
-    settle = random.random() < 0.4
-    kind = random.randint(0, 9)
-    if kind < 4 and bench.sources:
-        index = random.randrange(len(bench.sources))
-        _send(bench.sources[index], rests[index], random, settle)
-    elif kind < 8:
-        index = random.randrange(len(bench.sinks))
-        _ask(bench.sinks[index], asked, index, random.choice([1, 2, 5, 50]), settle)
-    elif kind == 8:
-        _settle_one(random.choice(bench.sinks), random)
-    else:
-        bench.advance(random.choice([0.0, 0.01, 0.3]))
-
-
-def _send(source: SourceProbe, rest: list[Any], random: Random, settle: bool) -> None:
-    if source.ended:
-        return
-    if not rest:
-        if random.random() < 0.3:
-            source.complete(settle=settle)
-        return
-    n = min(random.choice([1, 3, 20]), source.demand, len(rest))
-    if n:
-        source.send(*rest[:n], settle=settle)
-        del rest[:n]
-
-
-def _ask(sink: SinkProbe, asked: list[int], index: int, n: int, settle: bool) -> None:
-    if not sink.ended:
-        asked[index] += n
-        sink.request(n, settle=settle)
-
-
-def _settle_one(sink: SinkProbe, random: Random) -> None:
-    if sink.held:
-        sink.held.pop(random.randrange(len(sink.held))).settle()
-
-
-def _drain(bench: StageBench, rests: list[list[Any]], asked: list[int], random: Random) -> None:
-    """Go on with small steps until all sinks have ended; check that the stage never waits without a reason."""
-    for _ in range(10_000):
-        for index, sink in enumerate(bench.sinks):
-            if asked[index] <= len(sink.received):
-                _ask(sink, asked, index, random.choice([1, 3]), settle=False)
-        bench.advance(HOUR)
-        if all(sink.ended for sink in bench.sinks):
-            return
-        opened = [sink for sink in bench.sinks if not sink.ended]
-        all_ask = all(asked[i] > len(sink.received) for i, sink in enumerate(bench.sinks) if not sink.ended)
-        asking = [source for source in bench.sources if not source.ended and source.demand]
-        assert asking or not all_ask, f"{len(opened)} sinks wait, and no source is asked"
-        for source, rest in zip(bench.sources, rests, strict=True):
-            if not rest and not source.ended:
-                source.complete(settle=False)
-            else:
-                _send(source, rest, random, settle=False)
-    raise AssertionError("the stream does not come to an end")
 
 
 def raising(function: Callable[..., Any]) -> Callable[..., Any]:

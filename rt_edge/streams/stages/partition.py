@@ -149,6 +149,10 @@ class _Logic(ElementLogic):
         for box in self._boxes:
             box.settle_rest(error)
 
+    def residue(self) -> list[Chunk]:
+        """What waits for branches, branch by branch."""
+        return [chunk for box in self._boxes for chunk in box.take_all()]
+
 
 def _runner(
     function: Callable[[Any], int], policy: Supervision

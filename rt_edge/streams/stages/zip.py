@@ -103,3 +103,10 @@ class _Logic(OutboxLogic):
         for held in self._held:
             settle_rest(self, held, error)
             held.clear()
+
+    def residue(self) -> list[Chunk]:
+        """Pairs that wait, then the elements without partners, raw, inlet by inlet."""
+        rest = [*super().residue(), *(chunk for held in self._held for chunk in held)]
+        self._held = [[] for _ in self._inlets]
+        self._n = [0] * len(self._n)
+        return rest

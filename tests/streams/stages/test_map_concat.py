@@ -15,6 +15,8 @@ from rt_edge.testkit.stage_contract import SupervisionContract, raising
 
 
 class TestMapConcat(SupervisionContract):
+    residue_differs = "elements that are not expanded so far are handed on raw"
+
     def make(self) -> MapConcat:
         return MapConcat(lambda x: iter(range(x * 7 % 150)) if x % 4 else [])
 
