@@ -20,8 +20,6 @@ from rt_edge.actors.logs import restore_logging
 from rt_edge.actors.messages import HandlerFailed, Ping, Pong
 from rt_edge.actors.node_messages import (
     PHASES,
-    Announce,
-    Announced,
     Begin,
     Begun,
     Control,
@@ -43,7 +41,6 @@ from rt_edge.data.clock import SystemClock
 from rt_edge.sdk.backoff import Backoff
 from rt_edge.settings.plan import NodePlan, decode_plan
 from rt_edge.telemetry.log import configure
-from rt_edge.telemetry.notify import notify
 from rt_edge.telemetry.status import IslandStatus, NodeStatus, encode
 
 log = logging.getLogger(__name__)
@@ -108,8 +105,7 @@ class Guardian(BaseActor):
         self._told = 0
         self._pulse = 0
         self._pulse_s = _seconds("RT_EDGE_PULSE_S", PULSE_S)
-        self._readiness = Readiness((), notify)
-        self._fed_before = False
+        self._readiness = Readiness((), self._report_state)
         self._stopping: ActorAddress | None = None
         self._ending = False
         self._phases: list[Phase] = []
@@ -128,18 +124,13 @@ class Guardian(BaseActor):
             self._plan = decode_plan(message.plan)
             configure(self._plan.telemetry.log_level, self._plan.telemetry.log_format)
             islands = lay_out(self._plan).islands
-            self._readiness = Readiness(islands, notify)
-            self._fed_before = message.again
+            self._readiness = Readiness(islands, self._report_state)
+            self._readiness.begin()
             for name in islands:
                 self._islands[name] = _Island(name, _seconds("RT_EDGE_BACKOFF_S", BACKOFF_S))
                 self._start(self._islands[name])
             self.after(self._pulse_s, self._beat)
         self.send(sender, Begun(tuple(self._islands)))
-
-    def on_Announce(self, message: Announce, sender: ActorAddress) -> None:
-        """The node can be found: READY=1 may be said."""
-        self._readiness.published()
-        self.send(sender, Announced())
 
     def _start(self, island: _Island) -> None:
         if self._stopping is not None or self._ending:
@@ -225,10 +216,8 @@ class Guardian(BaseActor):
 
     def _beat(self) -> None:
         alive = all(island.missed == 0 for island in self._islands.values() if island.pid)
-        # Before the first READY=1 there is nothing to feed. In a later life of the tree the watchdog waits already, and an
-        # island that is on its way up has START_S, as after any restart of it.
-        if alive and (self._readiness.ready or self._fed_before):
-            notify("WATCHDOG=1")
+        if alive:  # an island on its way up has START_S, and is not waited for here
+            self._report_state("WATCHDOG=1")
         self._pulse += 1
         for island in self._islands.values():
             if not island.pid or island.address is None:
@@ -240,6 +229,12 @@ class Guardian(BaseActor):
             else:
                 self.send(island.address, Ping(self._pulse))
         self.after(self._pulse_s, self._beat)
+
+    def _report_state(self, state: str) -> None:
+        """By way of the main process: if that does not turn, the service manager must not hear that all is well."""
+        lifeline = self.transport.lifeline
+        if lifeline is not None:
+            lifeline.report(state)
 
     def _kill(self, island: _Island) -> None:
         if island.pid:

@@ -15,15 +15,9 @@ PHASES: tuple[Phase, ...] = ("sources", "graphs", "ends")
 
 @register_message
 class Begin(msgspec.Struct, frozen=True):
-    """Main process to guardian: run this plan. Answered by `Begun`.
-
-    Attributes:
-        plan: a `NodePlan`, as MessagePack.
-        again: the service manager was told of an earlier life of this tree, so its watchdog may be waiting.
-    """
+    """Main process to guardian: run this plan. Answered by `Begun`."""
 
     plan: bytes
-    again: bool = False
 
 
 @register_message
@@ -31,16 +25,6 @@ class Begun(msgspec.Struct, frozen=True):
     """Guardian to main process: the islands are being started."""
 
     islands: tuple[str, ...]
-
-
-@register_message
-class Announce(msgspec.Struct, frozen=True):
-    """Main process to guardian: others can find the node; tell the service manager when it is ready. Answered by `Announced`."""
-
-
-@register_message
-class Announced(msgspec.Struct, frozen=True):
-    """Answer to `Announce`."""
 
 
 @register_message

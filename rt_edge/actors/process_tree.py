@@ -5,13 +5,17 @@ from __future__ import annotations
 import os
 import select
 import signal
+from collections import deque
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from types import MappingProxyType
 
-from rt_edge.actors.transport.lifeline import Lifeline, become_subreaper
+from rt_edge.actors.transport.lifeline import REPORT, Lifeline, become_subreaper
 from rt_edge.data.clock import Clock, SystemClock
 from rt_edge.data.errors import InternalError
+
+REPORTS = 64
+"""Reports that may wait; the newest are kept."""
 
 
 class Member:
@@ -47,11 +51,15 @@ class ProcessTree:
         self._poll = select.poll()
         self._poll.register(self.lifeline.roll_fileno(), select.POLLIN)
         self._by_fd: dict[int, Member] = {}
+        self._reports: deque[str] = deque(maxlen=REPORTS)
         self._closed = False
 
     def refresh(self) -> None:
         """Take in who has announced itself."""
         for role, pid, name in self.lifeline.roll():
+            if role == REPORT:
+                self._reports.append(name)
+                continue
             known = self._members.get(pid)
             if known is not None:
                 known.name = name
@@ -63,6 +71,13 @@ class ProcessTree:
             member = self._members[pid] = Member(pid, role, name, pidfd)
             self._by_fd[pidfd] = member
             self._poll.register(pidfd, select.POLLIN)
+
+    def reports(self) -> list[str]:
+        """What the guardian has for the service manager, since the last call (`rt_edge.telemetry.notify`)."""
+        self.refresh()
+        reports = list(self._reports)
+        self._reports.clear()
+        return reports
 
     @property
     def members(self) -> Mapping[int, Member]:

@@ -14,14 +14,14 @@ STARTING = "starting"
 
 
 class Readiness:
-    """A node is ready when each of its islands was launched once, with whatever outcome, and when it can be found.
+    """A node is ready when each of its islands was launched once, with whatever outcome.
 
     A first launch that failed counts: its island is tried again with backoff, and a dead device must not keep the node from
     becoming active. What became of it is in STATUS=.
 
     Args:
         islands: their names.
-        say: `rt_edge.telemetry.notify.notify`.
+        say: takes `READY=1`, or `STATUS=` and a line.
 
     Attributes:
         ready: READY=1 was said.
@@ -32,12 +32,10 @@ class Readiness:
         self._first = set(self._why)
         self._say = say
         self._said = ""
-        self._published = False
         self.ready = False
 
-    def published(self) -> None:
-        """Others can find the node now: who waits for READY=1 may ask it at once."""
-        self._published = True
+    def begin(self) -> None:
+        """The launches begin."""
         self._tell()
 
     def runs(self, island: str) -> None:
@@ -62,9 +60,9 @@ class Readiness:
 
     def _tell(self) -> None:
         status = f"STATUS={self.status()}"
-        if self._published and not self._first and not self.ready:
-            self.ready = True
-            self._say(f"READY=1\n{status}")
-        elif status != self._said:
+        if status != self._said:
+            self._said = status
             self._say(status)
-        self._said = status
+        if not self._first and not self.ready:
+            self.ready = True
+            self._say("READY=1")

@@ -15,7 +15,7 @@ from random import SystemRandom
 
 from rt_edge.actors.guardian import Guardian  # before any fork: children share its memory and find logging as it was
 from rt_edge.actors.layout import lay_out
-from rt_edge.actors.node_messages import Announce, Announced, Begin, Begun, NodeStopped, StopNode
+from rt_edge.actors.node_messages import Begin, Begun, NodeStopped, StopNode
 from rt_edge.actors.process_tree import Member
 from rt_edge.actors.system import NodeSystem, start_node
 from rt_edge.actors.transport.addresses import address_key
@@ -57,7 +57,7 @@ class NodeDaemon:
         self._plan = plan
         self._clock = SystemClock()
         self._backoff = Backoff(SystemRandom(), first_s=0.5, last_s=30.0)
-        self._lives = 0
+        self._ready = False
         self._signals: SignalPipe
         self._data: DataDir
 
@@ -86,7 +86,6 @@ class NodeDaemon:
             self._signals.close(deaf=True)
 
     def _life(self) -> End:
-        self._lives += 1
         try:
             node = start_node()
         except Exception as error:  # whatever it was: it is tried again, later each time
@@ -95,14 +94,14 @@ class NodeDaemon:
         stopping = False
         try:
             guardian = node.create(Guardian)
-            begun = node.ask(guardian, Begin(encode_plan(self._plan), self._lives > 1), BEGIN_S, Begun)
+            begun = node.ask(guardian, Begin(encode_plan(self._plan)), BEGIN_S, Begun)
             host, port = address_key(guardian)[:2]
             self._data.publish(NodeFile(self._plan.node.id, os.getpid(), node.port, (str(host), int(port)), self._listen()))
             log.info("node %s runs: %s", self._plan.node.id, ", ".join(begun.islands) or "nothing configured")
-            node.ask(guardian, Announce(), BEGIN_S, Announced)  # READY=1 is the guardian's to say, after every first launch
             stopping = self._watch(node)
             if stopping:
                 notify("STOPPING=1")
+                notify("WATCHDOG=1")  # once for the time of the stop, which is shorter than the watchdog's
                 stopped = node.ask(guardian, StopNode(PHASE_S), 3 * (PHASE_S + 3), NodeStopped)
                 for line in stopped.report:
                     log.info("%s", line)
@@ -126,6 +125,7 @@ class NodeDaemon:
             poll.register(self._signals.fileno(), select.POLLIN)
             for fd in node.tree.filenos():
                 poll.register(fd, select.POLLIN)
+            self._tell(node.tree.reports())
             poll.poll()
             if self._stop_asked():
                 return True
@@ -133,6 +133,14 @@ class NodeDaemon:
             if gone is not None:
                 log.error("%s has ended", gone)
                 return False
+
+    def _tell(self, reports: list[str]) -> None:
+        """Pass the guardian's reports on to the service manager, whose watchdog so watches this process too. Not before others
+        can find the node: who waits for READY=1 may ask it at once."""
+        for state in reports:
+            self._ready = self._ready or state == "READY=1"
+            if state != "WATCHDOG=1" or self._ready:
+                notify(state)
 
     def _stop_asked(self) -> bool:
         taken = self._signals.take()
@@ -143,7 +151,8 @@ class NodeDaemon:
     def _wait_for_stop(self, seconds: float) -> bool:
         until = self._clock.monotonic() + seconds
         while (left := until - self._clock.monotonic()) > 0:
-            notify("WATCHDOG=1")  # there is no guardian to do it
+            if self._ready:
+                notify("WATCHDOG=1")  # there is no guardian to do it
             select.select([self._signals.fileno()], [], [], min(left, FEED_S))
             if self._stop_asked():
                 return True

@@ -58,7 +58,7 @@ def test_ready_watchdog_and_stopping_are_said_when_a_service_manager_listens(tmp
     """READY=1 once it runs, WATCHDOG=1 while both loops of all islands turn, STOPPING=1 at the stop."""
     node._environment |= {"NOTIFY_SOCKET": str(tmp_path / "notify"), "RT_EDGE_PULSE_S": "0.2"}
     node.start()
-    assert heard(systemd, "READY=1")[-2:] == ["READY=1", "STATUS=1 of 1 islands run"]
+    assert heard(systemd, "READY=1")[-2:] == ["STATUS=1 of 1 islands run", "READY=1"]
     assert set(heard(systemd, "WATCHDOG=1")) == {"WATCHDOG=1"}
     os.kill(node.pids()["ingress"], signal.SIGSTOP)
     wait_until(lambda: "has not answered" in node.log(), 20, node.log)

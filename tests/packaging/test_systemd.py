@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from rt_edge.actors.guardian import START_S
+
 ROOT = Path(__file__).resolve().parents[2]
 UNIT = ROOT / "systemd" / "rt-edge.service"
 SYSUSERS = ROOT / "systemd" / "rt-edge.sysusers.conf"
@@ -17,7 +19,7 @@ EXPOSURE_AT_MOST = 20
 
 EXPECTED = {
     "Type": "notify",
-    "NotifyAccess": "all",
+    "NotifyAccess": "main",
     "KillMode": "mixed",
     "ExecStartPre": "/opt/rt-edge/bin/rt-edge check /etc/rt-edge/rt-edge.yaml",
     "ExecStart": "/opt/rt-edge/bin/rt-edge run /etc/rt-edge/rt-edge.yaml",
@@ -100,6 +102,12 @@ def test_unit_says_what_the_process_tree_needs_when_its_service_section_is_read(
     repeatable = {"DeviceAllow", "SystemCallFilter"}
     assert [key for key in set(keys) - repeatable if keys.count(key) > 1] == []
     assert {key: dict(pairs).get(key) for key in EXPECTED} == EXPECTED
+
+
+def test_unit_waits_longer_than_an_island_may_take_when_it_starts() -> None:
+    """The node is ready when a hanging island has been given up: systemd must not give up the node before that."""
+    (limit,) = (line.partition("=")[2] for line in UNIT.read_text().splitlines() if line.startswith("TimeoutStartSec="))
+    assert int(limit) >= START_S + 30
 
 
 def test_user_of_the_unit_is_made_when_sysusers_reads_its_file() -> None:

@@ -4,6 +4,7 @@
   main process is gone, and the admin ends itself at once. The admin needs this because it double-forks, so that a
   parent-death signal would come when the process between them exits. All other processes have that signal.
 - The *roll*: every process writes one line `role pid name` when its transport starts; the main process learns who there is.
+  The guardian's reports for the service manager come the same way, as lines of the role `report`.
 """
 
 from __future__ import annotations
@@ -43,6 +44,12 @@ def become_subreaper() -> None:
     _prctl(_PR_SET_CHILD_SUBREAPER, 1)
 
 
+REPORT = "report"
+"""The role of a line in the roll that is no process, but something for the service manager."""
+
+_REPORT_BYTES = 1000  # far below PIPE_BUF: a line is written whole or not at all
+
+
 class Lifeline:
     """Both pipes; made by the main process, inherited by fork."""
 
@@ -75,14 +82,22 @@ class Lifeline:
 
     def announce(self, role: str, name: str = "-") -> None:
         """Write this process into the roll. A full pipe (nobody reads) or a main process that is gone is no error here."""
-        line = f"{role} {os.getpid()} {'_'.join(name.split())[:80] or '-'}\n"
+        self._write(f"{role} {os.getpid()} {'_'.join(name.split())[:80] or '-'}")
+
+    def report(self, state: str) -> None:
+        """Have the main process tell the service manager, e.g. `READY=1` or `STATUS=3 of 3 islands run`: one line. As with
+        `announce`, it is lost if nobody reads."""
+        self._write(f"{REPORT} {os.getpid()} {' '.join(state.split())}")
+
+    def _write(self, line: str) -> None:
         try:
-            os.write(self._roll_write, line.encode())
+            os.write(self._roll_write, line.encode()[:_REPORT_BYTES] + b"\n")
         except (BlockingIOError, BrokenPipeError):
             return
 
     def roll(self) -> list[tuple[str, int, str]]:
-        """`(role, pid, name)` of who has announced itself since the last call; does not block. Main process only."""
+        """`(role, pid, name)` of who has announced itself since the last call, and `(REPORT, pid, state)`; does not block.
+        Main process only."""
         data = b""
         while True:
             try:
@@ -92,7 +107,7 @@ class Lifeline:
             if not part:
                 break
             data += part
-        lines = [line.split(" ", 2) for line in data.decode().splitlines()]
+        lines = [line.split(" ", 2) for line in data.decode(errors="replace").splitlines()]
         return [(role, int(pid), name) for role, pid, name in lines]
 
     def roll_fileno(self) -> int:
