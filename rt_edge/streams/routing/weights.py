@@ -1,0 +1,140 @@
+"""Weights: priorities that may change while they are in use, and shares in proportion to them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from threading import Lock
+from typing import Any
+
+from rt_edge.data.errors import ConfigError
+from rt_edge.streams.routing.routee import Routee
+from rt_edge.streams.routing.strategy import NOBODY, Strategy
+
+MOST = 1_000_000
+"""The highest priority."""
+
+
+class Priorities:
+    """Priorities by name: the control object of everything that obeys priorities. Any thread may read and set.
+
+    Args:
+        values: name -> priority, a whole number from 0 to 1,000,000; more is more important.
+        default: of names that were not set.
+
+    Raises:
+        ConfigError: a value that is no priority.
+    """
+
+    def __init__(self, values: Mapping[str, int] | None = None, default: int = 1) -> None:
+        self._default = _checked(default)
+        self._values = {name: _checked(value) for name, value in (values or {}).items()}
+        self._lock = Lock()
+        self._listeners: list[Callable[[], None]] = []
+
+    def of(self, name: str) -> int:
+        """The priority of `name`."""
+        return self._values.get(name, self._default)
+
+    def set(self, name: str, priority: int) -> None:
+        """Change one; those who use it are told.
+
+        Raises:
+            ConfigError: not a priority.
+        """
+        with self._lock:
+            self._values = {**self._values, name: _checked(priority)}
+            listeners = list(self._listeners)
+        for listener in listeners:
+            listener()
+
+    def listen(self, changed: Callable[[], None]) -> Callable[[], None]:
+        """Call `changed` after each change, in the thread that made it; returns a function that ends this."""
+        with self._lock:
+            self._listeners.append(changed)
+
+        def end() -> None:
+            with self._lock:
+                if changed in self._listeners:
+                    self._listeners.remove(changed)
+
+        return end
+
+    def __repr__(self) -> str:
+        return f"Priorities({self._values}, default={self._default})"
+
+
+def _checked(priority: Any) -> int:
+    if not isinstance(priority, int) or isinstance(priority, bool) or not 0 <= priority <= MOST:
+        raise ConfigError(f"{priority!r} is no priority", f"a whole number from 0 to {MOST:,}")
+    return priority
+
+
+class Shares:
+    """Turns in proportion to weights, evenly spread (smooth weighted round robin): 5, 1, 1 gives a a b a c a a.
+
+    A name without a weight, or with one of 0, gets a turn only when no other is there.
+    """
+
+    def __init__(self) -> None:
+        self._credit: dict[str, float] = {}
+
+    def next(self, weights: Mapping[str, float]) -> str:
+        """Whose turn it is, of these.
+
+        Raises:
+            LookupError: there are none.
+        """
+        best = self.peek(weights)
+        self.take(best, weights)
+        return best
+
+    def take(self, taken: str, weights: Mapping[str, float]) -> None:
+        """`taken`, which is one of these, had a turn."""
+        credit = self._credit
+        for name, weight in weights.items():
+            credit[name] = credit.get(name, 0.0) + weight
+        credit[taken] -= sum(weights.values()) or 1.0
+
+    def peek(self, weights: Mapping[str, float]) -> str:
+        """Whose turn it is, without taking it.
+
+        Raises:
+            LookupError: there are none.
+        """
+        credit = self._credit
+        for name in [name for name in credit if name not in weights]:
+            del credit[name]  # who comes again begins anew: turns are not saved up
+        if not weights:
+            raise LookupError("nobody is there to take a turn")
+        positive = {name: weight for name, weight in weights.items() if weight > 0} or weights
+        return max(positive, key=lambda name: (credit.get(name, 0.0) + weights[name], weights[name]))
+
+
+class ByPriority(Strategy):
+    """The most important of those who have asked; equals take turns.
+
+    Args:
+        priorities: may change at any time.
+    """
+
+    def __init__(self, priorities: Priorities) -> None:
+        self.priorities = priorities
+        self._next = 0
+
+    def choose(self, element: Any, routees: Sequence[Routee]) -> Sequence[int]:
+        """The one of the highest priority with credit."""
+        n = len(routees)
+        best = NOBODY
+        most = -1
+        for step in range(n):
+            place = (self._next + step) % n
+            routee = routees[place]
+            if routee.credit > 0:
+                priority = self.priorities.of(routee.name)
+                if priority > most:
+                    best, most = (place,), priority
+        return best
+
+    def sent(self, chosen: Sequence[int], routees: Sequence[Routee]) -> None:
+        """Of equals another one is next."""
+        self._next = (chosen[0] + 1) % len(routees)
