@@ -34,7 +34,7 @@ def main(argv: Sequence[str]) -> int:
     configure(plan.telemetry.log_level, plan.telemetry.log_format)
     for warning in result.warnings:
         logging.getLogger("rt_edge.settings").warning("%s", warning)
-    preload(plan)
+    preload(plan, result.code)
     return NodeDaemon(plan).run()
 
 

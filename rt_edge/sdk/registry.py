@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import importlib
 import re
 from collections.abc import Callable, Iterable, Mapping
-from importlib.metadata import Distribution, EntryPoint, PackageNotFoundError, distribution, entry_points
-from typing import Any
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from rt_edge.data.errors import ConfigError
 from rt_edge.sdk.adapter import DeviceAdapter
 from rt_edge.streams.model import nearest_hint
+
+if TYPE_CHECKING:
+    from importlib.metadata import Distribution, EntryPoint
 
 GROUP = "rt_edge.adapters"
 BROKEN_HINT = "a mistake in its package, not in this file: tell its author"
@@ -63,7 +67,14 @@ class Registry:
     @classmethod
     def installed(cls) -> Registry:
         """Every entry point of the group `rt_edge.adapters`."""
+        from importlib.metadata import entry_points  # brings email: a running node does without (`named`)
+
         return cls(_entry(point) for point in entry_points(group=GROUP))
+
+    @classmethod
+    def named(cls, classes: Mapping[str, str]) -> Registry:
+        """The adapters that are known to be there, `module:Class` by kind: nothing is searched, nothing imported yet."""
+        return cls(AdapterEntry(kind, partial(_named, where)) for kind, where in classes.items())
 
     @classmethod
     def of(cls, classes: Mapping[str, type[DeviceAdapter]]) -> Registry:
@@ -140,7 +151,15 @@ def _entry(point: EntryPoint) -> AdapterEntry:
     return AdapterEntry(point.name, point.load, package.name, install, _missing(package, point.name))
 
 
+def _named(where: str) -> type[DeviceAdapter]:
+    module, _, name = where.partition(":")
+    found: type[DeviceAdapter] = getattr(importlib.import_module(module), name)
+    return found
+
+
 def _missing(package: Distribution, extra: str) -> tuple[str, ...]:
+    from importlib.metadata import PackageNotFoundError, distribution
+
     missing = []
     for requirement in package.requires or ():
         match = _REQUIREMENT.match(requirement)

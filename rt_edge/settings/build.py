@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 from rt_edge.settings.draft import Draft
 from rt_edge.settings.plan import (
     AdapterPlan,
+    Code,
     IngressPlan,
     NodeInfo,
     NodePlan,
@@ -17,6 +19,8 @@ from rt_edge.settings.plan import (
     UplinkPlan,
 )
 from rt_edge.settings.sections import IngressSection, TlsSection
+from rt_edge.streams.model import END_PORTS
+from rt_edge.streams.stages.index import KINDS
 
 SMALL_MEMORY = 2_000_000_000
 """Below so many bytes of memory `island: auto` means `all` (design 6)."""
@@ -57,6 +61,21 @@ def build_plan(draft: Draft, file: Path, digest: str, memory: int) -> NodePlan:
         config=str(file.resolve()),
         digest=digest,
     )
+
+
+def code_of(plan: NodePlan, draft: Draft) -> Code:
+    """Where the classes are that a plan needs; one that its module does not have under its name is left out: it is searched."""
+    adapters = {a.kind: a.adapter for a in draft.adapters.values()}
+    kinds = {node.kind for graph in plan.graphs.values() for node in graph.nodes} - END_PORTS.keys() - KINDS.keys()
+    stages = {kind: draft.catalogue.stage_type(kind) for kind in kinds}
+    return Code(
+        {kind: f"{c.__module__}:{c.__qualname__}" for kind, c in adapters.items() if _is_found(c)},
+        {kind: c.__module__ for kind, c in stages.items() if _is_found(c)},
+    )
+
+
+def _is_found(cls: type) -> bool:
+    return getattr(sys.modules.get(cls.__module__), cls.__qualname__, None) is cls
 
 
 def _tls(tls: TlsSection | None, base: Path) -> TlsPlan | None:

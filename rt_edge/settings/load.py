@@ -11,12 +11,12 @@ from typing import Any, Protocol, get_args
 from rt_edge.data.errors import ConfigError
 from rt_edge.sdk.registry import Registry
 from rt_edge.settings.adapters import read_adapter
-from rt_edge.settings.build import build_plan, memory_bytes
+from rt_edge.settings.build import build_plan, code_of, memory_bytes
 from rt_edge.settings.cross import check_all
 from rt_edge.settings.draft import Draft
 from rt_edge.settings.graphs import GraphReader
 from rt_edge.settings.places import Place, Problem
-from rt_edge.settings.plan import NodePlan, PlanResult
+from rt_edge.settings.plan import Code, NodePlan, PlanResult
 from rt_edge.settings.planning import check_graphs
 from rt_edge.settings.report import Report
 from rt_edge.settings.sections import (
@@ -65,7 +65,8 @@ class Checked:
 
     def result(self) -> PlanResult:
         """For `encode_result`."""
-        return PlanResult(self.plan, self.errors, self.warnings)
+        code = code_of(self.plan, self.draft) if self.plan is not None and self.draft is not None else Code()
+        return PlanResult(self.plan, self.errors, self.warnings, code)
 
 
 def load(

@@ -138,12 +138,25 @@ class NodePlan(msgspec.Struct, frozen=True):
     version: int = PLAN_VERSION
 
 
+class Code(msgspec.Struct, frozen=True):
+    """Where the code is that a plan names: a running node imports it from there, and searches nothing.
+
+    Attributes:
+        adapters: kind -> `module:Class`.
+        stages: kind -> module, of those that are not built in.
+    """
+
+    adapters: dict[str, str] = {}
+    stages: dict[str, str] = {}
+
+
 class PlanResult(msgspec.Struct, frozen=True):
-    """What the validating child writes: a plan, or why there is none; warnings either way."""
+    """What the validating child writes: a plan, and where its code is, or why there is none; warnings either way."""
 
     plan: NodePlan | None
     errors: tuple[Problem, ...] = ()
     warnings: tuple[Problem, ...] = ()
+    code: Code = Code()
 
 
 _encoder = msgspec.msgpack.Encoder()

@@ -10,8 +10,7 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Mapping
-from importlib.metadata import EntryPoint, entry_points
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 
@@ -20,6 +19,9 @@ from rt_edge.streams.convert import PropertyError, convert_property, property_sc
 from rt_edge.streams.model import END_PORTS, NodeModel, Ports, nearest_hint
 from rt_edge.streams.stage import Stage
 from rt_edge.streams.stages.index import KINDS
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
 
 GROUP = "rt_edge.stages"
 
@@ -53,6 +55,8 @@ class Catalogue:
         Raises:
             ConfigError: two stages of one kind, or an entry point that does not lead to a stage.
         """
+        from importlib.metadata import entry_points  # brings email: a running node does without (`named`)
+
         kinds: dict[str, type[Stage] | str] = _built_in()
         for point in entry_points(group=GROUP):
             stage = _load(point)
@@ -62,6 +66,12 @@ class Catalogue:
                 raise ConfigError(f"two stages of kind {stage.kind!r}: {other} and {stage.__module__}", "uninstall one of them")
             kinds[stage.kind] = stage
         return cls(kinds)
+
+    @classmethod
+    def named(cls, modules: Mapping[str, str]) -> Catalogue:
+        """The built-in stages and those of other distributions that are known to be there, as names of their modules by kind:
+        nothing is searched, nothing imported yet."""
+        return cls({**modules, **_built_in()})
 
     def kinds(self) -> tuple[str, ...]:
         """All kinds, sorted."""
@@ -183,7 +193,7 @@ def _built_in() -> dict[str, type[Stage] | str]:
 
 
 def _find(module: str, kind: str) -> type[Stage]:
-    """The stage of this kind in a built-in module."""
+    """The stage of this kind in a module."""
     for stage in vars(importlib.import_module(module)).values():
         if isinstance(stage, type) and issubclass(stage, Stage) and stage.kind == kind and stage.__module__ == module:
             return stage

@@ -6,7 +6,6 @@ of a graph: `from` (an adapter that reads) and `to` (an adapter that writes, an 
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
@@ -186,6 +185,8 @@ def _unwired(node: str, ports: Ports | None, used: dict[tuple[str, str, str], in
 
 def nearest_hint(name: str, known: Iterable[str]) -> str:
     """`did you mean 'x'?` for a known name near to `name`, else the list of what is known (at most 12)."""
+    import difflib  # only a mistake needs it, not a running node
+
     names = sorted(known)
     near = difflib.get_close_matches(name, names, n=1, cutoff=0.6)
     if near:

@@ -7,6 +7,7 @@ from importlib import metadata
 
 import pytest
 
+from rt_edge.actors.transport import seams
 from rt_edge.actors.transport.seams import SEAMS, Seam, check_seam, check_seams
 from rt_edge.data.errors import InternalError
 
@@ -46,6 +47,21 @@ def test_seam_is_named_when_the_field_it_reads_was_renamed():
 
 def test_start_fails_when_the_version_is_another(monkeypatch):
     """Another version of Thespian is refused by number."""
-    monkeypatch.setattr(metadata, "version", lambda _name: "4.1.0")
+    monkeypatch.setattr(seams, "installed_version", lambda: "4.1.0")
     with pytest.raises(InternalError, match=r"Thespian 4\.1\.0 is installed"):
+        check_seams()
+
+
+def test_the_version_is_that_of_the_metadata_when_its_folder_is_there_or_not(monkeypatch, tmp_path):
+    """The short way and importlib.metadata say the same."""
+    assert seams.installed_version() == metadata.version("thespian")
+    monkeypatch.setattr("thespian.__file__", str(tmp_path / "thespian" / "__init__.py"))
+    assert seams.installed_version() == metadata.version("thespian")
+
+
+def test_the_folder_of_the_metadata_decides_when_it_is_of_another_version(monkeypatch, tmp_path):
+    """What lies beside the package that is imported."""
+    (tmp_path / "thespian-4.2.0.dist-info").mkdir()
+    monkeypatch.setattr("thespian.__file__", str(tmp_path / "thespian" / "__init__.py"))
+    with pytest.raises(InternalError, match=r"Thespian 4\.2\.0 is installed"):
         check_seams()

@@ -89,5 +89,5 @@ def test_knows_what_is_missing_when_an_extra_is_not_installed(
 def test_works_without_a_distribution_when_an_entry_point_has_none(monkeypatch: pytest.MonkeyPatch) -> None:
     """An entry point made by hand has no metadata to look at."""
     point = EntryPoint("x", "rt_edge.sdk:DeviceAdapter", module.GROUP)
-    monkeypatch.setattr(module, "entry_points", lambda group: [point])
+    monkeypatch.setattr("importlib.metadata.entry_points", lambda group: [point])
     assert Registry.installed().load("x") is DeviceAdapter

@@ -1,7 +1,7 @@
 """What an island needs, found and imported once, by the main process before it forks (design 6): all of a node share that memory.
 
-A module that is imported after the fork costs each island its own copy, and the pages that importing writes to; finding entry
-points reads the metadata of every installed distribution.
+A module that is imported after the fork costs each island its own copy, and the pages that importing writes to. What is installed
+is not searched: the child that has checked the configuration did it, and says where the code is.
 """
 
 from __future__ import annotations
@@ -9,51 +9,65 @@ from __future__ import annotations
 import gc
 import importlib
 import logging
-from functools import cache
 
+from rt_edge.actors.layout import INGRESS, lay_out
 from rt_edge.sdk.registry import Registry
-from rt_edge.settings.plan import NodePlan
+from rt_edge.settings.plan import Code, NodePlan
 from rt_edge.streams.catalogue import Catalogue
 from rt_edge.streams.model import END_PORTS
 
 log = logging.getLogger(__name__)
 
-_RUNTIME = "rt_edge.actors.island.runtime"
-_MEMBERS = "rt_edge.actors.island."
+RARE = {"uplink", "store", INGRESS}
+"""Kinds of members whose modules the runtime imports only where there is one."""
 
 JUNCTIONS = {"broadcast", "merge"}
 """Kinds of stages that members add where a graph does not name them (`wiring`)."""
 
 
-@cache
+class Found:
+    """What this process, or one that it was forked from, has found: None until it is needed."""
+
+    catalogue: Catalogue | None = None
+    registry: Registry | None = None
+
+
 def catalogue() -> Catalogue:
-    """Stages that are installed here; found at the first call in a process or in one that it was forked from."""
-    return Catalogue.installed()
+    """The stages that the node uses: of `preload`, else all that are installed."""
+    if Found.catalogue is None:
+        Found.catalogue = Catalogue.installed()
+    return Found.catalogue
 
 
-@cache
 def registry() -> Registry:
-    """Adapters that are installed here; found as `catalogue`."""
-    return Registry.installed()
+    """The adapters that the node uses: of `preload`, else all that are installed."""
+    if Found.registry is None:
+        Found.registry = Registry.installed()
+    return Found.registry
 
 
-def preload(plan: NodePlan) -> None:
+def preload(plan: NodePlan, code: Code) -> None:
     """Import all that the islands of a plan will use, and keep the garbage collector from writing to it.
+
+    Args:
+        plan: of the whole node.
+        code: where its adapters and stages are; kinds that it does not name are searched among what is installed.
 
     Raises:
         ConfigError: an adapter or a stage cannot be loaded.
     """
-    importlib.import_module(_RUNTIME)
-    if plan.uplinks:
-        importlib.import_module(_MEMBERS + "uplink_member")
-    if plan.stores:
-        importlib.import_module(_MEMBERS + "store_member")
-    if plan.ingress is not None:
-        importlib.import_module(_MEMBERS + "ingress_member")
-    kinds = {node.kind for graph in plan.graphs.values() for node in graph.nodes} - END_PORTS.keys()
-    for kind in sorted(kinds | JUNCTIONS):
+    kinds = {adapter.kind for adapter in plan.adapters.values()}
+    steps = {node.kind for graph in plan.graphs.values() for node in graph.nodes} - END_PORTS.keys() | JUNCTIONS
+    Found.registry = Registry.named(code.adapters) if kinds <= code.adapters.keys() else None
+    named = Catalogue.named(code.stages)
+    Found.catalogue = named if steps.issubset(named.kinds()) else None
+    importlib.import_module("rt_edge.actors.island.runtime")
+    parts = {name.partition("/")[0] for members in lay_out(plan).islands.values() for name in members}
+    for part in sorted(parts & RARE):
+        importlib.import_module(f"rt_edge.actors.island.{part}_member")
+    for kind in sorted(steps):
         catalogue().stage_type(kind)
-    for kind in sorted({adapter.kind for adapter in plan.adapters.values()}):
+    for kind in sorted(kinds):
         adapter = registry().load(kind)
         try:
             adapter.preload()

@@ -9,7 +9,6 @@ repeat text), and tell mistakes early (`source > 3`). Constant parts are worked 
 from __future__ import annotations
 
 import ast
-import difflib
 from collections.abc import Callable
 from typing import Any, Final, NamedTuple
 
@@ -252,6 +251,8 @@ class _Builder:
             return self._has(node)
         function = FUNCTIONS.get(name)
         if function is None:
+            import difflib  # only a mistake needs it, not a running node
+
             near = difflib.get_close_matches(name, [*FUNCTIONS, "has"], 1)
             hint = f"did you mean {near[0]}?" if near else "known are " + ", ".join(sorted([*FUNCTIONS, "has"]))
             raise self._error(node, f"there is no function {name}", hint)

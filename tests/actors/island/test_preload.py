@@ -12,7 +12,7 @@ import pytest
 from rt_edge.actors.island import preload
 from rt_edge.sdk import DeviceAdapter
 from rt_edge.sdk.registry import Registry
-from rt_edge.settings.plan import AdapterPlan, NodeInfo, NodePlan
+from rt_edge.settings.plan import AdapterPlan, Code, NodeInfo, NodePlan
 
 CONFIG = """
 node: {id: n-1, data: DATA}
@@ -46,7 +46,7 @@ class NoLinks:
     def close(self, *arguments): pass
 
 result = read_result(Path(sys.argv[1]))
-preload(result.plan)
+preload(result.plan, result.code)
 before = set(sys.modules)
 
 async def run():
@@ -90,6 +90,12 @@ def test_protocol_libraries_are_there_before_the_fork_when_the_plan_names_them(m
     assert {"paho.mqtt.client", "serial", "sqlite3", "adapters.modbus.bus"} <= modules[0]
 
 
+def test_nobody_has_what_no_one_needs_when_a_node_runs(modules):
+    """Each of these is up to 1 MiB; what was installed is found by the child that checks the configuration."""
+    unwanted = {"importlib.metadata", "email", "http", "urllib.request", "difflib", "pydantic", "ruamel", "typer", "rich"}
+    assert (modules[0] | modules[1]) & unwanted == set()
+
+
 class Broken(DeviceAdapter):
     """Its library is not what it was."""
 
@@ -102,6 +108,7 @@ def test_a_node_starts_when_an_adapter_cannot_be_preloaded(tmp_path, monkeypatch
     """The adapter says it again when it opens; the others run."""
     monkeypatch.setattr(preload, "registry", lambda: Registry.of({"broken": Broken}))
     monkeypatch.setattr(preload.gc, "freeze", lambda: None)
-    preload.preload(NodePlan(NodeInfo("n", str(tmp_path)), {"b": AdapterPlan("broken", {})}))
+    plan = NodePlan(NodeInfo("n", str(tmp_path)), {"b": AdapterPlan("broken", {})})
+    preload.preload(plan, Code())
     assert "adapter kind broken" in caplog.text
     assert "no such name in the library" in caplog.text
