@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import importlib
 from collections import OrderedDict
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from adapters.modbus.address import channel_key, tcp_address
 from rt_edge.sdk import (
     AdapterContext,
+    Advice,
     Capability,
     DeviceAdapter,
     FatalAdapterError,
@@ -58,6 +60,20 @@ class ModbusAdapter(DeviceAdapter):
         from adapters.modbus.settings import ModbusSettings
 
         return ModbusSettings
+
+    @classmethod
+    def claims(cls, settings: Any) -> dict[str, tuple[str | int, ...]]:
+        """The serial port, or the address: two masters on one line destroy each other's frames."""
+        kind, _, where = channel_key(settings.channel).partition(":")
+        words = {"tcp": "the TCP address", "serial": "the serial port"}
+        return {f"{words[kind]} {where}": ("channel", kind)}
+
+    @classmethod
+    def advice(cls, settings: Any) -> Sequence[Advice]:
+        """Of time-outs that hold up other units."""
+        from adapters.modbus.plan import advice_of, units_of
+
+        return advice_of(settings, units_of(settings))
 
     @classmethod
     def preload(cls) -> None:

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from adapters.modbus.blocks import BIT_TABLES, Block, Limits, Point, merge
 from adapters.modbus.codec import PointCodec
 from adapters.modbus.timing import Wire, serial_wire, tcp_wire
-from rt_edge.sdk import ConfigError
+from rt_edge.sdk import Advice, ConfigError, show_duration
 
 SERIAL_TURNAROUND = 0.005
 TCP_TURNAROUND = 0.001
@@ -139,4 +139,31 @@ def load(units: list[UnitPlan], wire: Wire) -> float:
         for unit in units
         for poll in unit.polls
         for block in poll.blocks
+    )
+
+
+def advice_of(settings: Any, units: list[UnitPlan]) -> list[Advice]:
+    """Time-outs that are longer than the period of another unit: on one line that one waits, and loses polls.
+
+    One for each time-out that was set: the channel's, or a unit's own.
+    """
+    fastest = sorted((min(poll.every for poll in unit.polls), unit.name) for unit in units)
+    patience: dict[tuple[str | int, ...], tuple[str, float, list[tuple[float, str]]]] = {}
+    for unit in units:
+        own = settings.units[unit.name].timeout is not None
+        at = ("units", unit.name, "timeout") if own else ("channel", "timeout")
+        held = [(every, name) for every, name in fastest if name != unit.name and every < unit.timeout]
+        _, _, most = patience.get(at, ("", 0.0, []))
+        if len(held) > len(most):
+            patience[at] = (unit.name if own else "a unit", unit.timeout, held)
+    return [_advice(who, timeout, held, at) for at, (who, timeout, held) in patience.items()]
+
+
+def _advice(who: str, timeout: float, held: list[tuple[float, str]], at: tuple[str | int, ...]) -> Advice:
+    (every, name), *rest = held
+    return Advice(
+        f"while {who} does not answer, a time-out of {show_duration(timeout)} holds up {name} (every {show_duration(every)})"
+        f"{f' and {len(rest)} more' if rest else ''}: polls are left out until the unit is given up",
+        "shorten the time-out, or put slow and fast units on two lines",
+        at,
     )

@@ -88,6 +88,13 @@ class MqttAdapter(DeviceAdapter):
         return MqttSettings
 
     @classmethod
+    def claims(cls, settings: Any) -> dict[str, tuple[str | int, ...]]:
+        """A client id at a broker: of two with the same, each new connection ends the other's (MQTT 5, 3.1.4)."""
+        if settings.client_id is None:
+            return {}  # a random one
+        return {f"the client id {settings.client_id!r} at {settings.host}:{settings.port}": ("client_id",)}
+
+    @classmethod
     def preload(cls) -> None:
         """See `DeviceAdapter`."""
         importlib.import_module("adapters.mqtt.transport")

@@ -4,11 +4,12 @@ from rt_edge.data.clock import Clock
 from rt_edge.data.errors import CodecError, ConfigError, FatalAdapterError, RtEdgeError, TransientError
 from rt_edge.data.ids import boot_id, new_incarnation
 from rt_edge.data.reading import ClockState, Quality, Reading, Value
-from rt_edge.data.units import Duration, Size, parse_duration, parse_size
-from rt_edge.sdk.adapter import AdapterContext, Capability, DeviceAdapter, ProbeResult, WriteResult
+from rt_edge.data.units import Duration, Size, parse_duration, parse_size, show_duration
+from rt_edge.sdk.adapter import AdapterContext, Advice, Capability, DeviceAdapter, ProbeResult, WriteResult
 
 __all__ = [
     "AdapterContext",
+    "Advice",
     "Capability",
     "Clock",
     "ClockState",
@@ -29,4 +30,5 @@ __all__ = [
     "new_incarnation",
     "parse_duration",
     "parse_size",
+    "show_duration",
 ]

@@ -37,6 +37,20 @@ class Capability(msgspec.Struct, frozen=True):
     window: int | None = None
 
 
+class Advice(msgspec.Struct, frozen=True):
+    """Settings that work, and not as whoever wrote them may think: a warning of `check`.
+
+    Attributes:
+        message: what will happen.
+        hint: what to do.
+        at: keys and indices from the adapter's entry to the setting.
+    """
+
+    message: str
+    hint: str = ""
+    at: tuple[str | int, ...] = ()
+
+
 class ProbeResult(msgspec.Struct, frozen=True):
     """What `probe` saw: one line for a person, and details for a program."""
 
@@ -133,6 +147,17 @@ class DeviceAdapter(ABC):
     @abstractmethod
     def capability(cls, settings: Any) -> Capability:
         """What an instance with these settings promises; pure, needs no connection and no protocol library."""
+
+    @classmethod
+    def claims(cls, settings: Any) -> dict[str, tuple[str | int, ...]]:  # noqa: ARG003 - for those who override it
+        """What no other adapter of the node can have at the same time (a serial port, a client id at a broker), in words -> keys
+        from the adapter's entry to the setting. Two adapters that claim the same are an error of `check`. Pure."""
+        return {}
+
+    @classmethod
+    def advice(cls, settings: Any) -> Sequence[Advice]:  # noqa: ARG003 - for those who override it
+        """Warnings of `check` about these settings. Pure, as `capability`."""
+        return ()
 
     @classmethod
     def preload(cls) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path as FilePath
-from typing import Any
 
 from rt_edge.data.ids import is_name
 from rt_edge.sdk.adapter import DeviceAdapter
@@ -148,24 +147,21 @@ def _check_stores(draft: Draft, report: Report) -> None:
 
 
 def _check_claims(draft: Draft, report: Report) -> None:
-    """What only one adapter can have (a serial port, a client id at a broker).
-
-    An adapter class may have a classmethod `claims(settings)` that returns {what it is, in words: path to the setting}.
-    """
+    """What only one adapter can have (a serial port, a client id at a broker), and what adapters say of their settings."""
     owners: dict[str, str] = {}
     for name, checked in draft.adapters.items():
-        claims: Any = getattr(checked.adapter, "claims", None)
-        if claims is None:
-            continue
+        path: Path = ("adapters", name)
         try:
-            claimed = dict(claims(checked.settings))
+            claimed = dict(checked.adapter.claims(checked.settings))
+            for advice in checked.adapter.advice(checked.settings):
+                report.warn((*path, *advice.at), advice.message, advice.hint)
         except Exception as error:  # noqa: BLE001 - code of others
-            report.error(("adapters", name, "kind"), f"adapter kind {checked.kind!r} is broken: {broken(error)}", BROKEN_HINT)
+            report.error((*path, "kind"), f"adapter kind {checked.kind!r} is broken: {broken(error)}", BROKEN_HINT)
             continue
         for what, where in claimed.items():
             if what in owners:
                 message = f"{what} is used by the adapters {owners[what]!r} and {name!r}"
-                report.error(("adapters", name, *where), message, "only one can have it; put its units under one adapter")
+                report.error((*path, *where), message, "only one can have it: give this one another, or join the two")
             owners.setdefault(what, name)
 
 

@@ -430,7 +430,7 @@ def test_refuses_one_serial_port_in_two_adapters_when_both_claim_it(check: Calla
     _expect(
         check(text),
         [
-            "4:36: adapters > y > channel > serial: the serial port /dev/s0 is used by the adapters 'x' and 'y' (only one can have it; put its units under one adapter)"
+            "4:36: adapters > y > channel > serial: the serial port /dev/s0 is used by the adapters 'x' and 'y' (only one can have it: give this one another, or join the two)"
         ],
     )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,6 +16,8 @@ from adapters.modbus.plan import load, units_of, wire_of
 from adapters.modbus.settings import ModbusSettings
 from rt_edge.cli.adapters import sample_capability
 from rt_edge.sdk import ConfigError
+from rt_edge.settings.load import Checked
+from rt_edge.settings.load import load as load_file
 
 TCP = {"tcp": "plc.local"}
 POINT = {"holding": 0}
@@ -153,3 +156,64 @@ def test_no_heavy_library_is_loaded_when_a_node_runs_the_adapter() -> None:
     )
     said = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout
     assert said == "[]\n[]\n"
+
+
+def check(tmp_path: Path, text: str) -> Checked:
+    """A configuration with these adapters, through `rt-edge check`."""
+    file = tmp_path / "node.yaml"
+    file.write_text(f"node: {{id: a, data: d}}\nadapters:\n{text}")
+    return load_file(file)
+
+
+LINE = "  {name}: {{kind: modbus, channel: {{{channel}}}, units: {{u: {{points: {{p: {{holding: 0}}}}}}}}}}\n"
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "what"),
+    [
+        ("serial: /dev/null", "serial: LINK", "the serial port /dev/null"),
+        ("tcp: PLC.local", "tcp: 'plc.local:502'", "the TCP address plc.local:502"),
+        ("tcp: plc.local", "tcp: 'plc.local:503'", ""),
+    ],
+)
+def test_two_adapters_on_one_line_are_an_error_when_checked(tmp_path: Path, first: str, second: str, what: str) -> None:
+    """One line is one adapter's, also when it is written in another way (a symbolic link, capitals, the default port)."""
+    (tmp_path / "link").symlink_to("/dev/null")
+    second = second.replace("LINK", str(tmp_path / "link"))
+    errors = check(tmp_path, LINE.format(name="x", channel=first) + LINE.format(name="y", channel=second)).errors
+    assert [(error.path, error.message) for error in errors] == (
+        [(f"adapters > y > channel > {first[: first.index(':')]}", f"{what} is used by the adapters 'x' and 'y'")] if what else []
+    )
+
+
+def units(**more: dict[str, Any]) -> dict[str, Any]:
+    return {name: unit(unit=n, **settings) for n, (name, settings) in enumerate(more.items(), 1)}
+
+
+@pytest.mark.parametrize(
+    ("channel", "of", "said"),
+    [
+        ({}, {"slow": {"every": "10s"}, "fast": {}}, []),
+        ({}, {"alone": {"every": "1s", "timeout": "3s"}}, []),
+        ({"timeout": "1s"}, {"a": {"every": "1s"}, "b": {"every": "1s"}}, []),
+        (
+            {"timeout": "2s"},
+            {"a": {"every": "1s"}, "b": {"every": "500ms"}, "c": {"every": "1min"}},
+            [("channel timeout", "while a unit does not answer, a time-out of 2s holds up b (every 500ms) and 1 more: ")],
+        ),
+        (
+            {},
+            {"slow": {"every": "1min", "timeout": "3s"}, "fast": {}, "calm": {"every": "1min"}},
+            [("units slow timeout", "while slow does not answer, a time-out of 3s holds up fast (every 1s): ")],
+        ),
+    ],
+)
+def test_a_time_out_that_holds_up_others_is_a_warning_when_checked(
+    settings: Any, channel: dict[str, Any], of: dict[str, dict[str, Any]], said: list[tuple[str, str]]
+) -> None:
+    """A unit that is silent for longer than another one's period costs that one polls: `check` names both and both times; a
+    unit by itself, or slow neighbours, are no reason."""
+    advice = ModbusAdapter.advice(settings(channel={**TCP, **channel}, units=units(**of)))
+    assert [" ".join(map(str, one.at)) for one in advice] == [at for at, _ in said]
+    for one, (_, words) in zip(advice, said, strict=True):
+        assert one.message == f"{words}polls are left out until the unit is given up"

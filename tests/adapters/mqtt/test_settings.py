@@ -15,6 +15,7 @@ from ruamel.yaml import YAML
 from adapters.mqtt import MqttAdapter
 from adapters.mqtt.settings import MqttSettings
 from rt_edge.settings.frozen import freeze
+from rt_edge.settings.load import load as load_file
 from rt_edge.settings.validate import melt
 from rt_edge.testkit.adapter_harness import AdapterHarness
 
@@ -126,3 +127,26 @@ def test_paho_brings_no_http_when_the_transport_is_imported() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=FOLDER.parents[1], capture_output=True, text=True, check=True)
     assert done.stdout.split() == ["[]", "Request"]
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "clash"),
+    [
+        ("url: mqtt://b, client_id: one", "url: 'mqtt://B:1883', client_id: one", True),
+        ("url: mqtt://b, client_id: one", "url: mqtts://b, client_id: one", False),
+        ("url: mqtt://b, client_id: one", "url: mqtt://b, client_id: two", False),
+        ("url: mqtt://b", "url: mqtt://b", False),
+    ],
+)
+def test_one_client_id_in_two_adapters_is_an_error_when_it_is_one_broker(
+    tmp_path: Path, first: str, second: str, clash: bool
+) -> None:
+    """They would end each other's connection for ever; made-up ids and other brokers do not clash."""
+    file = tmp_path / "node.yaml"
+    file.write_text(
+        "node: {id: a, data: d}\nadapters:\n"
+        f"  x: {{kind: mqtt, {first}, subscribe: [{{filter: t}}]}}\n  y: {{kind: mqtt, {second}, subscribe: [{{filter: t}}]}}\n"
+    )
+    assert [(error.path, error.message) for error in load_file(file).errors] == (
+        [("adapters > y > client_id", "the client id 'one' at b:1883 is used by the adapters 'x' and 'y'")] if clash else []
+    )
