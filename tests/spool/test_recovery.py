@@ -379,3 +379,19 @@ def test_connection_is_plain_when_it_is_made_for_the_spool(tmp_path: Path) -> No
     conn = connect(tmp_path / "x.db")
     assert conn.isolation_level is None
     conn.close()
+
+
+def test_every_commit_is_synced_when_the_spool_writes(tmp_path: Path) -> None:
+    """What `append` returned from survives a power cut: the log is synced at each commit (FULL), not only now and then."""
+    made: list[sqlite3.Connection] = []
+
+    def remember(path: Path) -> sqlite3.Connection:
+        made.append(connect(path))
+        return made[-1]
+
+    spool = open_spool(tmp_path / "x.db", connect=remember)
+    try:
+        assert made[-1].execute("PRAGMA synchronous").fetchone() == (2,)
+        assert made[-1].execute("PRAGMA journal_mode").fetchone() == ("wal",)
+    finally:
+        spool.close()

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from adapters.mqtt.seam import Connect, Connected, Listener, Message, Subscription
 from rt_edge.testkit.adapter_harness import AdapterHarness
 from rt_edge.testkit.mqtt_broker import Publish, TestBroker
 from tests.adapters.mqtt.bench import harness, values
@@ -312,6 +313,49 @@ def test_keys_outlive_a_reconnect_when_copies_are_still_to_come(tmp_path: Path) 
         await h.close()
 
     run(body)
+
+
+class Deaf:
+    """A transport that finds its session; the test says what comes and what is answered."""
+
+    def __init__(self, options: Connect, listener: Listener) -> None:
+        self.listener = listener
+
+    async def connect(self) -> Connected:
+        self.listener.on_connected(Connected(session_present=True))
+        return Connected(session_present=True)
+
+    async def subscribe(self, add: list[Subscription], remove: list[str]) -> list[int]:
+        return [s.qos for s in add]
+
+    def acknowledge(self, received: list[tuple[int, int]], through: int) -> None:
+        """Nothing is answered by itself."""
+
+    async def close(self) -> None:
+        """Nothing is open."""
+
+
+def test_keys_are_kept_when_copies_come_between_the_answers(tmp_path: Path) -> None:
+    """A broker that sends its copies in portions, each of which is acknowledged and answered before the next one comes: no key is
+    forgotten before an answer without a copy since the one before."""
+
+    async def main() -> None:
+        h = harness(1, tmp_path)
+        made: list[Deaf] = []
+        h.adapter._make_transport = lambda options, listener: made.append(Deaf(options, listener)) or made[-1]  # type: ignore[attr-defined]
+        await h.open()
+        for n in (1, 2):
+            made[0].listener.on_messages([Message("t/a", b"%d" % n, 1, False, True, n)])
+            h.demand(1)
+            await h.received(n)
+            h.settle()
+            made[0].listener.on_acknowledged(n)
+            assert h.context.forgotten == 0
+        made[0].listener.on_acknowledged(2)
+        assert h.context.forgotten == 2
+        await h.close()
+
+    asyncio.run(main())
 
 
 def test_filters_are_unsubscribed_when_the_settings_no_longer_name_them(tmp_path: Path) -> None:

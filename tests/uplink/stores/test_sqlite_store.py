@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from rt_edge.data.clock import SystemClock
+from rt_edge.spool.database import connect
 from rt_edge.testkit.spool_bench import FailingSqlite
 from rt_edge.testkit.store_contract import LANE, ContractStore, StoreContract, make_records
 from rt_edge.uplink.stores.errors import StoreIoError, StoreUnusable
@@ -122,3 +123,19 @@ def test_what_was_committed_is_there_when_the_process_is_killed(tmp_path: Path) 
     with StoreReader(path) as reader:
         values = [row.reading.fields["n"] for row in reader.rows() if row.reading is not None]
         assert values == list(range(3, 3 + 3 * position))
+
+
+def test_every_commit_is_synced_when_the_store_writes(tmp_path: Path) -> None:
+    """A confirmed record survives a power cut of the upstream node: the log is synced at each commit (FULL)."""
+    made: list[sqlite3.Connection] = []
+
+    def remember(path: Path) -> sqlite3.Connection:
+        made.append(connect(path))
+        return made[-1]
+
+    store = SqliteStore(tmp_path / "x.db", SystemClock(), connect=remember)
+    try:
+        assert made[-1].execute("PRAGMA synchronous").fetchone() == (2,)
+        assert made[-1].execute("PRAGMA journal_mode").fetchone() == ("wal",)
+    finally:
+        store.close()
