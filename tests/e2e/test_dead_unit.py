@@ -47,6 +47,7 @@ def test_nine_units_keep_their_polls_when_the_tenth_never_answers(tmp_path: Path
             assert member is not None
             assert member.adapter is not None
             print(f"status: gauges {member.adapter.gauges}, counters {member.adapter.counters}")
+            assert asked <= 5 + SECONDS / 5, "a dead unit is left alone: three tries, then one in 5 s (20 times its time-out)"
             assert total >= 0.99
             assert worst >= 0.99 - EVERY_S / SECONDS, "one poll may lie on either side of the border of the measurement"
             assert member.adapter.gauges["units_down"] == 1
