@@ -135,7 +135,10 @@ class Catalogue:
         try:
             return StageCheck(stage(**values), [])
         except ConfigError as error:
-            return StageCheck(None, [PropertyError(_blamed(error, properties), error.message, error.hint)])
+            each: Mapping[str, ConfigError] = getattr(error, "by_target", {"": error})
+            return StageCheck(
+                None, [PropertyError(_blamed(one, properties, name), one.message, one.hint) for name, one in each.items()]
+            )
         except (ValueError, TypeError) as error:
             return StageCheck(None, [PropertyError((), str(error))])
 
@@ -233,14 +236,14 @@ def _field_doc(stage: type[Stage], name: str) -> str:
     return ""
 
 
-def _blamed(error: ConfigError, properties: Mapping[str, Any]) -> tuple[str | int, ...]:
-    """The property whose text an error (of an expression) quotes as its source, where it says so."""
+def _blamed(error: ConfigError, properties: Mapping[str, Any], target: str = "") -> tuple[str | int, ...]:
+    """The property whose text an error (of an expression) quotes as its source; in a mapping, where there is a `target`, that."""
     source = getattr(error, "source", None)
     for name, value in properties.items():
         if value is not None and value == source:
             return (name,)
         if isinstance(value, dict):
             for key, inner in value.items():
-                if inner is not None and inner == source:
+                if inner is not None and inner == source and target in ("", key):
                     return (name, key)
     return ()

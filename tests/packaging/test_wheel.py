@@ -101,3 +101,10 @@ def test_sdist_builds_the_same_wheel_when_unpacked(wheel: Path, sdist: Path, tmp
     again = build(source, "wheel", tmp_path / "again")
     with zipfile.ZipFile(wheel) as first, zipfile.ZipFile(again) as second:
         assert {i.filename: i.CRC for i in first.infolist()} == {i.filename: i.CRC for i in second.infolist()}
+
+
+def test_sdist_has_the_pages_of_the_top_level_when_built(sdist: Path) -> None:
+    """Who unpacks the source archive finds the README, the changes, how to contribute and the licence."""
+    listed = subprocess.run(["tar", "-tf", sdist], check=True, capture_output=True, text=True).stdout.split()
+    top = {name.split("/", 1)[1] for name in listed if name.count("/") == 1}
+    assert {path.name for path in ROOT.glob("*.md")} | {"LICENSE", "pyproject.toml", "Dockerfile.arm64"} <= top

@@ -227,3 +227,11 @@ def test_a_module_is_imported_when_its_kind_is_used_and_not_before() -> None:
     said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     assert "rt_edge.streams.stages.take" in said
     assert "rt_edge.streams.stages.deadband" not in said
+
+
+def test_each_expression_has_an_error_when_several_of_one_stage_are_wrong() -> None:
+    """Every wrong expression of a `set` is found at once, each at its own field, also where two have the same text."""
+    fields = {"a": "b.c", "fine": "1 + x", "d": "e +", "f": "b.c"}
+    errors = Catalogue.installed().check("set", {"fields": fields}).errors
+    assert [error.path for error in errors] == [("fields", "a"), ("fields", "d"), ("fields", "f")]
+    assert errors[0].message == errors[2].message != errors[1].message

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import ClassVar
 
 from rt_edge.data.errors import ConfigError
@@ -25,3 +26,19 @@ class ExpressionError(ConfigError):
         self.reason = reason
         self.column = column
         self.source = source
+
+
+class AssignmentErrors(ExpressionError):
+    """Several assignments are wrong; as an error by itself it is the first one.
+
+    Args:
+        by_target: name of the field -> what is wrong with its expression; not empty.
+    """
+
+    code: ClassVar[str] = "RTE221"
+
+    def __init__(self, by_target: Mapping[str, ExpressionError]) -> None:
+        first = next(iter(by_target.values()))
+        super().__init__(first.reason, first.column, first.source, first.hint)
+        self.args = (dict(by_target),)
+        self.by_target = dict(by_target)

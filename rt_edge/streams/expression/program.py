@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from rt_edge.data.reading import Reading, is_gap
 from rt_edge.streams.expression.builder import MAX_SOURCE, RESERVED, Node, build
-from rt_edge.streams.expression.errors import ExpressionError
+from rt_edge.streams.expression.errors import AssignmentErrors, ExpressionError
 from rt_edge.streams.expression.functions import FUNCTIONS, GUARDED, value
 
 MAX_ASSIGNMENTS: Final = 64
@@ -124,7 +124,8 @@ def compile_predicate(source: str) -> Program:
 def compile_assignments(assignments: Mapping[str, str | float | bool]) -> Program:
     """Readings with fields set, in the order of `assignments`: each expression sees what was set before it.
 
-    A field whose expression misses a field is not set (a value it had stays). Raises ExpressionError.
+    A field whose expression misses a field is not set (a value it had stays). Raises ExpressionError; AssignmentErrors, with all
+    of them, where expressions are wrong.
     """
     if not assignments:
         raise ExpressionError("no field is set", 1, "")
@@ -137,12 +138,19 @@ def compile_assignments(assignments: Mapping[str, str | float | bool]) -> Progra
 def _compile_assignments(assignments: tuple[tuple[str, str], ...]) -> Program:
     body: list[ast.stmt] = []
     read: frozenset[str] = frozenset()
+    wrong: dict[str, ExpressionError] = {}
     for name, source in assignments:
-        if not 0 < len(name) <= MAX_SOURCE or name in RESERVED:
-            raise ExpressionError(f"{name!r} cannot be set: not the name of a field", 1, source)
-        node, fields = build(source)
+        try:
+            if not 0 < len(name) <= MAX_SOURCE or name in RESERVED:
+                raise ExpressionError(f"{name!r} cannot be set: not the name of a field", 1, source)
+            node, fields = build(source)
+        except ExpressionError as error:
+            wrong[name] = error
+            continue
         read |= fields
         body += _assignment(name, node)
+    if wrong:
+        raise AssignmentErrors(wrong)
     text = ", ".join(f"{name}: {source}" for name, source in assignments)
     return Program(text, read, _function(_ASSIGNMENTS, {}, body))
 

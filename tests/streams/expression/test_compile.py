@@ -9,6 +9,7 @@ import pytest
 from rt_edge.data.errors import ConfigError
 from rt_edge.data.reading import Reading, gap_reading
 from rt_edge.streams.expression import ExpressionError, compile_assignments, compile_predicate, compile_value
+from rt_edge.streams.expression.errors import AssignmentErrors
 
 READING = Reading(
     "plc/pump-1",
@@ -218,6 +219,16 @@ def test_assignment_is_refused_when_its_target_is_no_field(name: str) -> None:
     """Only fields are set."""
     with pytest.raises(ExpressionError, match="cannot be set"):
         compile_assignments({name: "1"})
+
+
+def test_every_assignment_is_named_when_several_are_wrong() -> None:
+    """The error has each wrong one by its field, and survives a pickle; what is right is not in it."""
+    with pytest.raises(AssignmentErrors) as caught:
+        compile_assignments({"a": "b.c", "fine": "1", "quality": "2", "d": "e +"})
+    for error in (caught.value, pickle.loads(pickle.dumps(caught.value))):
+        assert list(error.by_target) == ["a", "quality", "d"]
+        assert error.message == error.by_target["a"].message
+        assert (error.by_target["d"].source, error.by_target["quality"].reason[:9]) == ("e +", "'quality'")
 
 
 def test_assignments_are_refused_when_there_are_none_or_too_many() -> None:
