@@ -21,10 +21,10 @@ EXPECTED = {
     "Type": "notify",
     "NotifyAccess": "main",
     "KillMode": "mixed",
-    "ExecStartPre": "/opt/rt-edge/bin/rt-edge check /etc/rt-edge/rt-edge.yaml",
     "ExecStart": "/opt/rt-edge/bin/rt-edge run /etc/rt-edge/rt-edge.yaml",
     "WatchdogSec": "30",
     "Restart": "on-failure",
+    "RestartPreventExitStatus": "3",
     "StateDirectory": "rt-edge",
     "User": "rt-edge",
     "SupplementaryGroups": "dialout",
@@ -102,6 +102,7 @@ def test_unit_says_what_the_process_tree_needs_when_its_service_section_is_read(
     repeatable = {"DeviceAllow", "SystemCallFilter"}
     assert [key for key in set(keys) - repeatable if keys.count(key) > 1] == []
     assert {key: dict(pairs).get(key) for key in EXPECTED} == EXPECTED
+    assert "ExecStartPre" not in keys  # its exit code would not prevent a restart
 
 
 def test_unit_waits_longer_than_an_island_may_take_when_it_starts() -> None:
