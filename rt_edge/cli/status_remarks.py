@@ -30,7 +30,7 @@ def does(member: MemberStatus) -> str:
         return f"{adapter.kind}, {adapter.delivery}{window}"
     if member.uplink is not None:
         uplink = member.uplink
-        return f"to {uplink.peer}; spool {uplink.readings:,} readings, {show_size(uplink.bytes)}"
+        return f"to {uplink.peer}; spool {uplink.readings:,} readings, {show_size(uplink.bytes)}{_under_way(uplink.counters)}"
     if member.ingress is not None:
         ingress = member.ingress
         if member.name.startswith("store/"):  # a local store counts as an ingress does, and has neither port nor sessions
@@ -39,6 +39,18 @@ def does(member: MemberStatus) -> str:
         return f"on {ingress.listen}; {who}; stored {ingress.stored_readings:,}"
     steps = sum(node.kind not in ("WireIn", "WireOut") for node in member.nodes)
     return f"{steps} step" + ("" if steps == 1 else "s")
+
+
+def _under_way(counters: dict[str, int]) -> str:
+    """What was sent and not confirmed, and what had to be sent again: `; 3 records (12kB) unconfirmed; 7 sent again`."""
+    said = ""
+    if records := counters.get("unconfirmed_records", 0):
+        said += (
+            f"; {records:,} record{'' if records == 1 else 's'} ({show_size(counters.get('unconfirmed_bytes', 0))}) unconfirmed"
+        )
+    if again := counters.get("resent_records", 0):
+        said += f"; {again:,} sent again"
+    return said
 
 
 def wrong(member: MemberStatus) -> list[str]:

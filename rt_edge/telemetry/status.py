@@ -58,7 +58,11 @@ class AdapterStatus(msgspec.Struct):
 
 
 class UplinkStatus(msgspec.Struct):
-    """The uplink of a member: its link, its spool and what upstream has confirmed."""
+    """The uplink of a member: its link, its spool and what upstream has confirmed.
+
+    `counters`: reports by their code, and of the delivery `sessions`, `sent_records`, `resent_records`, `unconfirmed_records` (also
+    in bytes); "unconfirmed" is what was sent in this session and is not confirmed.
+    """
 
     link: str
     peer: str
@@ -73,7 +77,10 @@ class UplinkStatus(msgspec.Struct):
 
 
 class IngressStatus(msgspec.Struct):
-    """The ingress of a member: sessions and what was stored."""
+    """The ingress of a member: sessions and what was stored.
+
+    `counters`: reports by their code, and of the delivery `sessions`, `received_records`, `repeated_records`, `commits`, ...
+    """
 
     listen: str
     sessions: list[str]

@@ -21,7 +21,7 @@ from msgspec.structs import replace
 from rich.console import Console
 
 from rt_edge.cli.app import main
-from rt_edge.cli.status_remarks import bottlenecks
+from rt_edge.cli.status_remarks import bottlenecks, does
 from rt_edge.cli.status_view import render, wire_name
 from rt_edge.telemetry.status import (
     AdapterStatus,
@@ -132,6 +132,15 @@ def test_says_what_is_wrong_when_parts_do_not_work() -> None:
     assert any(line.split()[:2] == ["field", "waiting"] for line in shown(silent))
 
 
+def test_says_what_is_under_way_and_what_came_twice_when_an_uplink_delivers() -> None:
+    """Sent and not confirmed, in records and bytes, and how much had to be sent again; nothing of it where there is nothing."""
+    member = uplink(readings=420)
+    assert does(member) == "to up-a:1900; spool 420 readings, 42kB"
+    assert member.uplink is not None
+    member.uplink.counters = {"unconfirmed_records": 1, "unconfirmed_bytes": 5_000, "resent_records": 1_234, "sessions": 2}
+    assert does(member) == "to up-a:1900; spool 420 readings, 42kB; 1 record (5kB) unconfirmed; 1,234 sent again"
+
+
 def test_names_the_window_when_it_is_the_bottleneck() -> None:
     """A window that is full at one of two looks holds the node back (each commit empties it); one that is not does not."""
     full, free = status_of(mqtt(unsettled=20.0)), status_of(mqtt(unsettled=3.0))
@@ -216,7 +225,10 @@ def test_shows_a_running_node_when_only_the_environment_says_where(node: NodePro
     assert "adapter/machine" in done.stdout
     assert "no session with 127.0.0.1:1" in done.stdout
     done = subprocess.run([*command, "--json"], env=environment, capture_output=True, text=True, timeout=30, check=True)
-    assert json.loads(done.stdout)["node"] == "try-out"
+    said = json.loads(done.stdout)
+    assert said["node"] == "try-out"
+    (counters,) = (m["uplink"]["counters"] for island in said["islands"] for m in island["members"] if m["uplink"] is not None)
+    assert {"sessions", "sent_records", "resent_records", "unconfirmed_records", "unconfirmed_bytes"} <= set(counters)
 
 
 def test_ends_cleanly_when_a_watch_gets_ctrl_c(node: NodeProcess) -> None:

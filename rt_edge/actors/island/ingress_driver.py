@@ -40,7 +40,7 @@ class IngressDriver:
     Attributes:
         port: that is listened on; 0 before.
         error: why it does not listen.
-        counters: reports by code, commits, records.
+        counters: reports by code.
     """
 
     def __init__(self, node: str, plan: IngressPlan, store: SqliteStore, links: Links, clock: Clock, random: Random) -> None:
@@ -88,6 +88,21 @@ class IngressDriver:
     def sessions(self) -> list[str]:
         """Who is connected, and how far the session is."""
         return [f"{peer.node} ({stage.value})" for peer, stage in self._receiver.sessions().values()]
+
+    def delivery(self) -> dict[str, int]:
+        """Counters of the delivery since the start, over all sessions."""
+        stats = self._receiver.stats
+        return {
+            "sessions": stats.sessions,
+            "received_records": stats.records,
+            "received_bytes": stats.bytes,
+            "repeated_records": stats.repeated_records,
+            "out_of_order": stats.out_of_order,
+            "commits": stats.commits,
+            "commit_failures": stats.commit_failures,
+            "refused": stats.refused,
+            "superseded": stats.superseded,
+        }
 
     def _event(self, event: LinkEvent) -> None:
         now = self._clock.monotonic()

@@ -59,5 +59,5 @@ class IngressMember(Member):
             sessions=driver.sessions(),
             stored_records=driver.stored_records,
             stored_readings=driver.stored_readings,
-            counters=dict(driver.counters),
+            counters={**driver.counters, **driver.delivery()},
         )

@@ -85,6 +85,20 @@ class UplinkDriver:
         """Whether the handshake with upstream is done."""
         return self._sender.is_up
 
+    def delivery(self) -> dict[str, int]:
+        """Counters of the delivery since the start, and what is under way in this session."""
+        stats = self._sender.stats
+        under_way, records = self._sender.in_flight()
+        return {
+            "sessions": stats.sessions,
+            "sent_records": stats.records,
+            "sent_bytes": stats.bytes,
+            "resent_records": stats.resent_records,
+            "resent_bytes": stats.resent_bytes,
+            "unconfirmed_records": records,
+            "unconfirmed_bytes": under_way,
+        }
+
     # -- the link ----------------------------------------------------------------------------------------------------
 
     def start(self) -> None:

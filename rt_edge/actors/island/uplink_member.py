@@ -127,7 +127,7 @@ class UplinkMember(Member):
             full=worker.facts.full,
             confirmed=sum(lane.confirmed for lane in lanes),
             last=sum(lane.last for lane in lanes),
-            counters=dict(driver.counters),
+            counters={**driver.counters, **driver.delivery()},
         )
         if not driver.session_open and driver.reason:
             status.error = status.error or driver.reason

@@ -163,6 +163,39 @@ def test_what_is_spooled_before_and_during_a_session_is_stored_once_in_order(tmp
     asyncio.run(run())
 
 
+def test_what_is_under_way_is_counted_when_the_store_takes_its_time(tmp_path):
+    """Records and bytes without confirmation while the store works, and none after it; both sides count the same records."""
+
+    async def run():
+        route = Route(tmp_path)
+        hold, commit = asyncio.Event(), route.ingress._commit
+
+        async def late(effect):
+            await hold.wait()
+            await commit(effect)
+
+        route.ingress._commit = late
+        route.ingress.start()
+        route.uplink.start()
+        await route.give(3)
+        async with asyncio.timeout(10):
+            while route.ingress.delivery()["received_records"] < 3:
+                await asyncio.wait([asyncio.get_running_loop().create_future()], timeout=0.01)
+        before = route.uplink.delivery()
+        assert before["unconfirmed_records"] == before["sent_records"] == 3
+        assert before["unconfirmed_bytes"] == before["sent_bytes"] == route.ingress.delivery()["received_bytes"] > 0
+        hold.set()
+        await route.all_stored()
+        await route.confirmed()
+        after = route.uplink.delivery()
+        assert (after["unconfirmed_records"], after["unconfirmed_bytes"], after["resent_records"]) == (0, 0, 0)
+        assert (after["sessions"], after["sent_records"]) == (1, 3)
+        assert (route.ingress.delivery()["sessions"], route.ingress.delivery()["repeated_records"]) == (1, 0)
+        await route.close()
+
+    asyncio.run(run())
+
+
 @pytest.mark.parametrize("seed", range(3))
 def test_everything_is_stored_once_in_order_when_links_end_at_any_frame(tmp_path, seed):
     """Links that end after about twenty frames: every session starts from what is durable."""
@@ -176,6 +209,7 @@ def test_everything_is_stored_once_in_order_when_links_end_at_any_frame(tmp_path
             await route.give(20)
         await route.all_stored(40)
         assert route.wire.count > 3, "no link was cut"
+        assert route.uplink.delivery()["sessions"] == route.wire.count
         assert route.uplink.counters["errors"] == 0
         assert route.ingress.counters["errors"] == 0
         await route.close()
