@@ -60,8 +60,8 @@ class AdapterStatus(msgspec.Struct):
 class UplinkStatus(msgspec.Struct):
     """The uplink of a member: its link, its spool and what upstream has confirmed.
 
-    `counters`: reports by their code, and of the delivery `sessions`, `sent_records`, `resent_records`, `unconfirmed_records` (also
-    in bytes); "unconfirmed" is what was sent in this session and is not confirmed.
+    `counters`: reports by their code, and `sessions`, `sent_records`, `resent_records`, `unconfirmed_records` (and
+    their bytes); "unconfirmed" is what was sent in this session and is not confirmed.
     """
 
     link: str
