@@ -16,7 +16,7 @@ from __future__ import annotations
 import importlib
 import sys
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from rt_edge import __version__
 from rt_edge.cli.errors import report_error
@@ -61,10 +61,23 @@ def main(argv: Sequence[str] | None = None) -> int:
             return 0
         command = COMMANDS.get(args[0]) if args else None
         if command is not None and command.plain:
-            return _code_of(lambda: int(importlib.import_module(command.module).main(args[1:])))
+            return _code_of(lambda: int(_import_plain(command.module).main(args[1:])))
         return _run_typer(args, args[0] if command is not None else None)
     except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 the last handler: one line instead of a traceback
         return report_error(error)
+
+
+def _import_plain(name: str) -> Any:
+    """The module of a long-lived process, without `typing_extensions`: msgspec takes names from it that `typing` has since Python
+    3.11, and goes on where it is not installed. 0.4 MiB."""
+    hidden = "typing_extensions" not in sys.modules
+    if hidden:
+        sys.modules["typing_extensions"] = None  # type: ignore[assignment]  # makes its import raise ImportError
+    try:
+        return importlib.import_module(name)
+    finally:
+        if hidden:
+            del sys.modules["typing_extensions"]
 
 
 def _run_typer(args: list[str], only: str | None) -> int:

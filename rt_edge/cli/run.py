@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import argparse
 import logging
 import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 from rt_edge.actors.island.preload import preload
 from rt_edge.daemon.data_dir import move_data
@@ -18,12 +18,16 @@ from rt_edge.telemetry.log import configure
 EXAMPLE = "example: rt-edge run /etc/rt-edge/rt-edge.yaml"
 
 
+class Options(NamedTuple):
+    """What stands behind `rt-edge run`: the configuration file, and the data directory that replaces its own."""
+
+    config: Path
+    data: Path | None
+
+
 def main(argv: Sequence[str]) -> int:
     """Check the configuration in a child process, then run it until SIGTERM or Ctrl-C; returns the exit code."""
-    parser = argparse.ArgumentParser("rt-edge run", description="Run a node until SIGTERM or Ctrl-C.", epilog=EXAMPLE)
-    parser.add_argument("config", type=Path, help="the configuration file")
-    parser.add_argument("--data", type=Path, help="use this data directory, not the configuration's")
-    options = parser.parse_args(list(argv))
+    options = _usual(argv) or _parsed(argv)
     result = read_result(options.config)
     if result.plan is None:
         raise BadConfiguration(result.errors)
@@ -36,6 +40,27 @@ def main(argv: Sequence[str]) -> int:
         logging.getLogger("rt_edge.settings").warning("%s", warning)
     preload(plan, result.code)
     return NodeDaemon(plan).run()
+
+
+def _usual(argv: Sequence[str]) -> Options | None:
+    """Options in their usual form, without argparse in the memory of a long-lived process; None: it has to look at them."""
+    match argv:
+        case [config] if config and not config.startswith("-"):
+            return Options(Path(config), None)
+        case [config, "--data", data] if config and data and not config.startswith("-") and not data.startswith("-"):
+            return Options(Path(config), Path(data))
+    return None
+
+
+def _parsed(argv: Sequence[str]) -> Options:
+    """Options in any order and form, help, and what is wrong with them."""
+    import argparse
+
+    parser = argparse.ArgumentParser("rt-edge run", description="Run a node until SIGTERM or Ctrl-C.", epilog=EXAMPLE)
+    parser.add_argument("config", type=Path, help="the configuration file")
+    parser.add_argument("--data", type=Path, help="use this data directory, not the configuration's")
+    found = parser.parse_args(list(argv))
+    return Options(found.config, found.data)
 
 
 if __name__ == "__main__":
