@@ -2,11 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Self
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 from rt_edge.data.units import Duration
 from rt_edge.streams.dsl.operators.continuation import A, Continuation, builds
+from rt_edge.streams.stages._common import OnError, Settle
+from rt_edge.streams.stages._keys import MAX_KEYS, Per
+from rt_edge.streams.stages.change_of_value import ChangeOfValue
+from rt_edge.streams.stages.counter_delta import CounterDelta
 from rt_edge.streams.stages.deadband import Deadband
+from rt_edge.streams.stages.debounce import Debounce
+from rt_edge.streams.stages.latest_per_key import LatestPerKey
+from rt_edge.streams.stages.rate_of_change import RateOfChange
+from rt_edge.streams.stages.sample import Sample
+
+if TYPE_CHECKING:
+    from rt_edge.streams.dsl.linear import Source
 
 
 class Devices(Continuation[A]):
@@ -24,4 +35,108 @@ class Devices(Continuation[A]):
     ) -> Self:
         """The readings whose `field` has moved."""
         stage = Deadband(field=field, absolute=absolute, percent=percent, max_silence=max_silence, max_sources=max_sources)
+        return self.via(stage, name)
+
+    @builds(ChangeOfValue)
+    def change_of_value(
+        self,
+        fields: str | list[str] = "",
+        max_silence: Duration | float = 0.0,
+        per: Per = "source",
+        max_keys: int = MAX_KEYS,
+        on_error: OnError = "resume",
+        name: str = "",
+    ) -> Self:
+        """The readings that say something new."""
+        stage = ChangeOfValue(fields=fields, max_silence=max_silence, per=per, max_keys=max_keys, on_error=on_error)
+        return self.via(stage, name)
+
+    @builds(Debounce)
+    def debounce(
+        self,
+        quiet: Duration | float,
+        max_wait: Duration | float = 0.0,
+        per: Per = "source",
+        max_keys: int = MAX_KEYS,
+        on_error: OnError = "resume",
+        name: str = "",
+    ) -> Self:
+        """The latest element of a key once the key has been quiet."""
+        stage = Debounce(quiet=quiet, max_wait=max_wait, per=per, max_keys=max_keys, on_error=on_error)
+        return self.via(stage, name)
+
+    @builds(Sample)
+    def sample(
+        self,
+        every: Duration | float,
+        per: Per = "source",
+        max_keys: int = MAX_KEYS,
+        on_error: OnError = "resume",
+        name: str = "",
+    ) -> Self:
+        """The latest element of each key, at a period."""
+        return self.via(Sample(every=every, per=per, max_keys=max_keys, on_error=on_error), name)
+
+    @builds(LatestPerKey)
+    def latest_per_key(
+        self,
+        *trigger: Source[Any],
+        every: Duration | float = 0.0,
+        emit: Literal["elements", "table"] = "elements",
+        settle: Settle = "end",
+        per: Per = "source",
+        max_keys: int = MAX_KEYS,
+        on_error: OnError = "resume",
+    ) -> Continuation[Any]:
+        """What each key said last, again and again: at a period, at each element of `trigger`, or as a table on demand."""
+        stage = LatestPerKey(
+            every=every,
+            trigger=bool(trigger),
+            emit=emit,
+            settle=settle,
+            per=per,
+            max_keys=max_keys,
+            on_error=on_error,
+        )
+        return self._joined(stage, trigger)
+
+    @builds(RateOfChange)
+    def rate_of_change(
+        self,
+        fields: str | list[str],
+        unit: Duration | float = 1.0,
+        suffix: str = "_rate",
+        per: Per = "source",
+        max_keys: int = MAX_KEYS,
+        on_error: OnError = "resume",
+        name: str = "",
+    ) -> Self:
+        """Each reading with how fast `fields` have changed."""
+        stage = RateOfChange(fields=fields, unit=unit, suffix=suffix, per=per, max_keys=max_keys, on_error=on_error)
+        return self.via(stage, name)
+
+    @builds(CounterDelta)
+    def counter_delta(
+        self,
+        fields: str | list[str],
+        bits: int = 32,
+        modulus: int = 0,
+        max_step: float = 0.0,
+        suffix: str = "_delta",
+        per: Per = "source",
+        max_keys: int = MAX_KEYS,
+        on_error: OnError = "resume",
+        name: str = "",
+    ) -> Self:
+        """Each reading with how much the counters `fields` have counted, over wraps and resets."""
+        stage = CounterDelta(
+            fields=fields,
+            bits=bits,
+            modulus=modulus,
+            max_step=max_step,
+            suffix=suffix,
+            per=per,
+            max_keys=max_keys,
+            on_error=on_error,
+        )
         return self.via(stage, name)

@@ -1,0 +1,181 @@
+"""Keys: by what a stage keeps state (a source, a field, an expression), and a table of such states with a bound."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable, Hashable, Sequence
+from typing import Any, Generic, TypeVar
+
+from rt_edge.data.chunk import Chunk
+from rt_edge.data.errors import ConfigError
+from rt_edge.data.reading import Reading
+from rt_edge.streams.expression import compile_value
+from rt_edge.streams.stage import IN, OUT, Inlet, Supervision
+from rt_edge.streams.stages._common import Failures, ReadingCode, at_least
+from rt_edge.streams.stages._user_code import ElementLogic, attempt
+
+V = TypeVar("V")
+Runner = Callable[[Sequence[Any]], tuple[list[Any], int, list[tuple[int, Exception]]]]
+"""Elements -> (a value each, how often a field was missing, failures by place). Does not raise."""
+
+Per = str | Callable[[Any], Hashable]
+"""`source`, `stream`, an expression on a reading, or a function of an element."""
+
+MAX_KEYS = 10_000
+"""Keys that a stage remembers unless it is told otherwise."""
+
+
+class Keyed(ReadingCode, frozen=True, kw_only=True):
+    """Base of stages that keep state by key.
+
+    Attributes:
+        per: by what: source: `Reading.source`. stream: one state for all. Else an expression, like `tags['line']` (readings
+            without the field share one key and are counted, `missing_field`), or a function of an element.
+        max_keys: keys remembered; the one that was used least recently is forgotten (counter `evicted`).
+    """
+
+    per: Per = "source"
+    max_keys: int = MAX_KEYS
+
+    def __post_init__(self) -> None:
+        """Refuse no room, and a key that is neither an expression nor a function."""
+        check_value("per", self.per)
+        at_least(1, max_keys=self.max_keys)
+
+
+def check_value(name: str, by: Any) -> None:
+    """Raise ConfigError unless `by` is an expression that compiles, or a function."""
+    if isinstance(by, str):
+        compile_value(by if by != "stream" else "true")
+    elif not callable(by):
+        raise ConfigError(f"{name} is {by!r}, it has to be an expression", "like: source, or tags['line']")
+
+
+def key_runner(per: Per, policy: Supervision) -> Runner:
+    """A key for each element; see `Keyed`."""
+    if per == "source":
+        return _sources
+    if per == "stream":
+        return _stream
+    if isinstance(per, str):
+        return compile_value(per).run
+    function = per
+
+    def key(item: Any) -> Any:
+        found = function(item)
+        hash(found)
+        return found
+
+    return value_runner(key, policy)
+
+
+def value_runner(by: str | Callable[[Any], Any], policy: Supervision) -> Runner:
+    """The value of an expression or a function for each element."""
+    if isinstance(by, str):
+        return compile_value(by).run
+
+    def run(items: Sequence[Any]) -> tuple[list[Any], int, list[tuple[int, Exception]]]:
+        results, failures = attempt(by, items, policy)
+        return results, 0, failures
+
+    return run
+
+
+def _sources(items: Sequence[Any]) -> tuple[list[Any], int, list[tuple[int, Exception]]]:
+    return [item.source if isinstance(item, Reading) else None for item in items], 0, []
+
+
+def _stream(items: Sequence[Any]) -> tuple[list[Any], int, list[tuple[int, Exception]]]:
+    return [None] * len(items), 0, []
+
+
+class KeyTable(Generic[V]):
+    """State by key, bounded: when there are too many, the one used least recently goes.
+
+    Args:
+        most: keys at most.
+        evicted: told of each that goes.
+    """
+
+    __slots__ = ("_evicted", "_most", "_rows")
+
+    def __init__(self, most: int, evicted: Callable[[Any, V], None]) -> None:
+        self._most = most
+        self._evicted = evicted
+        self._rows: OrderedDict[Any, V] = OrderedDict()
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def get(self, key: Any) -> V | None:
+        """The state of `key`, which counts as use; None if there is none."""
+        rows = self._rows
+        found = rows.get(key)
+        if found is not None:
+            rows.move_to_end(key)
+        return found
+
+    def put(self, key: Any, state: V) -> None:
+        """Set the state of `key`, which counts as use."""
+        rows = self._rows
+        if key in rows:
+            rows.move_to_end(key)
+        elif len(rows) >= self._most:
+            self._evicted(*rows.popitem(last=False))
+        rows[key] = state
+
+    def clear(self) -> None:
+        """Forget everything, without telling."""
+        self._rows.clear()
+
+
+class KeyedLogic(ElementLogic):
+    """Finds the key of each element.
+
+    Args:
+        stage: what it runs.
+    """
+
+    def __init__(self, stage: Keyed) -> None:
+        super().__init__(stage)
+        self._keys = key_runner(stage.per, stage.supervision)
+
+    def keyed(self, chunk: Chunk) -> tuple[Chunk | None, list[Any], Failures]:
+        """What is left of `chunk` when those without a key have failed, the keys of what is left, and the failures."""
+        keys, missing, failures = self._keys(chunk.items)
+        if missing:
+            self.ctx.count("missing_field", missing)
+        if not failures:
+            return chunk, keys, failures
+        rest, keys = self.survivors(chunk, keys, failures)
+        return rest, keys, failures
+
+
+class KeyedPassLogic(KeyedLogic):
+    """Passes elements on one for one, or leaves some out, by what it remembers of their key."""
+
+    def handle(self, chunk: Chunk, keys: list[Any]) -> Chunk | None:
+        """What is to be pushed of `chunk`; the rest is settled."""
+        raise NotImplementedError
+
+    def forget(self) -> None:
+        """Begin afresh, after a supervised restart."""
+
+    def on_push(self, inlet: Inlet, chunk: Chunk) -> None:
+        """Push what passes, ask again for as much as does not."""
+        came = len(chunk)
+        rest, keys, failures = self.keyed(chunk)
+        if failures and self._policy is Supervision.RESTART:
+            self.forget()
+        kept = self.handle(rest, keys) if rest is not None else None
+        if kept is not None:
+            self.push(OUT, kept)
+        if self.stop_after(failures):
+            return
+        missing = came - (len(kept) if kept is not None else 0)
+        if missing:
+            self.request(IN, missing)
+
+    def note_evicted(self, _key: Any, _state: Any) -> None:
+        """Count a key that was forgotten."""
+        self.ctx.count("evicted")
