@@ -8,6 +8,7 @@ from rt_edge.streams.dsl.operators.devices import Devices
 from rt_edge.streams.dsl.operators.elements import Elements
 from rt_edge.streams.dsl.operators.fan_in import FanIn
 from rt_edge.streams.dsl.operators.fan_out import FanOut
+from rt_edge.streams.dsl.operators.prefixes import Prefixes
 from rt_edge.streams.dsl.operators.rate import Rate
 
 __all__ = ["METHODS", "Operators", "builds"]
@@ -15,6 +16,7 @@ __all__ = ["METHODS", "Operators", "builds"]
 
 class Operators(
     Elements[A],
+    Prefixes[A],
     Combining[A],
     Rate[A],
     Devices[A],
