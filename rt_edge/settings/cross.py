@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path as FilePath
+from stat import S_IMODE, S_IWGRP, S_IWOTH
 
 from rt_edge.data.ids import is_name
 from rt_edge.sdk.adapter import DeviceAdapter
@@ -21,6 +22,7 @@ _TLS_HINT = "add tls: {ca: FILE, cert: FILE, key: FILE}"
 def check_all(draft: Draft, report: Report) -> None:
     """Every check of this module."""
     check_names(draft, report)
+    _check_data(draft, report)
     for end in draft.ends:
         _check_end(draft, report, end)
     _check_used(draft, report)
@@ -29,6 +31,21 @@ def check_all(draft: Draft, report: Report) -> None:
     _check_stores(draft, report)
     _check_claims(draft, report)
     _check_islands(draft, report)
+
+
+def _check_data(draft: Draft, report: Report) -> None:
+    """Who may write into the data directory may put a spool, a store or a lock of theirs there before the node does."""
+    if draft.node is None:
+        return
+    data = FilePath(report.file).parent / draft.node.data
+    try:
+        mode = S_IMODE(data.stat().st_mode)
+    except OSError:
+        return  # not there yet: the node makes it for itself alone; or not to be looked at from here
+    who = "everybody" if mode & S_IWOTH else "its group" if mode & S_IWGRP else ""
+    if who:
+        say = report.error if mode & S_IWOTH else report.warn
+        say(("node", "data"), f"{who} may write into {data} (mode {mode:04o})", f"chmod 700 {data}, or name another directory")
 
 
 def check_names(draft: Draft, report: Report) -> None:

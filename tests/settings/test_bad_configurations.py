@@ -435,6 +435,27 @@ def test_refuses_one_serial_port_in_two_adapters_when_both_claim_it(check: Calla
     )
 
 
+@pytest.mark.parametrize(
+    ("mode", "said"),
+    [
+        (0o700, ([], [])),
+        (0o755, ([], [])),
+        (0o770, ([], ["1:24: node > data: its group may write into d (mode 0770) (chmod 700 d, or name another directory)"])),
+        (0o777, (["1:24: node > data: everybody may write into d (mode 0777) (chmod 700 d, or name another directory)"], [])),
+        (0o1777, (["1:24: node > data: everybody may write into d (mode 1777) (chmod 700 d, or name another directory)"], [])),
+    ],
+)
+def test_refuses_a_data_directory_when_others_may_write_into_it(
+    check: Callable[..., Checked], tmp_path: Path, mode: int, said: tuple[list[str], list[str]]
+) -> None:
+    """Whoever can write there can put files of theirs in the place of the node's: an error for everybody, a warning for a group."""
+    (tmp_path / "d").mkdir()
+    (tmp_path / "d").chmod(mode)
+    checked = check("node: {id: hall, data: d}\n")
+    found = [[str(one).removeprefix("node.yaml:") for one in problems] for problems in (checked.errors, checked.warnings)]
+    assert (found[0], found[1]) == said
+
+
 def test_ends_early_when_aliases_multiply(check: Callable[..., Checked]) -> None:
     """A few lines that stand for a milliard of values are refused by counting, not by building them."""
     lines = ["a0: &a0 [x, x, x, x, x, x, x, x, x, x]"]
