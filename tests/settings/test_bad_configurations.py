@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -469,8 +470,6 @@ def test_ends_early_when_aliases_multiply(check: Callable[..., Checked]) -> None
 
 def test_says_so_when_the_file_is_not_there(check: Callable[..., Checked]) -> None:
     """A file that cannot be read is an error like the others, not an exception."""
-    from pathlib import Path
-
     from rt_edge.settings.load import load
 
     assert [str(e) for e in load(Path("no-such.yaml")).errors] == [
