@@ -166,6 +166,13 @@ class Engine:
             wire.discard_slot(error)
             self._enqueue(wire)
 
+    def fail_behind(self, wire: Wire, error: BaseException) -> None:
+        """The outlet's last word is an error, but what is in the slot still goes first."""
+        if not wire.out_closed:
+            wire.out_closed = wire.finished = True
+            wire.error = error
+            self._enqueue(wire)
+
     def cancel(self, wire: Wire, cause: BaseException | None) -> None:
         """The inlet's last word."""
         if not wire.in_closed:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Any, Protocol
 
 from rt_edge.data.clock import Clock, SystemClock
+from rt_edge.data.errors import StreamError
 from rt_edge.data.receipt import LOST
 
 if TYPE_CHECKING:
@@ -89,15 +90,23 @@ class AsyncioHost:
         task = self._loop.create_task(work)
         self._tasks.add(task)
 
+        given_up = False
+
         def finished(task: asyncio.Task[Any]) -> None:
             self._tasks.discard(task)
-            if not task.cancelled():
-                error = task.exception()
-                done(None if error else task.result(), error)
+            if given_up:
+                return
+            if task.cancelled():  # by what it waited for: whoever waits for this has to hear of it
+                done(None, StreamError("what was waited for was cancelled"))
+                return
+            error = task.exception()
+            done(None if error else task.result(), error)
 
         task.add_done_callback(finished)
 
         def cancel() -> None:
+            nonlocal given_up
+            given_up = True
             task.cancel()
 
         return cancel

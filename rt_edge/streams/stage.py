@@ -260,6 +260,10 @@ class StageLogic:
         """End this outlet with an error."""
         self._engine.fail(self._outs[outlet.index], error)
 
+    def fail_behind(self, outlet: Outlet, error: BaseException) -> None:
+        """End this outlet with an error that follows what is in the slot, however late that is taken."""
+        self._engine.fail_behind(self._outs[outlet.index], error)
+
     def cancel(self, inlet: Inlet, cause: BaseException | None = None) -> None:
         """Nothing more is wanted here. Without a cause, elements under way are dropped; with one, they fail."""
         self._engine.cancel(self._ins[inlet.index], cause)

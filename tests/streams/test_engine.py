@@ -12,6 +12,8 @@ from rt_edge.data.receipt import Receipt
 from rt_edge.streams.blueprint import Blueprint
 from rt_edge.streams.engine import Engine
 from rt_edge.streams.stage import IN, OUT, Stage, StageLogic, Supervision
+from rt_edge.streams.stages._common import fail_behind
+from rt_edge.testkit.probes import StageBench
 from rt_edge.testkit.virtual_clock import VirtualHost
 
 
@@ -319,3 +321,29 @@ def test_blueprint_is_refused_when_a_port_is_not_wired_once():
     blueprint.add(Through(log=[]), "lonely")
     with pytest.raises(ConfigError, match=r"inlet 'in' of 'lonely' is not wired; outlet 'out' of 'lonely' is not wired"):
         Engine(blueprint, VirtualHost())
+
+
+class Abrupt(Stage, frozen=True):
+    """Pushes three elements for the first that is asked for, and fails behind them."""
+
+    def create_logic(self):
+        return AbruptLogic()
+
+
+class AbruptLogic(StageLogic):
+    def on_pull(self, outlet, n):
+        self.push(OUT, Chunk([1, 2, 3]))
+        fail_behind(self, ValueError("behind"))
+
+
+def test_an_error_waits_for_the_slot_without_a_turn_when_nobody_asks():
+    """What was pushed before the error goes out when it is asked for; until then the engine rests, it does not look again."""
+    with StageBench(Abrupt()) as bench:
+        bench.sink.request(1)
+        bench.sink.expect_next(1)
+        bench.advance(3600)
+        bench.sink.expect_no_signal()
+        assert isinstance(bench.source.expect_cancellation(), ValueError)
+        bench.sink.request(2)
+        bench.sink.expect_next(2, 3)
+        bench.sink.expect_error(ValueError)

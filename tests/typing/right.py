@@ -55,3 +55,20 @@ assert_type(numbers.map(str).broadcast(shown, Sink.ignore()), Graph)
 assert_type(as_text.broadcast(shown, Sink.collect()), Sink[int])
 numbers.to(Sink.collect())
 numbers.to(Sink.fold("", lambda text, n: text + str(n)))
+
+
+async def double(n: int) -> float:
+    return 2.0 * n
+
+
+assert_type(numbers.map_async(double), Source[float])
+assert_type(words.map_async_unordered(double, parallelism=8), Flow[int, float])
+assert_type(numbers.map_blocking(str), Source[str])
+
+
+async def iterate() -> None:
+    async for n in numbers:
+        assert_type(n, int)
+    async with numbers.map(str).elements() as texts:
+        async for text in texts:
+            assert_type(text, str)

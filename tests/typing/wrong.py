@@ -25,3 +25,5 @@ numbers.buffer(10, "drop_everything")  # wrong
 numbers.merge(Source.from_iterable(["a"]))  # wrong
 numbers.no_such_verb()  # wrong
 shown: Sink[str] = Sink.foreach(lambda n: n / 2)  # wrong
+numbers.map_async(len)  # wrong
+numbers.map_blocking(lambda n: n.upper())  # wrong

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import AsyncIterable, Iterable
 from typing import Any, Generic, Self
 
 from rt_edge.data.chunk import CHUNK_ELEMENTS
@@ -12,6 +12,7 @@ from rt_edge.streams.dsl.operators.continuation import A
 from rt_edge.streams.elementwise.inward import WINDOW, FromPublisher
 from rt_edge.streams.stage import Stage
 from rt_edge.streams.stages.constant import Empty, Failed, Never, Single
+from rt_edge.streams.stages.from_async_iterable import FromAsyncIterable
 from rt_edge.streams.stages.iterate import Iterate
 from rt_edge.streams.stages.tick import Tick
 
@@ -27,6 +28,12 @@ class Beginnings(Generic[A]):
     def from_iterable(cls, items: Iterable[A], chunk: int = CHUNK_ELEMENTS, name: str = "") -> Self:
         """The elements of an iterable; iterated anew in each run."""
         return cls(Iterate(items=items, chunk=chunk), name)
+
+    @classmethod
+    @builds(FromAsyncIterable, "Source")
+    def from_async_iterable(cls, items: AsyncIterable[A], chunk: int = CHUNK_ELEMENTS, name: str = "") -> Self:
+        """The elements of an asynchronous iterable; iterated anew in each run, as far as is asked for."""
+        return cls(FromAsyncIterable(items=items, chunk=chunk), name)
 
     @classmethod
     @builds(FromPublisher, "Source")

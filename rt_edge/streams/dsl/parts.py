@@ -6,10 +6,13 @@ For the rest of the code they are the classes of `linear`, whose stub knows more
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
 from typing import Any, Generic, Self, TypeVar
 
 from rt_edge.data.errors import ConfigError
 from rt_edge.streams.blueprint import Blueprint
+from rt_edge.streams.dsl.async_iteration import WINDOW as AHEAD
+from rt_edge.streams.dsl.async_iteration import Elements
 from rt_edge.streams.dsl.beginnings import Beginnings
 from rt_edge.streams.dsl.endings import Endings
 from rt_edge.streams.dsl.graph import Graph
@@ -75,6 +78,16 @@ class Source(Operators[A], Beginnings[A]):
     def as_publisher(self, hosts: HostFactory = AsyncioHost) -> IslandPublisher:
         """This as a `Publisher`; each subscribe is a run on a host made by `hosts`."""
         return IslandPublisher(self.blueprint, hosts)
+
+    def elements(self, window: int = AHEAD) -> Elements[A]:
+        """One run of this, on the running asyncio loop, to iterate over: `async with source.elements() as elements`."""
+        return Elements(self.blueprint, self.outlet, window)
+
+    async def __aiter__(self) -> AsyncIterator[A]:
+        """`async for element in source`: a run of its own each time, cancelled when the iteration ends early."""
+        async with self.elements() as elements:
+            async for element in elements:
+                yield element
 
     def _join(self, stage: Stage, others: tuple[Any, ...]) -> Self:
         blueprint = copied(self.blueprint)

@@ -50,6 +50,7 @@ SPECIAL = {
 def via(self, step: Flow[A, B], name: str = ...) -> Source[B]: ...
 @overload
 def via(self, step: Stage, name: str = ...) -> Source[Any]: ...""",
+    ("Source", "__aiter__"): "def __aiter__(self) -> AsyncIterator[A]: ...",
     ("Source", "to"): "def to(self, sink: Sink[A]) -> Graph: ...",
     ("Source", "also_to"): "def also_to(self, sink: Sink[A]) -> Self: ...",
     ("Flow", "via"): """@overload
@@ -60,7 +61,7 @@ def via(self, step: Stage, name: str = ...) -> Flow[Taken, Any]: ...""",
     ("Flow", "also_to"): "def also_to(self, sink: Sink[A]) -> Self: ...",
 }
 """What an implementation that serves any type cannot say."""
-SPECIAL_NAMES = {"overload", "A", "B", "Stage", "Graph", "Any", "Self"}
+SPECIAL_NAMES = {"AsyncIterator", "overload", "A", "B", "Stage", "Graph", "Any", "Self"}
 
 
 class _Types(ast.NodeTransformer):
@@ -128,17 +129,17 @@ def _methods(target: Target) -> list[_Method]:
         (tree,) = ast.parse(textwrap.dedent(inspect.getsource(cls))).body
         assert isinstance(tree, ast.ClassDef)
         for node in tree.body:
-            if isinstance(node, ast.FunctionDef) and node.name not in made and _is_public(node.name):
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.name not in made and _is_public(node.name):
                 special = SPECIAL.get((target.cls.__name__, node.name))
                 made[node.name] = _method(node, target) if special is None else _Method(special, SPECIAL_NAMES)
     return list(made.values())
 
 
 def _is_public(name: str) -> bool:
-    return name == "__init__" or not name.startswith("_")
+    return name in {"__init__", "__aiter__"} or not name.startswith("_")
 
 
-def _method(node: ast.FunctionDef, target: Target) -> _Method:
+def _method(node: ast.FunctionDef | ast.AsyncFunctionDef, target: Target) -> _Method:
     divides = "._divide(" in ast.unparse(node)
     kept = {"classmethod", "staticmethod", "property"}
     node.decorator_list = [one for one in node.decorator_list if isinstance(one, ast.Name) and one.id in kept]
@@ -156,17 +157,17 @@ def _method(node: ast.FunctionDef, target: Target) -> _Method:
     return _Method(ast.unparse(node).replace(":\n    ...", ": ..."), names)
 
 
-def returns_self(node: ast.FunctionDef) -> bool:
+def returns_self(node: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
     """Whether it is annotated so."""
     return isinstance(node.returns, ast.Name) and node.returns.id == "Self"
 
 
-def is_maker(node: ast.FunctionDef) -> bool:
+def is_maker(node: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
     """Whether it is a class method that makes a part of what it is given."""
     return node.name != "of" and any(isinstance(one, ast.Name) and one.id == "classmethod" for one in node.decorator_list)
 
 
-def _make_of(node: ast.FunctionDef, target: Target) -> None:
+def _make_of(node: ast.FunctionDef | ast.AsyncFunctionDef, target: Target) -> None:
     """Its element type is the one of its arguments, not that of the class, which nobody has named yet: `Source.single(1)`."""
     element = "Any"
     for one in ast.walk(node.args):

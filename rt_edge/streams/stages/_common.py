@@ -8,7 +8,7 @@ from typing import ClassVar, Literal
 
 from rt_edge.data.chunk import Chunk
 from rt_edge.data.errors import ConfigError, StreamError
-from rt_edge.streams.stage import IN, OUT, Inlet, Outlet, Stage, StageLogic, Supervision
+from rt_edge.streams.stage import OUT, Inlet, Outlet, Stage, StageLogic, Supervision
 
 log = logging.getLogger(__name__)
 
@@ -106,12 +106,9 @@ def named(logic: StageLogic, error: BaseException) -> StreamError:
 
 
 def fail_behind(logic: StageLogic, error: BaseException, outlet: Outlet = OUT) -> None:
-    """Cancel upstream and fail the stage, but after what waits in the slot of `outlet` was taken."""
-    logic.cancel(IN, error)
-    if logic.is_closed(outlet) or logic.is_free(outlet):
-        logic.fail_stage(error)
-    else:
-        logic.ctx.soon(lambda: fail_behind(logic, error, outlet))
+    """Cancel upstream and fail the stage; what waits in the slot of `outlet` is still taken before the error."""
+    logic.fail_behind(outlet, error)
+    logic.fail_stage(error)
 
 
 def discard(logic: StageLogic, chunk: Chunk, reason: str) -> None:

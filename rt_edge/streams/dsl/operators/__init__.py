@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from rt_edge.streams.dsl.operators.asynchronous import Asynchronous
 from rt_edge.streams.dsl.operators.combining import Combining
 from rt_edge.streams.dsl.operators.continuation import METHODS, A, builds
 from rt_edge.streams.dsl.operators.devices import Devices
@@ -19,6 +20,7 @@ class Operators(
     Prefixes[A],
     Combining[A],
     Rate[A],
+    Asynchronous[A],
     Devices[A],
     FanIn[A],
     FanOut[A],

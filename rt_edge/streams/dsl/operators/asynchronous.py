@@ -1,0 +1,51 @@
+"""Asynchronous: operators that wait for coroutines and threads."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Hashable
+
+from rt_edge.streams.dsl.operators.continuation import A, B, Continuation, builds
+from rt_edge.streams.stages._common import OnError
+from rt_edge.streams.stages.map_async import MapAsync
+from rt_edge.streams.stages.map_async_partitioned import MapAsyncPartitioned
+from rt_edge.streams.stages.map_async_unordered import MapAsyncUnordered
+from rt_edge.streams.stages.map_blocking import MapBlocking
+
+
+class Asynchronous(Continuation[A]):
+    """Operators that wait for coroutines and threads."""
+
+    @builds(MapAsync)
+    def map_async(
+        self, function: Callable[[A], Awaitable[B]], parallelism: int = 4, on_error: OnError = "stop", name: str = ""
+    ) -> Continuation[B]:
+        """Each element replaced by what a coroutine function makes of it, in order."""
+        return self._becomes(MapAsync(function=function, parallelism=parallelism, on_error=on_error), name)
+
+    @builds(MapAsyncUnordered)
+    def map_async_unordered(
+        self, function: Callable[[A], Awaitable[B]], parallelism: int = 4, on_error: OnError = "stop", name: str = ""
+    ) -> Continuation[B]:
+        """Each element replaced by what a coroutine function makes of it, as soon as it has."""
+        return self._becomes(MapAsyncUnordered(function=function, parallelism=parallelism, on_error=on_error), name)
+
+    @builds(MapAsyncPartitioned)
+    def map_async_partitioned(
+        self,
+        key: Callable[[A], Hashable],
+        function: Callable[[A], Awaitable[B]],
+        parallelism: int = 4,
+        in_order: bool = True,
+        on_error: OnError = "stop",
+        name: str = "",
+    ) -> Continuation[B]:
+        """`map_async`, with one call at a time for the elements of one key."""
+        stage = MapAsyncPartitioned(key=key, function=function, parallelism=parallelism, in_order=in_order, on_error=on_error)
+        return self._becomes(stage, name)
+
+    @builds(MapBlocking)
+    def map_blocking(
+        self, function: Callable[[A], B], parallelism: int = 4, on_error: OnError = "stop", name: str = ""
+    ) -> Continuation[B]:
+        """Each element replaced by a function of it that may block, called on threads of the stage's own, in order."""
+        return self._becomes(MapBlocking(function=function, parallelism=parallelism, on_error=on_error), name)
