@@ -7,7 +7,8 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from types import ModuleType
+from typing import Any, ClassVar
 
 import msgspec
 import pytest
@@ -16,12 +17,15 @@ from hypothesis import strategies as st
 
 from rt_edge.data.errors import InternalError
 from rt_edge.sdk.address import Address
+from rt_edge.sdk.registry import AdapterEntry, Registry
 from rt_edge.sdk.secret import Secret
 from rt_edge.settings.build import memory_bytes
 from rt_edge.settings.frozen import freeze, melt_plain, secrets_in
 from rt_edge.settings.launch import BadConfiguration, read_plan, read_result
 from rt_edge.settings.load import Checked
-from rt_edge.settings.plan import NodeInfo, NodePlan, decode_plan, decode_result, encode_plan, encode_result
+from rt_edge.settings.plan import Code, NodeInfo, NodePlan, decode_plan, decode_result, encode_plan, encode_result
+from rt_edge.streams.catalogue import Catalogue
+from rt_edge.streams.stages.filter_expression import FilterExpression
 
 GOOD = """\
 node: {id: hall-3, data: ./data}
@@ -70,6 +74,47 @@ def test_is_the_same_when_it_went_through_bytes(check: Callable[..., Checked]) -
     checked = check(GOOD)
     assert decode_plan(encode_plan(_plan(checked))) == checked.plan
     assert decode_result(encode_result(checked.result())) == checked.result()
+
+
+class Gate(FilterExpression, frozen=True):
+    """A stage of somebody else."""
+
+    kind: ClassVar[str] = "gate"
+
+
+@pytest.fixture
+def third(monkeypatch: pytest.MonkeyPatch, registry: Registry) -> Any:
+    """A module of somebody else, with a stage `Gate` and an adapter `BusAdapter`."""
+    module: Any = ModuleType("third_party")
+    module.Gate = Gate
+    module.BusAdapter = type("BusAdapter", (registry.load("bus"),), {"__module__": "third_party"})
+    monkeypatch.setattr(Gate, "__module__", "third_party")
+    monkeypatch.setitem(sys.modules, "third_party", module)
+    return module
+
+
+def test_says_where_the_code_is_when_kinds_are_not_built_in(check: Callable[..., Checked], third: Any) -> None:
+    """A node imports adapters and other people's stages from there, and searches nothing; what is built in it knows."""
+    catalogue = Catalogue(
+        {**{kind: Catalogue.built_in().stage_type(kind) for kind in ("filter", "broadcast")}, "gate": third.Gate}
+    )
+    registry = Registry([AdapterEntry("bus", lambda: third.BusAdapter)])
+    text = GOOD.replace("    - to: [hq, archive]", "    - gate: pressure > 2\n    - to: [hq, archive]")
+    checked = check(text, registry=registry, catalogue=catalogue)
+    assert checked.errors == ()
+    code = decode_result(encode_result(checked.result())).code
+    assert code == Code({"bus": "third_party:BusAdapter"}, {"gate": "third_party"})
+    assert Registry.named(code.adapters).load("bus") is third.BusAdapter
+    assert Catalogue.named(code.stages).stage_type("gate") is third.Gate
+    assert Catalogue.named(code.stages).stage_type("filter").kind == "filter"
+
+
+def test_says_nothing_of_a_class_when_its_module_does_not_have_it(check: Callable[..., Checked], third: Any) -> None:
+    """It is searched among what is installed, as without this."""
+    hidden = type("Hidden", (third.BusAdapter,), {"__module__": "third_party"})
+    found = check(GOOD, registry=Registry([AdapterEntry("bus", lambda: hidden)])).result()
+    assert found.plan is not None
+    assert found.code == Code()
 
 
 def test_is_refused_when_it_is_of_another_version(check: Callable[..., Checked]) -> None:
