@@ -86,7 +86,7 @@ class Gate(FilterExpression, frozen=True):
 def third(monkeypatch: pytest.MonkeyPatch, registry: Registry) -> Any:
     """A module of somebody else, with a stage `Gate` and an adapter `BusAdapter`."""
     module: Any = ModuleType("third_party")
-    module.Gate = Gate
+    module.Gate, module.ClassVar = Gate, ClassVar  # msgspec reads the annotations of Gate in its module
     module.BusAdapter = type("BusAdapter", (registry.load("bus"),), {"__module__": "third_party"})
     monkeypatch.setattr(Gate, "__module__", "third_party")
     monkeypatch.setitem(sys.modules, "third_party", module)
