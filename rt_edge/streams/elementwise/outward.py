@@ -65,7 +65,8 @@ class Outward:
             try:
                 self._demand = add_demand(self._demand, check_demand(n))
             except ValueError as error:
-                self._refused = self._refused or error
+                # Its traceback would hold the frame of whoever called, and with it the subscriber (rule 1.6).
+                self._refused = self._refused or error.with_traceback(None)
         self._tell()
 
     def cancel(self) -> None:
@@ -171,7 +172,7 @@ class Outward:
                 return False
             self._over = True
             self._demand = 0
-            self._subscriber = None
+            self._subscriber = self._refused = None
         on_over, self._on_over = self._on_over, _nothing
         on_over()
         return True

@@ -1,34 +1,89 @@
-"""The compatibility kit of Reactive Streams 1.0.4 as pytest classes, driven by hand: no thread, no sleeping, no time-outs.
+"""The compatibility kit of Reactive Streams 1.0.4 for Python, as pytest classes and as a pytest plug-in.
 
     class TestMyPublisher(PublisherVerification):
         def create_publisher(self, elements: int) -> Publisher[Any]:
             return MyPublisher(range(elements))
 
-Names are `test_required_spec_1_01_<what>` for what must hold, `test_optional_spec_...` for what may hold but does for whoever
-runs it, and `test_required_<what>` where no single rule is meant. A test that does not make sense for an implementation is
-declined by name and with a reason (`declined`): it is not collected, and `facts` lists it, beside the rules that no test can
-decide. Nothing is ever skipped.
+or, without a file of one's own:
 
-What an implementation has under way is brought to its end by `settle`; the default suits an implementation without threads and
-loops of its own. One under a virtual clock overrides it with `host.settle()`.
+    python -m pytest --tck-publisher my.module:my_publisher
+
+Names are `test_required_spec101_<what>` for what must hold, `test_optional_spec...` for what an implementation may leave undone,
+`test_stochastic_spec...` for what is looked for in many runs, and `test_untested_spec...` for rules that the kit for the JVM
+leaves untested: they are tested here. `test_required_<what>` means no single rule. docs/tck.md has the rest.
+
+The names of this package are loaded when they are first used: pytest imports it in every run, for the plug-in.
 """
 
-from rt_edge.testkit.tck.facts import UNTESTED, Fact, fact_sheet, rules_covered
-from rt_edge.testkit.tck.processor import IdentityProcessorAsSubscriberVerification, IdentityProcessorVerification
-from rt_edge.testkit.tck.publisher import PublisherVerification
-from rt_edge.testkit.tck.recording import ListPublisher, RecordingSubscriber, RecordingSubscription
-from rt_edge.testkit.tck.subscriber import SubscriberBlackboxVerification
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from rt_edge.testkit.tck.bench import Verification, is_optional, kind_of, needs, rule_of
+    from rt_edge.testkit.tck.environment import ByHand, Environment, OnLoop, Threads
+    from rt_edge.testkit.tck.facts import PERMISSIONS, fact_sheet, names_of, rules_covered, table
+    from rt_edge.testkit.tck.probe import Puppet, SubscriptionPuppet, WhiteboxProbe
+    from rt_edge.testkit.tck.processor import IdentityProcessorAsSubscriberVerification, IdentityProcessorVerification
+    from rt_edge.testkit.tck.publisher import PublisherVerification
+    from rt_edge.testkit.tck.recording import RecordingSubscriber, RecordingSubscription
+    from rt_edge.testkit.tck.reference import ListPublisher
+    from rt_edge.testkit.tck.runner import Outcome, run, run_test
+    from rt_edge.testkit.tck.subscriber import SubscriberBlackboxVerification
+    from rt_edge.testkit.tck.whitebox import SubscriberWhiteboxVerification
 
 __all__ = [
-    "UNTESTED",
-    "Fact",
+    "PERMISSIONS",
+    "ByHand",
+    "Environment",
     "IdentityProcessorAsSubscriberVerification",
     "IdentityProcessorVerification",
     "ListPublisher",
+    "OnLoop",
+    "Outcome",
     "PublisherVerification",
+    "Puppet",
     "RecordingSubscriber",
     "RecordingSubscription",
     "SubscriberBlackboxVerification",
+    "SubscriberWhiteboxVerification",
+    "SubscriptionPuppet",
+    "Threads",
+    "Verification",
+    "WhiteboxProbe",
     "fact_sheet",
+    "is_optional",
+    "kind_of",
+    "names_of",
+    "needs",
+    "rule_of",
     "rules_covered",
+    "run",
+    "run_test",
+    "table",
 ]
+
+_WHERE = {
+    "bench": ("Verification", "is_optional", "kind_of", "needs", "rule_of"),
+    "environment": ("ByHand", "Environment", "OnLoop", "Threads"),
+    "facts": ("PERMISSIONS", "fact_sheet", "rules_covered", "table", "names_of"),
+    "probe": ("Puppet", "SubscriptionPuppet", "WhiteboxProbe"),
+    "processor": ("IdentityProcessorAsSubscriberVerification", "IdentityProcessorVerification"),
+    "publisher": ("PublisherVerification",),
+    "recording": ("RecordingSubscriber", "RecordingSubscription"),
+    "reference": ("ListPublisher",),
+    "runner": ("Outcome", "run", "run_test"),
+    "subscriber": ("SubscriberBlackboxVerification",),
+    "whitebox": ("SubscriberWhiteboxVerification",),
+}
+
+
+def __getattr__(name: str) -> Any:
+    for module, names in _WHERE.items():
+        if name in names:
+            import importlib
+
+            value = getattr(importlib.import_module(f"{__name__}.{module}"), name)
+            globals()[name] = value
+            return value
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,58 +1,54 @@
-"""Facts: what no test decides, with the reason, and what an implementation has declined."""
+"""The fact sheet: what was chosen where the specification permits, what the knobs leave out, which rule has which tests."""
 
 from __future__ import annotations
 
-import re
-from typing import Any, NamedTuple
+from typing import Any
 
 from rt_edge.protocol.rules import RULES
+from rt_edge.testkit.tck.bench import Verification, rule_of
+
+PERMISSIONS: dict[str, str] = {
+    "3.10": "a permission: signals from inside request are neither required nor forbidden; 3.3 bounds their depth",
+    "3.11": "a permission, as 3.10",
+    "3.14": "a permission: a publisher may end with its last subscription, or serve further ones",
+}
+"""Rules of which no test decides whether they are kept: their tests say what was chosen, and that the choice keeps the others."""
 
 
-class Fact(NamedTuple):
-    """Something that is not tested: a rule or the name of a test, and why."""
-
-    about: str
-    reason: str
+def names_of(verification: type[Verification]) -> list[str]:
+    """The names of the tests that a verification has."""
+    return sorted(name for name in dir(verification) if name.startswith("test_") and getattr(verification, name) is not None)
 
 
-UNTESTED: tuple[Fact, ...] = (
-    Fact("2.2", "what slows a publisher is a matter of measure, of which the specification gives none"),
-    Fact("2.11", "a guarantee of the memory model; in CPython every hand-over between threads is by an object under its lock"),
-    Fact("3.1", "who makes a call cannot be seen from outside; what the rule is for, serial calls, is tested by 2.7"),
-    Fact("3.4", "what is heavy is a matter of measure; that request never waits follows from a settled run without threads"),
-    Fact("3.10", "a permission: signals from inside request are neither required nor forbidden; 3.3 bounds their depth"),
-    Fact("3.11", "a permission, as 3.10"),
-    Fact("3.14", "a permission: a publisher may end with its last subscription, or serve further ones"),
-)
-"""Rules of which no test exists here."""
-
-_SPEC = re.compile(r"_spec_(\d)_(\d\d)_")
-
-
-def rules_covered(*verifications: type[Any]) -> set[str]:
+def rules_covered(*verifications: type[Verification]) -> set[str]:
     """The numbers of the rules that the tests of these classes name."""
-    names = [name for cls in verifications for name in dir(cls) if name.startswith("test_")]
-    found = {f"{match[1]}.{int(match[2])}" for name in names if (match := _SPEC.search(name))}
-    return found & set(RULES)
+    return {rule_of(name) for cls in verifications for name in names_of(cls)} & set(RULES)
 
 
-def decline(cls: type[Any], declined: dict[str, str]) -> None:
-    """Take the tests that are named out of a verification.
+def fact_sheet(*verifications: type[Verification], seen: dict[str, dict[str, str]] | None = None) -> str:
+    """What no pass or failure says, as text, a line each.
 
-    Raises:
-        TypeError: there is no such test, or no reason.
+    Args:
+        verifications: what was run; what their knobs leave out is listed.
+        seen: name of a verification -> rule -> the choice that was seen while its tests ran.
     """
-    for name, reason in declined.items():
-        if not callable(getattr(cls, name, None)):
-            raise TypeError(f"{cls.__name__} declines {name}, which is no test of it")
-        if not reason.strip():
-            raise TypeError(f"{cls.__name__} declines {name} without a reason")
-        setattr(cls, name, None)
-
-
-def fact_sheet(*verifications: type[Any]) -> str:
-    """What was not tested, as text: a line each."""
-    lines = [f"rule {fact.about}: {fact.reason}" for fact in UNTESTED]
+    lines = []
+    for name, facts in (seen or {}).items():
+        lines += [f"{name}: rule {rule}: {choice}" for rule, choice in sorted(facts.items())]
     for cls in verifications:
-        lines += [f"{cls.__name__}: {name}: {reason}" for name, reason in cls.declined.items()]
+        lines += [f"{cls.__name__}: {name}: left out: {reason}" for name, reason in sorted(cls.left_out.items())]
+    return "\n".join(lines)
+
+
+def table(*verifications: type[Any]) -> str:
+    """Each of the 43 rules with the tests that are named for it, and the tests that are named for none."""
+    names = sorted({name for cls in verifications for name in names_of(cls)})
+    lines = []
+    for rule in RULES.values():
+        lines.append(f"{rule.number:5} {rule.level:9} {rule.text}")
+        if rule.number in PERMISSIONS:
+            lines.append(f"                ({PERMISSIONS[rule.number]})")
+        lines += [f"                {name}" for name in names if rule_of(name) == rule.number]
+    lines.append("of no rule alone")
+    lines += [f"                {name}" for name in names if not rule_of(name)]
     return "\n".join(lines)

@@ -1,42 +1,56 @@
-"""Doubles that note everything: a subscriber that is told what to do, a subscription that watches its subscriber, a publisher."""
+"""Doubles that note everything: a subscriber that is told what to do, and a subscription that watches its subscriber."""
 
 from __future__ import annotations
 
-import logging
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 from rt_edge.protocol.demand import UNBOUNDED, Demand
-from rt_edge.protocol.roles import Subscriber, Subscription
-
-log = logging.getLogger(__name__)
+from rt_edge.protocol.roles import Subscription
 
 MOST = 100_000
 """Signals a double takes; more is a runaway."""
+
+LARGE = UNBOUNDED
+"""What a test requests when it wants everything."""
+
+
+def _nothing() -> None:
+    """Nobody waits."""
 
 
 class RecordingSubscriber:
     """Keeps all signals, and does in them what a test says.
 
+    Args:
+        on_subscribe: called with the subscription.
+        on_next: called with this and the element.
+        ring: called after each signal, from the thread that it came in.
+
     Attributes:
         signals: what came, in order: ("subscribe", subscription), ("next", element), ("error", error), ("complete", None).
         violations: what a publisher did that no publisher may.
-        depth: deepest nesting of signals; 1 if none came inside another.
+        depth: deepest nesting of on_next in on_next; 1 if none came inside another.
+        is_over: whether the last signal came.
     """
 
     def __init__(
         self,
         on_subscribe: Callable[[Subscription], None] = lambda _: None,
         on_next: Callable[[RecordingSubscriber, Any], None] = lambda _subscriber, _element: None,
+        ring: Callable[[], None] = _nothing,
     ) -> None:
         self.signals: list[tuple[str, Any]] = []
         self.violations: list[str] = []
         self.depth = 0
+        self.is_over = False
+        self._subscribed = False
         self._nested = 0
         self._inside: int | None = None
         self._in_subscribe = on_subscribe
         self._in_next = on_next
+        self._ring = ring
 
     # -- signals ----------------------------------------------------------------------------------------------------------
 
@@ -46,39 +60,46 @@ class RecordingSubscriber:
 
     def on_next(self, element: Any) -> None:
         """Note it."""
-        self._note("next", element, lambda: self._in_next(self, element))
+        self._nested += 1
+        self.depth = max(self.depth, self._nested)
+        try:
+            self._note("next", element, lambda: self._in_next(self, element))
+        finally:
+            self._nested -= 1
 
-    def on_error(self, error: BaseException) -> None:
+    def on_error(self, error: Any) -> None:
         """Note it."""
-        self._note("error", error, lambda: None)
+        if not isinstance(error, BaseException):
+            self.violations.append(f"rule 2.13: on_error came with {error!r}, which is no exception")
+        self._note("error", error, _nothing)
 
     def on_complete(self) -> None:
         """Note it."""
-        self._note("complete", None, lambda: None)
+        self._note("complete", None, _nothing)
 
     def _note(self, kind: str, what: Any, act: Callable[[], None]) -> None:
         me = threading.get_ident()
         if self._inside not in (None, me):
             self.violations.append(f"rule 1.3: {kind} came while another signal was being handled in another thread")
         if kind == "subscribe" and self.signals:
-            self.violations.append(
-                "rule 2.12: on_subscribe came again" if self._of("subscribe") else "rule 1.9: late on_subscribe"
-            )
-        if kind != "subscribe" and not self._of("subscribe"):
+            self.violations.append("rule 2.12: on_subscribe came again" if self._subscribed else "rule 1.9: late on_subscribe")
+        if kind != "subscribe" and not self._subscribed:
             self.violations.append(f"rule 1.9: {kind} came before on_subscribe")
+        if kind == "next" and what is None:
+            self.violations.append("rule 2.13: on_next came with None")
         if self.is_over:
             self.violations.append(f"rule 1.7: {kind} came after the last signal")
         if len(self.signals) >= MOST:
             raise OverflowError(f"more than {MOST} signals")
         self.signals.append((kind, what))
+        self._subscribed = self._subscribed or kind == "subscribe"
+        self.is_over = self.is_over or kind in {"complete", "error"}
         outer, self._inside = self._inside, me
-        self._nested += 1
-        self.depth = max(self.depth, self._nested)
         try:
             act()
         finally:
             self._inside = outer
-            self._nested -= 1
+            self._ring()
 
     # -- for tests ----------------------------------------------------------------------------------------------------------
 
@@ -110,13 +131,17 @@ class RecordingSubscriber:
         return bool(self._of("complete"))
 
     @property
-    def is_over(self) -> bool:
-        """Whether the last signal came."""
-        return self.completed or bool(self.errors)
+    def end(self) -> str:
+        """How it ended: "complete", "error", or "" if it has not."""
+        return "complete" if self.completed else "error" if self.errors else ""
 
 
 class RecordingSubscription:
     """A subscription that a test hands to a subscriber; knows what was asked for, and whether it was well done.
+
+    Args:
+        ring: called after each call, from the thread that made it.
+        overlap: seconds for which each call is held up, so that one that overlaps it is seen (rule 2.7); 0: not at all.
 
     Attributes:
         demand: what was asked for, less what `take` took.
@@ -129,7 +154,7 @@ class RecordingSubscription:
         forbidden: set by a test while no call may be made (rule 2.3).
     """
 
-    def __init__(self) -> None:
+    def __init__(self, ring: Callable[[], None] = _nothing, overlap: float = 0.0) -> None:
         self.demand = Demand()
         self.requests: list[int] = []
         self.cancels = 0
@@ -138,6 +163,10 @@ class RecordingSubscription:
         self.closed = False
         self.forbidden = ""
         self.threads: set[int] = set()
+        self._ring = ring
+        self._overlap = overlap
+        self._inside: int | None = None
+        self._entered = threading.Event()
 
     def request(self, n: int) -> None:
         """Note it."""
@@ -147,115 +176,27 @@ class RecordingSubscription:
             self.demand.add(n)
         except ValueError as error:
             self.violations.append(str(error))
+        self._ring()
 
     def cancel(self) -> None:
         """Note it."""
         self._note("cancel")
         self.cancels += 1
+        self._ring()
 
     def _note(self, call: str) -> None:
-        if self.threads and threading.get_ident() not in self.threads:
+        me = threading.get_ident()
+        if self.threads and me not in self.threads:
             self.violations.append(f"rule 2.7: {call} from a thread in which nobody has signalled: it may overlap another call")
+        if self._inside not in (None, me):
+            self.violations.append(f"rule 2.7: {call} came while another call was under way in another thread")
+            self._entered.set()
+        elif self._overlap:
+            self._inside = me
+            self._entered.wait(self._overlap)
+            self._inside = None
         if self.forbidden:
             self.violations.append(f"rule 2.3: {call} from inside {self.forbidden}")
         elif self.closed:
             self.violations.append(f"rule 2.4: {call} after the last signal")
-        self.calls.append((call, threading.get_ident()))
-
-
-class ListPublisher:
-    """A publisher of a list that signals from inside `request`, without recursion: the plainest that keeps the rules.
-
-    Args:
-        items: the elements.
-        error: the stream ends with it after the elements, instead of completing.
-    """
-
-    def __init__(self, items: Sequence[Any], error: BaseException | None = None) -> None:
-        self.items = items
-        self.error = error
-        self._active: dict[int, ListSubscription] = {}
-
-    def subscribe(self, subscriber: Subscriber[Any]) -> None:
-        """Start a stream.
-
-        Raises:
-            TypeError: None (rule 1.9).
-        """
-        if subscriber is None:
-            raise TypeError("rule 1.9: the subscriber is None")
-        active = self._active.get(id(subscriber))
-        if active is not None:
-            active.end(ValueError("rule 1.10: this subscriber has subscribed already"))
-            return
-        subscription = ListSubscription(self, subscriber)
-        self._active[id(subscriber)] = subscription
-        subscription.begin()
-
-    def forget(self, subscription: ListSubscription) -> None:
-        """It has ended."""
-        self._active = {key: active for key, active in self._active.items() if active is not subscription}
-
-
-class ListSubscription:
-    """One stream of a `ListPublisher`."""
-
-    def __init__(self, publisher: ListPublisher, subscriber: Subscriber[Any]) -> None:
-        self._publisher = publisher
-        self._subscriber: Subscriber[Any] | None = subscriber
-        self._place = 0
-        self._demand = Demand()
-        self._busy = True
-
-    def begin(self) -> None:
-        """Signal on_subscribe, then what was asked for in it; an empty stream ends at once."""
-        if self._subscriber is not None:
-            self._subscriber.on_subscribe(self)
-        self._busy = False
-        self._drain()
-
-    def request(self, n: int) -> None:
-        """More is wanted."""
-        if self._subscriber is None:
-            return
-        try:
-            self._demand.add(n)
-        except ValueError as error:
-            self.end(error)
-        else:
-            self._drain()
-
-    def cancel(self) -> None:
-        """No more is wanted."""
-        self._subscriber = None
-        self._publisher.forget(self)
-
-    def end(self, error: BaseException | None) -> None:
-        """The last signal."""
-        subscriber = self._subscriber
-        self.cancel()
-        if subscriber is not None and error is not None:
-            subscriber.on_error(error)
-        elif subscriber is not None:
-            subscriber.on_complete()
-
-    def _drain(self) -> None:
-        if self._busy:
-            return
-        self._busy = True
-        items = self._publisher.items
-        while self._subscriber is not None and self._demand and self._place < len(items):
-            self._demand.take()
-            self._place += 1
-            try:
-                self._subscriber.on_next(items[self._place - 1])
-            except Exception:
-                log.exception("a subscriber broke rule 2.13; its subscription is cancelled")
-                self.cancel()
-        self._busy = False
-        if self._subscriber is not None and self._place == len(items):
-            self.end(self._publisher.error)
-
-
-LARGE = UNBOUNDED
-"""What a test requests when it wants everything."""
+        self.calls.append((call, me))
