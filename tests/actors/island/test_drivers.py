@@ -16,6 +16,7 @@ from rt_edge.data.codec import encode_readings
 from rt_edge.data.errors import ConfigError
 from rt_edge.data.reading import Reading
 from rt_edge.sdk.address import Address
+from rt_edge.sdk.backoff import Backoff
 from rt_edge.settings.plan import IngressPlan, SpoolPlan, UplinkPlan
 from rt_edge.spool.pending import Pending
 from rt_edge.spool.spool import Spool
@@ -230,6 +231,31 @@ def test_an_uplink_finds_its_upstream_when_it_comes_late_and_says_why_not_before
         assert route.uplink.reason == "refused"
         route.ingress.start()
         await route.all_stored()
+        await route.close()
+
+    asyncio.run(run())
+
+
+class Longest(Random):
+    """Jitter that always waits as long as it may."""
+
+    def uniform(self, a, b):
+        return b
+
+
+def test_an_uplink_waits_longer_each_time_when_its_upstream_stays_away(tmp_path):
+    """Redials have a backoff: six of them take at least 1 + 2 + 4 + 8 + 16 times the first wait."""
+
+    async def run():
+        route = Route(tmp_path)
+        route.uplink._backoff = Backoff(Longest(), first_s=0.01, last_s=30.0)
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        route.uplink.start()
+        async with asyncio.timeout(10):
+            while route.uplink.counters["redials"] < 6:
+                await asyncio.wait([loop.create_future()], timeout=0.01)
+        assert loop.time() - began >= 0.31
         await route.close()
 
     asyncio.run(run())
