@@ -58,8 +58,9 @@ class Campaign:
 
     def main(self, body: Callable[[Campaign], None]) -> int:
         """Run it: 0 if every step was as it should be, 1 if not, 2 if this machine cannot."""
-        parser = argparse.ArgumentParser(prog=f"scripts/packaging/{self.name}", description=sys.modules["__main__"].__doc__)
-        parser.parse_args()
+        raw = argparse.RawDescriptionHelpFormatter
+        described = sys.modules["__main__"].__doc__
+        argparse.ArgumentParser(f"scripts/packaging/{self.name}", description=described, formatter_class=raw).parse_args()
         if os.geteuid() != 0:
             print(f"{self.name}: only root can do this: it mounts, installs packages and starts containers", file=sys.stderr)
             return 2
@@ -148,7 +149,8 @@ class Campaign:
             except BaseException as error:
                 with suppress(ProcessLookupError):
                     os.killpg(process.pid, signal.SIGKILL)
-                process.wait()
+                with suppress(subprocess.TimeoutExpired):  # what has left the group may hold the pipe
+                    process.communicate(timeout=5)
                 if isinstance(error, subprocess.TimeoutExpired):
                     raise CampaignError(f"{command[0]} took longer than {seconds:g} s") from None
                 raise
