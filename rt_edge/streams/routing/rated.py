@@ -98,3 +98,31 @@ class Rated(Strategy):
             if routees[place].credit <= 0:
                 del weights[name]
         return dealt
+
+
+class Credits:
+    """How much to ask of each of several sources: twice as much after all that was asked came, half as much for each
+    half-life in which it did not. So nobody is written off: a small credit is soon used up, and doubles.
+
+    Args:
+        most: credit of each at the start, and at most.
+        half_life: seconds.
+    """
+
+    def __init__(self, most: int, half_life: float = HALF_LIFE_S) -> None:
+        self._most = most
+        self._half_life = half_life
+        self._credits: dict[str, tuple[float, float]] = {}  # name -> (credit, when it was so)
+
+    def of(self, name: str, now: float) -> int:
+        """At least 1."""
+        return max(1, int(self._now(name, now)))
+
+    def arrived(self, name: str, now: float, all_of_it: bool) -> None:
+        """Elements have come; `all_of_it`: nothing that was asked for is missing."""
+        credit = self._now(name, now)
+        self._credits[name] = (min(float(self._most), max(1.0, credit) * 2) if all_of_it else credit, now)
+
+    def _now(self, name: str, now: float) -> float:
+        credit, when = self._credits.setdefault(name, (float(self._most), now))
+        return credit * float(0.5 ** (max(0.0, now - when) / self._half_life))

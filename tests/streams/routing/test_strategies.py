@@ -16,7 +16,7 @@ from rt_edge.streams.expression import ExpressionError
 from rt_edge.streams.routing.content import ByContent, predicate
 from rt_edge.streams.routing.hashing import ConsistentHashing, HashRing, hash_of
 from rt_edge.streams.routing.named import strategy
-from rt_edge.streams.routing.rated import Rated, Yields
+from rt_edge.streams.routing.rated import Credits, Rated, Yields
 from rt_edge.streams.routing.routee import Routee
 from rt_edge.streams.routing.strategy import Balancing, Everyone, MostDemand, RandomChoice, RoundRobin, Strategy
 from rt_edge.streams.routing.weights import ByPriority, Priorities, Shares
@@ -29,48 +29,48 @@ def made(name: Any) -> Strategy:
     return strategy(name, random=Random(3), now=lambda: 0.0)
 
 
-def routees(*credits: int) -> list[Routee]:
-    return [Routee(f"r{place}", credit) for place, credit in enumerate(credits)]
+def routees(*open_: int) -> list[Routee]:
+    return [Routee(f"r{place}", credit) for place, credit in enumerate(open_)]
 
 
 CREDITS = st.lists(st.integers(0, 6), min_size=1, max_size=5)
 
 
 @pytest.mark.parametrize("name", PULLING)
-@given(credits=CREDITS, items=st.integers(0, 40))
-def test_busy_routee_is_never_chosen_when_work_is_pulled(name: Any, credits: list[int], items: int) -> None:
+@given(open_=CREDITS, items=st.integers(0, 40))
+def test_busy_routee_is_never_chosen_when_work_is_pulled(name: Any, open_: list[int], items: int) -> None:
     """Nobody gets more than its credit, and nothing waits while anybody has credit."""
-    those = routees(*credits)
+    those = routees(*open_)
     dealt = made(name).deal(range(items), those)
-    assert len(dealt) == min(items, sum(credits))
+    assert len(dealt) == min(items, sum(open_))
     given_to = Counter(dealt)
-    assert all(given_to[place] <= credit for place, credit in enumerate(credits))
-    assert [routee.credit for routee in those] == [credit - given_to[place] for place, credit in enumerate(credits)]
+    assert all(given_to[place] <= credit for place, credit in enumerate(open_))
+    assert [routee.credit for routee in those] == [credit - given_to[place] for place, credit in enumerate(open_)]
 
 
 @pytest.mark.parametrize("name", [*PULLING, "round_robin", "broadcast", "consistent_hashing"])
-@given(credits=CREDITS)
-def test_choosing_changes_nothing_when_nothing_is_sent(name: Any, credits: list[int]) -> None:
+@given(open_=CREDITS)
+def test_choosing_changes_nothing_when_nothing_is_sent(name: Any, open_: list[int]) -> None:
     """`choose` says the same until somebody was sent something (chance aside)."""
     one = made(name)
-    those = routees(*credits)
+    those = routees(*open_)
     if name != "random":
         assert one.choose("k", those) == one.choose("k", those)
-    assert made(name).deal("abcdef", routees(*credits)) == made(name).deal("abcdef", routees(*credits))
+    assert made(name).deal("abcdef", routees(*open_)) == made(name).deal("abcdef", routees(*open_))
 
 
-@given(credits=CREDITS, before=st.integers(0, 4), items=st.integers(0, 40))
-def test_turns_are_strict_when_round_robin(credits: list[int], before: int, items: int) -> None:
+@given(open_=CREDITS, before=st.integers(0, 4), items=st.integers(0, 40))
+def test_turns_are_strict_when_round_robin(open_: list[int], before: int, items: int) -> None:
     """One after the other until the turn comes to one without credit; the batch is what single steps are."""
     quick, slow = RoundRobin(), RoundRobin()
     for one in (quick, slow):
-        one.deal(range(before), routees(*[9] * len(credits)))
-    those, others = routees(*credits), routees(*credits)
+        one.deal(range(before), routees(*[9] * len(open_)))
+    those, others = routees(*open_), routees(*open_)
     room = quick.capacity(those)
     dealt = quick.deal(range(items), those)
     assert dealt == Strategy.deal(slow, range(items), others)
     assert [r.credit for r in those] == [r.credit for r in others]
-    assert dealt == [(before + i) % len(credits) for i in range(len(dealt))]
+    assert dealt == [(before + i) % len(open_) for i in range(len(dealt))]
     assert len(dealt) == min(items, room)
 
 
@@ -234,3 +234,16 @@ def test_name_is_refused_when_there_is_no_such_strategy() -> None:
     """With the names there are."""
     with pytest.raises(ConfigError, match="balancing"):
         made("tombola")
+
+
+def test_credit_grows_with_full_batches_and_shrinks_with_time() -> None:
+    """Up on full batches, half for each half-life without one; never below 1, never above the most."""
+    credits_ = Credits(100, half_life=1.0)
+    assert credits_.of("a", 0.0) == 100
+    credits_.arrived("a", 0.0, all_of_it=True)
+    assert credits_.of("a", 0.0) == 100
+    credits_.arrived("a", 1.0, all_of_it=False)
+    assert (credits_.of("a", 1.0), credits_.of("a", 3.0), credits_.of("a", 99.0)) == (50, 12, 1)
+    credits_.arrived("a", 99.0, all_of_it=True)
+    credits_.arrived("a", 99.0, all_of_it=True)
+    assert credits_.of("a", 99.0) == 4

@@ -1,0 +1,16 @@
+"""scatter_gather: each element replaced by the first answer of several functions."""
+
+from __future__ import annotations
+
+from rt_edge.streams.stages._asking import AskStage
+
+
+class ScatterGather(AskStage, frozen=True):
+    """Asks all functions about each element at once; the first answer goes on, the other calls are cancelled.
+
+    Emits when: a function has answered for the next element, in order.
+    Backpressures when: downstream does, or `parallelism` elements are asked about.
+    Completes when: upstream completes and the last answer has gone out.
+    Cancels when: downstream cancels; calls under way are cancelled.
+    On restart: only the element concerned fails: when all functions have failed, or none has answered `within`.
+    """
