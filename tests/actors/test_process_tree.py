@@ -74,6 +74,13 @@ def test_whole_tree_ends_when_one_of_its_heads_is_killed(running, name):
     assert running.listening() == []
 
 
+def test_main_is_the_parent_of_the_admin_when_that_has_forked_twice(running):
+    """Main is the subreaper of its tree: the admin, whose parent has exited, is its child, and main reaps it."""
+    status = Path(f"/proc/{running.members['admin', '-']}/status").read_text()
+    [parent] = [int(line.split()[1]) for line in status.splitlines() if line.startswith("PPid:")]
+    assert parent == next(pid for (role, _), pid in running.members.items() if role == "main")
+
+
 def test_children_end_and_others_stay_when_an_actor_is_killed(running):
     """A killed actor takes its children along, and nobody else."""
     running.kill("Parent")

@@ -28,7 +28,7 @@ LANE = LaneId("edge-1", "hq", "main", bytes(16))
 T = 1_700_000_000_000_000_000
 S = 1_000_000_000
 PUMP = [Reading("plc/pump-1", T + i * S, {"pressure": i / 2, "running": i % 2 == 0}) for i in range(10)]
-FAN = [Reading("plc/fan", T + i * S, {"rpm": i, "text": 'a,"b"\n'}, "uncertain") for i in range(3)]
+FAN = [Reading("plc/fan", T + i * S, {"rpm": i, "text": 'a,"b"\n'}, "uncertain", held=i == 2) for i in range(3)]
 RUN = [sys.executable, "-m", "rt_edge.cli.app", "store"]
 
 
@@ -59,6 +59,7 @@ def test_prints_a_line_a_reading_when_stdout_is_a_pipe(store, tmp_path, capsys) 
     assert len(lines) == 13
     assert lines[1] == "2023-11-14T22:13:21Z\tplc/pump-1\tpressure=0.5  running=False"
     assert lines[10].endswith("\tplc/fan\trpm=0  text='a,\"b\"\\n'  (uncertain)")
+    assert lines[12].endswith("  (uncertain, held)")
     config = tmp_path / "up.yaml"
     config.write_text(
         "node: {id: up-a, data: .}\ningress: {listen: '127.0.0.1:0', store: main}\nstores: {main: {kind: sqlite}}\n"

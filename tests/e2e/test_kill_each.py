@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import signal
 from pathlib import Path
 
@@ -158,6 +159,24 @@ def test_memory_and_descriptors_stay_when_islands_are_restarted_many_times(world
     assert edge.stop() == 0
     assert_nothing_left(edge, family)
     up.stop()
+
+
+def test_an_island_is_started_again_later_each_time_when_it_dies_again_and_again(world):
+    """Full jitter below 0.2, 0.4, 0.8, 1.6 and 3.2 s: the waits that the guardian names are kept, and they are not all nothing."""
+    edge = world.node("edge", SIMULATED_EDGE)
+    edge.start()
+    wait_until(lambda: answers(edge) and "adapter-sim" in edge.pids(), 20, edge.log)
+    began = CLOCK.monotonic()
+    for _ in range(5):
+        old = edge.pids()["adapter-sim"]
+        os.kill(old, signal.SIGKILL)
+        wait_until(lambda: answers(edge) and edge.pids().get("adapter-sim") not in (None, old), 20, edge.log)  # noqa: B023  # at once
+    waits = [float(wait) for wait in re.findall(r"island adapter-sim has ended and is started again in ([0-9.]+) s", edge.log())]
+    print(f"waits {waits}, all in {CLOCK.monotonic() - began:.1f} s")
+    assert len(waits) == 5
+    assert max(waits) >= 0.1, "no backoff: all five nothing has a chance of one in a million"
+    assert CLOCK.monotonic() - began >= sum(waits) - 0.25, "a wait is named and not kept"
+    assert edge.stop() == 0
 
 
 def test_an_island_that_does_not_turn_is_killed_and_comes_back(world):
