@@ -20,13 +20,16 @@ from rt_edge.streams.stages._user_code import ElementLogic
 
 BURST = 64
 """Elements of a worker before it lets others have the loop, though none of them made it wait."""
+INSIDE = 4
+"""Elements inside, as a multiple of the calls under way: what is asked for takes two rounds of the loop to come, and workers that
+find nothing to do meanwhile end and have to be started again."""
 
 
 class AsyncStage(UserCode, frozen=True, kw_only=True):
     """Base of stages that call a coroutine function for each element.
 
     Attributes:
-        parallelism: calls under way at most; as many elements may wait for one.
+        parallelism: calls under way at most; three times as many elements may wait for one.
     """
 
     receipts: ClassVar[ReceiptUse] = ReceiptUse.HOLD
@@ -39,7 +42,7 @@ class AsyncStage(UserCode, frozen=True, kw_only=True):
 
     def holds(self) -> Hold:
         """What is under way and what is next; it does not wait for further elements."""
-        return Hold(2 * self.parallelism, 0.0)
+        return Hold(INSIDE * self.parallelism, 0.0)
 
 
 class Piece:
@@ -83,8 +86,8 @@ class AsyncLogic(ElementLogic):
         self._function = function
         self._key = key
         self._busy_keys: dict[Hashable, deque[tuple[Piece, int]]] = {}
-        self._pieces: deque[Piece] = deque(maxlen=2 * stage.parallelism)
-        self._todo: deque[tuple[Piece, int]] = deque(maxlen=2 * stage.parallelism)
+        self._pieces: deque[Piece] = deque(maxlen=INSIDE * stage.parallelism)
+        self._todo: deque[tuple[Piece, int]] = deque(maxlen=INSIDE * stage.parallelism)
         self._inside = 0
         """Elements that have come in and not gone out."""
         self._workers = 0
@@ -108,7 +111,7 @@ class AsyncLogic(ElementLogic):
         """As many as are wanted, and as can be under way or next."""
         if self._finished:
             return
-        room = min(2 * self._most, self.demand(OUT) - self.out.elements) - self._inside - self.requested(IN)
+        room = min(INSIDE * self._most, self.demand(OUT) - self.out.elements) - self._inside - self.requested(IN)
         if room > 0:
             self.request(IN, room)
 
@@ -162,7 +165,7 @@ class AsyncLogic(ElementLogic):
             if waiting is not None:
                 waiting.append((piece, place))
                 return
-            self._busy_keys[key] = deque(maxlen=2 * self._most)
+            self._busy_keys[key] = deque(maxlen=INSIDE * self._most)
         self._todo.append((piece, place))
 
     def _hire(self) -> None:

@@ -15,7 +15,7 @@ class MapAsync(AsyncStage, frozen=True):
     An element that takes long holds up those behind it; `map_async_unordered` does not.
 
     Emits when: the call for the oldest element has returned.
-    Backpressures when: downstream does, or `parallelism` calls are under way and as many elements wait.
+    Backpressures when: downstream does, or `parallelism` calls are under way and three times as many elements wait.
     Completes when: upstream completes and all calls have returned.
     Cancels when: downstream cancels; the calls under way are cancelled.
     On restart: all that is under way fails.

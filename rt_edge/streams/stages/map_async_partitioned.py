@@ -13,7 +13,7 @@ class MapAsyncPartitioned(AsyncStage, frozen=True):
     """Replaces each element by what a coroutine function makes of it; of the elements of one key one at a time, in their order.
 
     Emits when: a call has returned (with `in_order`: the call for the oldest element).
-    Backpressures when: downstream does, or `parallelism` calls are under way and as many elements wait.
+    Backpressures when: downstream does, or `parallelism` calls are under way and three times as many elements wait.
     Completes when: upstream completes and all calls have returned.
     Cancels when: downstream cancels; the calls under way are cancelled.
     On restart: all that is under way fails.

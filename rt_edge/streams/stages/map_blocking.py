@@ -18,7 +18,7 @@ class MapBlocking(AsyncStage, frozen=True):
     is waited for by nobody, and its thread ends after it.
 
     Emits when: the call for the oldest element has returned.
-    Backpressures when: downstream does, or `parallelism` calls are under way and as many elements wait.
+    Backpressures when: downstream does, or `parallelism` calls are under way and three times as many elements wait.
     Completes when: upstream completes and all calls have returned.
     Cancels when: downstream cancels; calls that have not begun do not begin.
     On restart: all that is under way fails.

@@ -91,8 +91,8 @@ def test_a_slow_element_holds_up_the_others_only_when_order_is_kept() -> None:
             bench.sink.expect_next(*(n for n in range(4) if n not in early))
 
 
-def test_no_more_calls_are_under_way_than_allowed_and_as_many_elements_wait() -> None:
-    """Three calls for six elements that were asked for; each return makes room for one more."""
+def test_no_more_calls_are_under_way_than_allowed_and_a_bounded_number_of_elements_waits() -> None:
+    """Three calls for twelve elements that were asked for; each return makes room for one more."""
     under_way = [0, 0]
 
     async def count(n: int) -> int:
@@ -104,12 +104,12 @@ def test_no_more_calls_are_under_way_than_allowed_and_as_many_elements_wait() ->
 
     with StageBench(MapAsync(count, parallelism=3)) as bench:
         bench.sink.request(100)
-        assert bench.source.demand == 6
-        bench.source.send(*range(6))
+        assert bench.source.demand == 12
+        bench.source.send(*range(12))
         bench.source.expect_no_request()
         for _ in range(20):
             bench.advance(0.5)
-            if bench.source.demand and len(bench.source.sent) < 12:
+            if bench.source.demand and len(bench.source.sent) < 24:
                 bench.source.send(*range(min(bench.source.demand, 3)))
         assert under_way == [0, 3]
 
