@@ -162,7 +162,7 @@ def test_memory_and_descriptors_stay_when_islands_are_restarted_many_times(world
 
 
 def test_an_island_is_started_again_later_each_time_when_it_dies_again_and_again(world):
-    """Full jitter below 0.2, 0.4, 0.8, 1.6 and 3.2 s: the waits that the guardian names are kept, and they are not all nothing."""
+    """Full jitter below 0.2, 0.4, 0.8, 1.6 and 3.2 s: the waits that the guardian names are kept, and not all nothing."""
     edge = world.node("edge", SIMULATED_EDGE)
     edge.start()
     wait_until(lambda: answers(edge) and "adapter-sim" in edge.pids(), 20, edge.log)
