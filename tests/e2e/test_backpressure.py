@@ -2,8 +2,8 @@
 until the spool is full; a tap counts on the broker's side, the Modbus peer counts its requests, the kernel counts memory.
 
 A full spool stops a device when the demand that was given before is used up: up to a window of unsettled readings (1,000). So the
-Modbus units are polled fast here. The node is watched for 20 s by default, with `RT_EDGE_CAMPAIGN=1` for a minute that begins a
-minute after it was full.
+Modbus units are polled fast here. The node is watched for a minute that begins a minute after it was full, with
+`RT_EDGE_CAMPAIGN=1` for five.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ from rt_edge.testkit.spine.supervised import proportional_set_size
 from rt_edge.testkit.spine.tally import Tally
 from rt_edge.testkit.spine.tap import MqttTap
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
 
 FULL = os.environ.get("RT_EDGE_CAMPAIGN") == "1"
-FIRST_S = 60.0 if FULL else 5.0
-WATCH_S = 60.0 if FULL else 20.0
+FIRST_S = 60.0
+WATCH_S = 300.0 if FULL else 60.0
 SAMPLES = 20
 WINDOW = 1000
 MESSAGES = 16_000
