@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from rt_edge.actors.transport import lifeline
 from rt_edge.actors.transport.peer_user import listener_owner
 
 PROGRAM = Path(__file__).parent / "node_program.py"
@@ -145,3 +146,14 @@ def test_actor_stays_when_it_gets_a_polite_signal(running):
             os.kill(pid, signal.SIGTERM)
             os.kill(pid, signal.SIGINT)
     assert len(running.gone_within(0.3)) == len(running.members)
+
+
+def test_the_first_process_of_a_container_reaps_without_asking_to(monkeypatch):
+    """Process 1 has all orphans anyway; an emulator of user programs does not know the question, and would keep it from starting."""
+    asked: list[int] = []
+    monkeypatch.setattr(lifeline, "_prctl", lambda option, _: asked.append(option))
+    lifeline.become_subreaper()
+    assert asked == [lifeline._PR_SET_CHILD_SUBREAPER]
+    monkeypatch.setattr(lifeline.os, "getpid", lambda: 1)
+    lifeline.become_subreaper()
+    assert len(asked) == 1

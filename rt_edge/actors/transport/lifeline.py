@@ -40,8 +40,13 @@ def die_with_parent(parent: int) -> None:
 
 
 def become_subreaper() -> None:
-    """Orphans among the descendants of this process become its children, so that it can reap them."""
-    _prctl(_PR_SET_CHILD_SUBREAPER, 1)
+    """Orphans among the descendants of this process become its children, so that it can reap them.
+
+    Process 1 of a container has them anyway, and is not made to ask: qemu-user, which runs such containers on other machines,
+    does not know the question.
+    """
+    if os.getpid() != 1:
+        _prctl(_PR_SET_CHILD_SUBREAPER, 1)
 
 
 REPORT = "report"
