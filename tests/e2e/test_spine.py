@@ -2,7 +2,8 @@
 user runs them under something that restarts them as systemd does; 50,000 messages at QoS 1 and Modbus polling while processes of
 both nodes are killed with SIGKILL at seeded moments of the load.
 
-The upstream is away for a minute of it. `RT_EDGE_CAMPAIGN=1` doubles the kills. `RT_EDGE_E2E_AWAY` (seconds), `RT_EDGE_E2E_MESSAGES` and `RT_EDGE_E2E_SEED` override.
+The upstream is away for a minute of it. `RT_EDGE_CAMPAIGN=1` doubles the kills. `RT_EDGE_E2E_AWAY` (seconds),
+`RT_EDGE_E2E_MESSAGES` and `RT_EDGE_E2E_SEED` override.
 """
 
 from __future__ import annotations
