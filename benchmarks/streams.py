@@ -2,12 +2,14 @@
 
     python benchmarks/streams.py [--seconds 60] [--json FILE] [--rows merge map] [--libraries rt_edge reactivex] [--quick]
     python benchmarks/streams.py --endless 10000000
+    python benchmarks/streams.py --boundary
 
 Every library that is installed (the extra `bench`) does the same work, row by row, in turn in the same process, round after
 round; the best round of each counts. Each result is compared with plain Python's. Numbers of elements are chosen so that a round
 takes about a quarter of a second. rt_edge runs as always: counters, back pressure and error attribution on.
 
 `--endless N` sends N elements through a chain, a group_by and a merge, and says what memory and the stack did meanwhile.
+`--boundary` sends Readings of 63 bytes over one boundary between two island actors, with more and more of them under way.
 """
 
 from __future__ import annotations
@@ -27,6 +29,7 @@ from typing import Any
 
 sys.path[:0] = [str(Path(__file__).resolve().parent.parent)]
 
+from benchmarks.harness import boundary  # noqa: E402
 from benchmarks.harness.meter import load  # noqa: E402 - a script finds its neighbours only after that line
 from benchmarks.harness.stream_cases import ROWS, key  # noqa: E402
 from benchmarks.harness.table import Row, dump, show  # noqa: E402
@@ -43,6 +46,11 @@ LIBRARIES = {
 """Module in `stream_cases` -> distribution."""
 
 ROUND_S = 0.25
+BACKLOGS = (512, 2_000, 5_000, 10_000)
+BOUNDARY = 300_000
+"""Readings a second over a boundary, at least."""
+FLAT = 0.7
+"""Of the fastest rate, at least, with the largest backlog."""
 GENERATORS = 0.5
 """Of plain generators' rate, at least, where nothing waits for a coroutine."""
 
@@ -152,6 +160,18 @@ def endless(n: int) -> int:
     return bool(bad)
 
 
+def across(span: float) -> int:
+    """One boundary between actors: the rate, and that it does not fall as the backlog grows."""
+    rows = [boundary.measure(boundary.Case(256, window), span)[0] for window in BACKLOGS]
+    rows = [{"backlog": window, **row} for window, row in zip(BACKLOGS, rows, strict=True)]
+    show(f"one boundary between two island actors, chunks of 256, load {load()}", rows)
+    rates = [row["Readings/s"] for row in rows]
+    slow, falls = min(rates) < BOUNDARY, rates[-1] < FLAT * max(rates)
+    print(f"\nslowest {min(rates):,.0f}/s ({'below' if slow else 'above'} {BOUNDARY:,})", end=", ")
+    print(f"largest backlog at {rates[-1] / max(rates):.2f} of the fastest ({'FALLS' if falls else 'flat'})")
+    return slow or falls
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seconds", type=float, default=60, help="about how long all of it takes (60)")
@@ -160,7 +180,10 @@ def main() -> int:
     parser.add_argument("--json", help="also write the table to this file")
     parser.add_argument("--quick", action="store_true", help="see that it works, within seconds; the figures mean little")
     parser.add_argument("--endless", type=int, metavar="N", help="only send N elements through some streams and watch memory")
+    parser.add_argument("--boundary", action="store_true", help="only a boundary between two actors, with growing backlogs")
     options = parser.parse_args()
+    if options.boundary:
+        return across(options.seconds / 12)
     if options.endless:
         return endless(options.endless)
     libraries, missing = installed()
