@@ -101,10 +101,11 @@ class NodeDaemon:
             stopping = self._watch(node)
             if stopping:
                 notify("STOPPING=1")
-                notify("WATCHDOG=1")  # once for the time of the stop, which is shorter than the watchdog's
+                notify("WATCHDOG=1")  # here and before the shutdown: each has a time limit below the watchdog's
                 stopped = node.ask(guardian, StopNode(PHASE_S), 3 * (PHASE_S + 3), NodeStopped)
                 for line in stopped.report:
                     log.info("%s", line)
+                notify("WATCHDOG=1")
                 node.stop()
                 return End.STOPPED
         except Exception as error:  # Thespian raises its own kinds when a process of it dies under a call

@@ -26,7 +26,7 @@ PROGRAM = "/opt/rt-edge/bin/rt-edge"
 CONFIG = "/etc/rt-edge/rt-edge.yaml"
 DATA = "/var/lib/rt-edge"
 WATCHDOG_S = 30
-STOP_S = 30
+STOP_S = 45
 RESTART_S = 5
 ABSENT = """
   plc:

@@ -149,7 +149,7 @@ def test_actor_stays_when_it_gets_a_polite_signal(running):
 
 
 def test_the_first_process_of_a_container_reaps_without_asking_to(monkeypatch):
-    """Process 1 has all orphans anyway; an emulator of user programs does not know the question, and would keep it from starting."""
+    """It has all orphans anyway; an emulator of user programs does not know the question, and no node would start on it."""
     asked: list[int] = []
     monkeypatch.setattr(lifeline, "_prctl", lambda option, _: asked.append(option))
     lifeline.become_subreaper()
