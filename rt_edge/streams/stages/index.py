@@ -34,12 +34,15 @@ KINDS: dict[str, str] = {
     "route_round_robin": "route_round_robin",
     "route_where": "route_where",
     "sample": "sample",
+    "session_window": "session_window",
     "set": "set_fields",
+    "sliding_window": "sliding_window",
     "take": "take",
     "take_last": "take_last",
     "take_until": "take_until",
     "take_while": "take_while",
     "throttle": "throttle",
+    "tumbling_window": "tumbling_window",
     "zip": "zip",
 }
 """Kind -> module in `rt_edge.streams.stages`; a test holds that it is whole."""

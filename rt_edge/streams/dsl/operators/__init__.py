@@ -11,6 +11,7 @@ from rt_edge.streams.dsl.operators.fan_in import FanIn
 from rt_edge.streams.dsl.operators.fan_out import FanOut
 from rt_edge.streams.dsl.operators.prefixes import Prefixes
 from rt_edge.streams.dsl.operators.rate import Rate
+from rt_edge.streams.dsl.operators.windows import Windows
 from rt_edge.streams.dsl.operators.routing import Routing
 
 __all__ = ["METHODS", "Operators", "builds"]
@@ -23,6 +24,7 @@ class Operators(
     Rate[A],
     Asynchronous[A],
     Devices[A],
+    Windows[A],
     FanIn[A],
     FanOut[A],
     Routing[A],
