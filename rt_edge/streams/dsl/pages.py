@@ -83,7 +83,8 @@ def signatures(stage: type[Stage]) -> list[str]:
 def argument(parameter: inspect.Parameter) -> str:
     """A parameter of a method, as it is written."""
     star = "*" if parameter.kind is inspect.Parameter.VAR_POSITIONAL else ""
-    value = "" if parameter.default is inspect.Parameter.empty else f" = {parameter.default!r}"
+    given = parameter.default
+    value = "" if given is inspect.Parameter.empty else f" = {given.__name__ if inspect.isfunction(given) else repr(given)}"
     return f"{star}{parameter.name}: {parameter.annotation}{value}"
 
 

@@ -43,24 +43,35 @@ class Fold(Combining, frozen=True, kw_only=True):
 
     def create_logic(self) -> StageLogic:
         """A logic with the state."""
-        return _Logic(self)
+        return FoldLogic(self, self.zero, self.function)
 
 
-class _Logic(OutboxLogic):
-    def __init__(self, stage: Fold) -> None:
+class FoldLogic(OutboxLogic):
+    """Folds what comes; emits the state at the end.
+
+    Args:
+        stage: whose `settle` and `supervision` count.
+        zero: the first state.
+        function: (state, element) -> state.
+    """
+
+    def __init__(self, stage: Combining, zero: Any, function: Callable[[Any, Any], Any]) -> None:
         self._stage = stage
-        self._state = stage.zero
+        self._zero = self._state = zero
+        self._function = function
         self._parts: list[Chunk] = []
         self._failing = False
 
     def ask(self) -> None:
+        """A chunk at a time."""
         n = CHUNK_ELEMENTS - self.requested(IN)
         if self.demand(OUT) > 0 and n > 0:
             self.request(IN, n)
 
     def on_push(self, inlet: Inlet, chunk: Chunk) -> None:
+        """Fold it."""
         came = len(chunk)
-        function, state = self._stage.function, self._state
+        function, state = self._function, self._state
         kept: Chunk | None = intake(self._stage, chunk)
         place = 0
         while kept is not None:
@@ -69,27 +80,28 @@ class _Logic(OutboxLogic):
                     state = function(state, item)
             except Exception as error:  # noqa: BLE001 - whatever user code raises belongs to its element
                 self._state = state
-                kept = self._failed(kept, place, error)
+                kept = self.refuse(kept, place, error)
                 state = self._state
             else:
-                self._keep(kept)
+                self.keep(kept)
                 self._failing = False
                 break
         self._state = state
         self.request(IN, came)
 
-    def _keep(self, chunk: Chunk) -> None:
+    def keep(self, chunk: Chunk) -> None:
+        """Hold the receipt of what was folded."""
         if chunk.receipt is not None:
             self._parts.append(bare(chunk))
 
-    def _failed(self, chunk: Chunk, place: int, error: Exception) -> Chunk | None:
+    def refuse(self, chunk: Chunk, place: int, error: Exception) -> Chunk | None:
         """Fail the guilty element; returns what is still to be folded."""
         note_failures(self, [(place, error)])
         self._failing = True
         policy = self._stage.supervision
         good, rest = chunk.cut(place) if place else (None, chunk)
         if good is not None:
-            self._keep(good)
+            self.keep(good)
         if policy is Supervision.STOP:
             rest.fail(named(self, error))
             self.fail_stage(error)
@@ -100,21 +112,28 @@ class _Logic(OutboxLogic):
             self.ctx.count("restarts")
             settle_rest(self, self._parts, error)
             self._parts = []
-            self._state = self._stage.zero
+            self._state = self._zero
         return remaining
 
     def on_upstream_finish(self, inlet: Inlet) -> None:
-        self.out.put(self._result())
+        """Emit the state."""
+        if self._state is None:
+            self.fail_stage(TypeError("None is not an element (rule 2.13)"))
+            return
+        self.out.put(self.result())
         super().on_upstream_finish(inlet)
 
-    def _result(self) -> Chunk:
+    def result(self) -> Chunk:
+        """The state, with the receipts of all that went in; nothing is held afterwards."""
         parts, self._parts = self._parts, []
         return join([self._state], parts)
 
     def on_stop(self, error: BaseException | None) -> None:
+        """Settle what is held."""
         super().on_stop(error)
         settle_rest(self, self._parts, error)
         self._parts = []
 
     def residue(self) -> list[Chunk]:
-        return [self._result()]
+        """The state so far."""
+        return super().residue() if self.finished or self._state is None else [self.result()]

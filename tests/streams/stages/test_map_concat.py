@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from rt_edge.data.receipt import Failed, Stored
-from rt_edge.streams.stages.map_concat import BLOCK, MapConcat
+from rt_edge.streams.stages._expanding import BLOCK
+from rt_edge.streams.stages.map_concat import MapConcat
 from rt_edge.testkit.probes import StageBench
 from rt_edge.testkit.stage_contract import SupervisionContract, raising
 

@@ -11,8 +11,9 @@ from rt_edge.streams.dsl.operators.fan_in import FanIn
 from rt_edge.streams.dsl.operators.fan_out import FanOut
 from rt_edge.streams.dsl.operators.prefixes import Prefixes
 from rt_edge.streams.dsl.operators.rate import Rate
-from rt_edge.streams.dsl.operators.windows import Windows
 from rt_edge.streams.dsl.operators.routing import Routing
+from rt_edge.streams.dsl.operators.stateful import Stateful
+from rt_edge.streams.dsl.operators.windows import Windows
 
 __all__ = ["METHODS", "Operators", "builds"]
 
@@ -20,6 +21,7 @@ __all__ = ["METHODS", "Operators", "builds"]
 class Operators(
     Elements[A],
     Prefixes[A],
+    Stateful[A],
     Combining[A],
     Rate[A],
     Asynchronous[A],
