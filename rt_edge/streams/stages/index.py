@@ -43,6 +43,7 @@ KINDS: dict[str, str] = {
     "set": "set_fields",
     "sliding": "sliding",
     "sliding_window": "sliding_window",
+    "split_when": "split_when",
     "take": "take",
     "take_last": "take_last",
     "take_until": "take_until",

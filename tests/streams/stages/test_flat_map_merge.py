@@ -1,0 +1,174 @@
+"""flat_map_merge: contract and own cases."""
+
+from __future__ import annotations
+
+from itertools import count
+from typing import Any
+
+import pytest
+
+from rt_edge.data.errors import StreamError
+from rt_edge.data.receipt import Failed, Stored
+from rt_edge.streams.dsl import Source
+from rt_edge.streams.stages.flat_map_merge import FlatMapMerge
+from rt_edge.testkit.probes import StageBench
+from rt_edge.testkit.stage_contract import Broken, StageContract, SupervisionContract, raising
+
+
+def stream(x: int) -> Source[int]:
+    """Up to 149 elements, none for each fourth."""
+    return Source.from_iterable(range(x * 7 % 150) if x % 4 else []).map(lambda y: y)
+
+
+def elements(x: int) -> list[int]:
+    return list(range(x * 7 % 150)) if x % 4 else []
+
+
+class TestFlatMapConcat(SupervisionContract):
+    residue_differs = "what is left of a stream is dropped"
+
+    def make(self) -> FlatMapMerge:
+        return FlatMapMerge(stream)
+
+    def expected(self, inputs: list[list[Any]]) -> list[list[Any]]:
+        return [[y for x in inputs[0] for y in elements(x)]]
+
+    def make_failing(self, on_error: Any) -> FlatMapMerge:
+        return FlatMapMerge(raising(lambda x: [x]), on_error=on_error)
+
+
+class TestFlatMapMerge(StageContract):
+    ordered = False
+    residue_differs = "what is left of a stream is dropped"
+
+    def make(self) -> FlatMapMerge:
+        return FlatMapMerge(stream, breadth=5)
+
+    def expected(self, inputs: list[list[Any]]) -> list[list[Any]]:
+        return [[y for x in inputs[0] for y in elements(x)]]
+
+
+def test_streams_take_turns_when_the_breadth_allows() -> None:
+    """As many streams as the breadth run at a time, and a silent one keeps out no other."""
+    sources = {"silent": Source.never(), "a": Source.from_iterable("aaa"), "b": Source.from_iterable("bb")}
+    with StageBench(FlatMapMerge(sources.__getitem__, breadth=2)) as bench:
+        bench.sink.request(10)
+        bench.source.expect_request(2)
+        bench.source.send("silent", "a")
+        bench.sink.expect_next("a", "a", "a")
+        bench.source.expect_request(1)
+        bench.source.send("b")
+        bench.sink.expect_next("b", "b")
+        assert bench.source.outcomes.stored() == [1, 2]
+
+
+def test_stream_is_advanced_as_far_as_wanted_when_it_is_endless() -> None:
+    """Demand reaches the stream's source; a cancel ends it."""
+    taken: list[int] = []
+
+    def note(n: int) -> int:
+        taken.append(n)
+        return n
+
+    with StageBench(FlatMapMerge(lambda _: Source.from_iterable(count()).map(note))) as bench:
+        bench.sink.request(3)
+        bench.source.send("x")
+        bench.sink.expect_next(0, 1, 2)
+        assert taken == [0, 1, 2]
+        bench.sink.cancel()
+        assert bench.source.ended
+        assert bench.source.outcomes.stored() == [0]
+
+
+def test_marks_do_not_depend_on_demand_when_a_stream_is_long() -> None:
+    """The same element gives the same marks under any demand, all different."""
+    runs = []
+    for demand in (1, 7, 500):
+        with StageBench(FlatMapMerge(lambda _: range(200)), keep=True) as bench:
+            while bench.sink.received != list(range(200)):
+                bench.sink.request(demand)
+                if not bench.source.sent:
+                    bench.source.send("x")
+            runs.append([mark for chunk in bench.sink.held for mark in chunk.marks or ()])
+    assert runs[0] == runs[1] == runs[2] == [(0, place) for place in range(200)]
+
+
+def test_element_is_settled_when_all_of_its_stream_is() -> None:
+    """Not before the last element of the stream has its outcome, and the stream its end."""
+    with StageBench(FlatMapMerge(lambda _: [1, 2, 3]), keep=True) as bench:
+        bench.sink.request(2)
+        bench.source.send("x")
+        bench.sink.settle_all()
+        assert not bench.source.outcomes.by_mark
+        bench.sink.request(1)
+        assert not bench.source.outcomes.by_mark
+        bench.sink.settle_all()
+        bench.sink.request(1)
+        assert isinstance(bench.source.outcomes.by_mark[0], Stored)
+
+
+@pytest.mark.parametrize("on_error", ["stop", "resume", "restart"])
+def test_element_fails_when_its_stream_fails(on_error: Any) -> None:
+    """What the stream gave before is emitted; then it is as if the function had raised."""
+    broken = Broken("in the stream")
+    streams = {1: Source.from_iterable([1, 0, 1]).map(lambda x: 1 // x), 2: Source.failed(broken), 3: Source.single(3)}
+    with StageBench(FlatMapMerge(streams.__getitem__, on_error=on_error)) as bench:
+        bench.sink.request(10)
+        bench.source.send(2)
+        assert bench.source.outcomes.errors()[0].__cause__ is broken
+        if on_error == "stop":
+            assert bench.sink.expect_error() is broken
+            return
+        bench.source.send(1)
+        bench.source.send(3)
+        bench.sink.expect_next(1, 3)
+        assert bench.source.outcomes.failed() == [0, 1]
+        assert bench.counters["failed_substreams"] == 2
+
+
+def test_element_fails_when_what_the_function_returns_is_no_stream() -> None:
+    """A number is no stream, nor is a flow; strings and lists are."""
+    from rt_edge.streams.dsl import Flow
+
+    answers = {"a": 7, "b": Flow().map(str), "c": "xy"}
+    with StageBench(FlatMapMerge(answers.__getitem__, on_error="resume")) as bench:
+        bench.sink.request(10)
+        for key in answers:
+            bench.source.send(key)
+        bench.sink.expect_next("x", "y")
+        assert bench.source.outcomes.failed() == [0, 1]
+        assert "is no source" in str(bench.source.outcomes.errors()[0])
+
+
+def test_receipts_of_both_are_settled_when_the_stream_has_its_own() -> None:
+    """What comes from an origin inside the stream is settled there, too."""
+    from rt_edge.data.chunk import Chunk
+    from rt_edge.data.receipt import Origin, Receipt
+    from rt_edge.streams.stage import OUT, Stage, StageLogic
+    from rt_edge.testkit.probes import Outcomes
+
+    inner = Outcomes()
+
+    class Logic(StageLogic):
+        def on_pull(self, outlet: Any, n: int) -> None:
+            self.push(OUT, Chunk([10, 20], Receipt(range(2), inner, Origin("inner", "1"))))
+            self.complete_stage()
+
+    class Tracked(Stage, frozen=True):
+        inlets = ()  # type: ignore[assignment]
+
+        def create_logic(self) -> StageLogic:
+            return Logic()
+
+    with StageBench(FlatMapMerge(lambda _: Tracked()), keep=True) as bench:
+        bench.sink.request(9)
+        bench.source.send("x")
+        bench.sink.expect_next(10, 20)
+        first, second = bench.sink.held[0].cut(1)
+        first.settle()
+        assert inner.stored() == [0]
+        assert not bench.source.outcomes.by_mark
+        bench.sink.held.clear()
+        second.fail(StreamError("late"))
+        assert inner.failed() == [1]
+        assert isinstance(bench.source.outcomes.by_mark[0], Failed)
