@@ -18,6 +18,7 @@ from rt_edge.streams.dsl.endings import Endings
 from rt_edge.streams.dsl.graph import Graph
 from rt_edge.streams.dsl.operators import Operators
 from rt_edge.streams.dsl.operators.continuation import A
+from rt_edge.streams.dsl.results import Results
 from rt_edge.streams.dsl.running import SinkSubscriber
 from rt_edge.streams.elementwise.inward import WINDOW
 from rt_edge.streams.elementwise.processor import IslandProcessor
@@ -177,7 +178,7 @@ class Flow(Operators[A], Generic[Taken, A]):
         return self.of(blueprint, self.inlet, outlet)
 
 
-class Sink(Endings[A]):
+class Sink(Endings[A], Results[A]):
     """Something with one open inlet.
 
     Args:

@@ -29,18 +29,26 @@ class FoldInto(SinkStage, frozen=True):
 
     def create_logic(self) -> StageLogic:
         """A logic with the state."""
-        return _FoldLogic(self)
+        return FoldIntoLogic(self, self.zero, self.function)
 
 
-class _FoldLogic(SinkLogic):
-    stage: FoldInto
+class FoldIntoLogic(SinkLogic):
+    """Folds what comes.
 
-    def on_start(self) -> None:
-        self.result = self.stage.zero
-        super().on_start()
+    Args:
+        stage: the sink.
+        zero: the first state.
+        function: (state, element) -> state.
+    """
+
+    def __init__(self, stage: SinkStage, zero: Any, function: Callable[[Any, Any], Any]) -> None:
+        super().__init__(stage)
+        self._zero = self.result = zero
+        self._function = function
 
     def consume(self, chunk: Chunk) -> None:
-        function, state = self.stage.function, self.result
+        """Fold it; settle it but for what failed."""
+        function, state = self._function, self.result
         failures: list[tuple[int, Exception]] = []
         items = enumerate(chunk.items)
         place, last = -1, len(chunk.items) - 1
@@ -53,6 +61,6 @@ class _FoldLogic(SinkLogic):
                 if self.stage.supervision is Supervision.STOP:
                     break
                 if self.stage.supervision is Supervision.RESTART:
-                    state = self.stage.zero
+                    state = self._zero
         self.result = state
         self.settle_but(chunk, failures)

@@ -85,10 +85,14 @@ class SinkLogic(StageLogic):
         if stops:
             self.fail_stage(error)
 
-    def on_upstream_finish(self, inlet: Inlet) -> None:
-        """Say what it came to."""
+    def end(self) -> None:
+        """Say what it came to, and cancel upstream if it has not ended."""
         self.stage.done(self.result, None)
         self.complete_stage()
+
+    def on_upstream_finish(self, inlet: Inlet) -> None:
+        """Say what it came to."""
+        self.end()
 
     def on_stop(self, error: BaseException | None) -> None:
         """Say why it ended, if not by completion."""

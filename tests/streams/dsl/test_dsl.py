@@ -260,7 +260,10 @@ RENAMED = {"expression": "where"}
 NOT_OFFERED = {"count", "done", "demand", "end"}
 """Fields that the DSL fills: the number of ports, where a sink reports to, how it asks, the other end of a bridge."""
 
-NO_USER_CODE = {"Collect", "Ignore", "Settling"}
+NO_USER_CODE = {
+    *("Collect", "Count", "Ignore", "Settling", "Head", "HeadOption", "Last", "LastOption", "LastInto", "Cancelled", "Unwilling"),
+    *("ToQueue",),
+}
 """Sinks in which nothing can raise, so that `on_error` says nothing."""
 
 

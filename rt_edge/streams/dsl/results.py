@@ -1,0 +1,123 @@
+"""Results: sinks that come to one value."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Generic, Self
+
+from rt_edge.streams.dsl.operators import builds
+from rt_edge.streams.dsl.operators.continuation import A, B
+from rt_edge.streams.stage import Stage
+from rt_edge.streams.stages._common import OnError
+from rt_edge.streams.stages.cancelled import Cancelled, Unwilling
+from rt_edge.streams.stages.count import Count
+from rt_edge.streams.stages.fold_while_into import FoldWhileInto
+from rt_edge.streams.stages.head import Head, HeadOption
+from rt_edge.streams.stages.ignore import Ignore
+from rt_edge.streams.stages.last import Last, LastOption
+from rt_edge.streams.stages.last_into import LastInto
+from rt_edge.streams.stages.reduce_into import ReduceInto
+
+
+class Results(Generic[A]):
+    """Class methods of `Sink`; parameters are those of the stages, whose docstrings say the rest."""
+
+    def __init__(self, stage: Stage, name: str = "") -> None:
+        raise NotImplementedError
+
+    @classmethod
+    @builds(Head, "Sink")
+    def head(cls, name: str = "") -> Self:
+        """Comes to the first element, and cancels; without an element it fails."""
+        return cls(Head(), name or "head")
+
+    @classmethod
+    @builds(HeadOption, "Sink")
+    def head_option(cls, name: str = "") -> Self:
+        """Comes to the first element, and cancels; None without an element."""
+        return cls(HeadOption(), name or "head")
+
+    @classmethod
+    @builds(Last, "Sink")
+    def last(cls, name: str = "") -> Self:
+        """Comes to the last element; without an element it fails."""
+        return cls(Last(), name or "last")
+
+    @classmethod
+    @builds(LastOption, "Sink")
+    def last_option(cls, name: str = "") -> Self:
+        """Comes to the last element; None without an element."""
+        return cls(LastOption(), name or "last")
+
+    @classmethod
+    @builds(LastInto, "Sink")
+    def take_last(cls, count: int, name: str = "") -> Self:
+        """Comes to the list of the last `count` elements."""
+        return cls(LastInto(count=count), name or "take_last")
+
+    @classmethod
+    @builds(Count, "Sink")
+    def count(cls, name: str = "") -> Self:
+        """Comes to the number of elements."""
+        return cls(Count(), name or "count")
+
+    @classmethod
+    @builds(ReduceInto, "Sink")
+    def reduce(cls, function: Callable[[A, A], A], on_error: OnError = "stop", name: str = "") -> Self:
+        """Comes to the last state of a fold that begins with the first element; without an element it fails."""
+        return cls(ReduceInto(function=function, on_error=on_error), name or "reduce")
+
+    @classmethod
+    @builds(FoldWhileInto, "Sink")
+    def fold_while(
+        cls,
+        zero: B,
+        predicate: Callable[[B], Any],
+        function: Callable[[B, A], B],
+        on_error: OnError = "stop",
+        name: str = "",
+    ) -> Self:
+        """Comes to the state of a fold when `predicate` is false of it, or the last; cancels then."""
+        stage = FoldWhileInto(zero=zero, predicate=predicate, function=function, on_error=on_error)
+        return cls(stage, name or "fold_while")
+
+    @classmethod
+    def exists(cls, predicate: Callable[[A], Any], on_error: OnError = "stop", name: str = "") -> Self:
+        """Comes to whether `predicate` is true for one element, and cancels as soon as it is: a `fold_while`."""
+        return cls(_searching(predicate, True, False, on_error), name or "exists")
+
+    @classmethod
+    def forall(cls, predicate: Callable[[A], Any], on_error: OnError = "stop", name: str = "") -> Self:
+        """Comes to whether `predicate` is true for all elements, and cancels as soon as it is not: a `fold_while`."""
+        return cls(_searching(predicate, False, True, on_error), name or "forall")
+
+    @classmethod
+    def none(cls, predicate: Callable[[A], Any], on_error: OnError = "stop", name: str = "") -> Self:
+        """Comes to whether `predicate` is true for no element, and cancels as soon as it is: a `fold_while`."""
+        return cls(_searching(predicate, True, True, on_error), name or "none")
+
+    @classmethod
+    def on_complete(cls, callback: Callable[[BaseException | None], Any], name: str = "") -> Self:
+        """Throws all elements away (`ignore`) and calls `callback` at the end, with the error or None."""
+        return cls(Ignore(done=lambda _, error: callback(error)), name or "on_complete")
+
+    @classmethod
+    @builds(Cancelled, "Sink")
+    def cancelled(cls, name: str = "") -> Self:
+        """Cancels at once."""
+        return cls(Cancelled(), name or "cancelled")
+
+    @classmethod
+    @builds(Unwilling, "Sink")
+    def never(cls, name: str = "") -> Self:
+        """Asks for nothing, and does not cancel."""
+        return cls(Unwilling(), name or "never")
+
+
+def _searching(predicate: Callable[[Any], Any], decides: bool, until_then: bool, on_error: OnError) -> FoldWhileInto:
+    """Comes to `until_then`, or to its opposite once the predicate has given `decides`."""
+
+    def look(answer: bool, element: Any) -> bool:
+        return answer != (bool(predicate(element)) is decides)
+
+    return FoldWhileInto(zero=until_then, predicate=lambda answer: answer is until_then, function=look, on_error=on_error)
