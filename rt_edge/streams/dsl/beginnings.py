@@ -10,6 +10,9 @@ from rt_edge.protocol.roles import Publisher
 from rt_edge.streams.dsl.operators import builds
 from rt_edge.streams.dsl.operators.continuation import A
 from rt_edge.streams.elementwise.inward import WINDOW, FromPublisher
+from rt_edge.streams.hubs.hub import Hub
+from rt_edge.streams.hubs.ports import SlowConsumer
+from rt_edge.streams.hubs.stages import FromHub
 from rt_edge.streams.stage import Stage
 from rt_edge.streams.stages.constant import Empty, Failed, Never, Single
 from rt_edge.streams.stages.from_async_iterable import FromAsyncIterable
@@ -70,3 +73,9 @@ class Beginnings(Generic[A]):
     def tick(cls, every: float, element: Any = "tick", name: str = "") -> Self:
         """The same element every so many seconds; a tick that nobody asked for is left out."""
         return cls(Tick(every=every, element=element), name)
+
+    @classmethod
+    @builds(FromHub, "Source")
+    def from_hub(cls, hub: Hub, slow: SlowConsumer | None = None, name: str = "") -> Self:
+        """The elements of a hub; each run is a consumer of it."""
+        return cls(FromHub(hub=hub, slow=slow), name)

@@ -7,6 +7,8 @@ from typing import Any, Generic, Self
 
 from rt_edge.streams.dsl.operators import builds
 from rt_edge.streams.dsl.operators.continuation import A, B
+from rt_edge.streams.hubs.hub import Hub
+from rt_edge.streams.hubs.stages import ToHub
 from rt_edge.streams.stage import Stage
 from rt_edge.streams.stages._common import OnError
 from rt_edge.streams.stages.collect import Collect
@@ -51,3 +53,9 @@ class Endings(Generic[A]):
     def settling(cls, name: str = "") -> Self:
         """Settles all elements as stored without storing them, for tests and benchmarks; comes to their number."""
         return cls(Settling(), name or "settling")
+
+    @classmethod
+    @builds(ToHub, "Sink")
+    def to_hub(cls, hub: Hub, name: str = "") -> Self:
+        """Gives all elements to a hub; each run is a producer of it."""
+        return cls(ToHub(hub=hub), name)

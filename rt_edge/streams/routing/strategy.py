@@ -29,6 +29,10 @@ class Strategy:
         """Places in `routees` of those who get it; NOBODY if it has to wait for somebody."""
         raise NotImplementedError
 
+    def wanted(self, element: Any, routees: Sequence[Routee]) -> bool:
+        """Whether it is for any of them at all; if not, nobody need wait for it."""
+        return True
+
     def sent(self, chosen: Sequence[int], routees: Sequence[Routee]) -> None:
         """An element was given to the routees at the places `chosen`."""
 

@@ -1,0 +1,14 @@
+"""Hubs: points where streams that run by themselves meet, come and go (several engines, in one thread or in several).
+
+    merge_hub       many producers, one consumer
+    broadcast_hub   one producer, many consumers; every consumer gets every element from when it came
+    partition_hub   one producer, many consumers; every element goes to one of them
+
+A hub is an object that both sides share. `Sink.to_hub(hub)` and `Source.from_hub(hub)` are its sides in a graph, and with
+`as_subscriber` and `as_publisher` the roles of Reactive Streams. Elements that a hub has taken are settled: what is in a hub is
+volatile, and its bounds say how much that can be.
+
+ports           what a hub knows of one producer, one consumer: a bounded queue, and a policy for who is slow
+hub             what the three have in common: who is there, waking, the end
+stages          the two sides as stages
+"""
