@@ -50,6 +50,7 @@ VICTIMS = (
     + ["up main"]
     + [f"edge adapter-broker {BETWEEN}"] * 2
     + [f"edge main {BETWEEN}"] * 2
+    + [f"edge graph-telemetry {BETWEEN}"] * 2
 )
 
 

@@ -19,6 +19,7 @@ from rt_edge.testkit.spine.feeder import Feeder
 from rt_edge.testkit.spine.supervised import SupervisedNode
 
 BETWEEN = "between commit and PUBACK"
+GRAPH = "graph-telemetry"
 ATTEMPTS = 10
 SOME = 600
 """Messages that the load goes on by while a moment between commit and PUBACK is looked for."""
@@ -49,7 +50,7 @@ class Campaign:
         self._most = 0
 
     def run(self, victims: list[str], total: int, away: float) -> None:
-        """Kill `victims` (`edge NAME`, `up NAME`, `adapter-broker` and `main` `between commit and PUBACK`), spread over `total`
+        """Kill `victims` (`edge NAME`, `up NAME`, and for some `between commit and PUBACK`), spread over `total`
         messages; the upstream is away for `away` seconds somewhere in the second third.
 
         Raises:
@@ -90,20 +91,21 @@ class Campaign:
         self.kills[f"{side} {name}"] += 1
 
     def _between(self, name: str) -> None:
-        """Kill when MQTT readings have been committed whose PUBACK cannot have been sent: their adapter's process stands still.
+        """Kill when MQTT readings have been committed whose PUBACK cannot have been sent: who hears of it first stands still.
 
-        The spool is held up first, so that readings of a stopped adapter are certain to be on their way to it.
+        That is their adapter, whose broker sends them again; or their graph, if it is the victim: then the adapter emits them
+        again, with the same marks. The spool is held up first, so that readings are certain to be on their way to it.
         """
         for _ in range(ATTEMPTS):
             processes = self._edge.processes()
-            adapter, uplink = processes.get("adapter-broker", 0), processes.get("uplink-hq", 0)
-            target = processes.get(name, 0)
-            if not (adapter and uplink and target):
+            uplink, target = processes.get("uplink-hq", 0), processes.get(name, 0)
+            deaf = target if name == GRAPH else processes.get("adapter-broker", 0)
+            if not (deaf and uplink and target):
                 continue
             self._feeder.limit = min(self._feeder.limit + SOME, self._most)
             self._edge.signal(uplink, signal.SIGSTOP)
             self._pause(0.3)
-            stopped = self._edge.signal(adapter, signal.SIGSTOP)
+            stopped = self._edge.signal(deaf, signal.SIGSTOP)
             before = self._spooled()
             self._edge.signal(uplink, signal.SIGCONT)
             try:
@@ -114,7 +116,7 @@ class Campaign:
             except InternalError:
                 continue  # nothing was on its way: once more
             finally:
-                self._edge.signal(adapter, signal.SIGCONT)
+                self._edge.signal(deaf, signal.SIGCONT)
         raise InternalError(f"{name}: no moment {BETWEEN} in {ATTEMPTS} attempts")
 
     def _spooled(self) -> int | None:
