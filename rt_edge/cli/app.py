@@ -19,7 +19,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from rt_edge import __version__
-from rt_edge.cli.errors import report_error
+from rt_edge.cli.errors import ExitCode, report_error, report_usage
 
 if TYPE_CHECKING:
     import typer
@@ -82,8 +82,28 @@ def _import_plain(name: str) -> Any:
 
 def _run_typer(args: list[str], only: str | None) -> int:
     """Run typer on `args`, with one command, or with all of them where the help lists them."""
+    if only is None and args and not args[0].startswith("-"):
+        return report_usage(f"there is no command {args[0]!r}{_nearest(args[0])}", "rt-edge")
     app = make_app([only] if only is not None else list(COMMANDS))
-    return _code_of(lambda: app(args=args or ["--help"], prog_name="rt-edge", standalone_mode=True))
+    try:
+        return _code_of(lambda: app(args=args or ["--help"], prog_name="rt-edge", standalone_mode=False))
+    except Exception as error:
+        said = getattr(error, "format_message", None)  # click's, or typer's own copy of it
+        if said is None:
+            raise
+        context = getattr(error, "ctx", None)
+        if type(error).__name__ == "NoArgsIsHelpError":
+            sys.stderr.write(f"{context.get_help()}\n" if context is not None else "")
+            return ExitCode.USAGE
+        return report_usage(said(), "rt-edge" if context is None else context.command_path)
+
+
+def _nearest(name: str) -> str:
+    """What may have been meant."""
+    import difflib
+
+    found = difflib.get_close_matches(name, COMMANDS, 1)
+    return f", did you mean {found[0]!r}?" if found else ""
 
 
 def _code_of(work: Callable[[], int | None]) -> int:

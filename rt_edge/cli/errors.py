@@ -56,3 +56,10 @@ def report_error(error: BaseException, environ: Mapping[str, str] = os.environ) 
     for line in lines or [type(error).__name__]:
         sys.stderr.write(f"rt-edge: {visible(line)}\n")
     return exit_code(error)
+
+
+def report_usage(message: str, command: str) -> int:
+    """Say on one line of stderr what is wrong with the arguments of `command`; returns the exit code."""
+    text = visible(" ".join(message.split()).rstrip("."))
+    sys.stderr.write(f"rt-edge: {text} (see `{command} --help`)\n")
+    return ExitCode.USAGE

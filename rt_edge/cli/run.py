@@ -7,9 +7,10 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, NoReturn
 
 from rt_edge.actors.island.preload import preload
+from rt_edge.cli.errors import report_usage
 from rt_edge.daemon.data_dir import move_data
 from rt_edge.daemon.main import NodeDaemon
 from rt_edge.settings.launch import BadConfiguration, read_result
@@ -56,7 +57,11 @@ def _parsed(argv: Sequence[str]) -> Options:
     """Options in any order and form, help, and what is wrong with them."""
     import argparse
 
-    parser = argparse.ArgumentParser("rt-edge run", description="Run a node until SIGTERM or Ctrl-C.", epilog=EXAMPLE)
+    class Parser(argparse.ArgumentParser):
+        def error(self, message: str) -> NoReturn:
+            raise SystemExit(report_usage(message, "rt-edge run"))
+
+    parser = Parser("rt-edge run", description="Run a node until SIGTERM or Ctrl-C.", epilog=EXAMPLE)
     parser.add_argument("config", type=Path, help="the configuration file")
     parser.add_argument("--data", type=Path, help="use this data directory, not the configuration's")
     found = parser.parse_args(list(argv))

@@ -125,3 +125,29 @@ def test_imports_no_library_of_the_command_line_when_a_plain_command_runs(tmp_pa
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
     assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize(
+    ("args", "said"),
+    [
+        (["nonsense"], "rt-edge: there is no command 'nonsense' (see `rt-edge --help`)"),
+        (["chekc", "x.yaml"], "rt-edge: there is no command 'chekc', did you mean 'check'? (see `rt-edge --help`)"),
+        (["--colour"], "rt-edge: No such option: --colour (see `rt-edge --help`)"),
+        (["check"], "rt-edge: Missing argument 'config' (see `rt-edge check --help`)"),
+        (["check", "a", "b"], "rt-edge: Got unexpected extra argument"),
+        (["spool", "sl"], "rt-edge: No such command 'sl'"),
+        (["store", "--limit", "many", "."], "rt-edge: "),
+        (["run"], "rt-edge: the following arguments are required: config (see `rt-edge run --help`)"),
+        (["run", "--foo", "x.yaml"], "rt-edge: unrecognized arguments: --foo (see `rt-edge run --help`)"),
+    ],
+)
+def test_wrong_arguments_are_one_line_when_a_command_gets_them(
+    args: list[str], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """No box, no paragraph: what is wrong and where help is, and exit code 2."""
+    assert main(args) == ExitCode.USAGE
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    (line,) = captured.err.splitlines()
+    assert line.startswith(said)
+    assert line.endswith("--help`)")
