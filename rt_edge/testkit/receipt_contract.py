@@ -30,6 +30,8 @@ class ReceiptContract:
         lossless: whether every element sent while all sinks ask reaches `expected`; else `expected` is not compared.
         residue_differs: why what the stage hands on, behind what it has emitted, is not what `expected` says of what it took
             in; "": it is, lists flattened.
+        shares: whether several elements can be made of one: it is stored if any of them was, also when the stage drops the
+            rest of it.
     """
 
     elements = 60
@@ -37,6 +39,7 @@ class ReceiptContract:
     eager = False
     lossless = True
     residue_differs = ""
+    shares = False
 
     # -- to override ---------------------------------------------------------------------------------------------------
 

@@ -21,7 +21,7 @@ from typing import Any, Literal
 import pytest
 
 from rt_edge.data.errors import StreamError
-from rt_edge.data.receipt import Dropped, Failed
+from rt_edge.data.receipt import Dropped, Failed, Stored
 from rt_edge.protocol.demand import UNBOUNDED
 from rt_edge.streams.stage import Stage
 from rt_edge.testkit.probes import StageBench
@@ -177,7 +177,8 @@ class StageContract(ReceiptContract):
             bench.engine.stop(error)
             for known, source in zip(before, bench.sources, strict=True):
                 new = [outcome for mark, outcome in source.outcomes.by_mark.items() if mark not in known]
-                assert all(isinstance(outcome, Failed if error else Dropped) for outcome in new), new
+                allowed = Failed if error else (Dropped, Stored) if self.shares else Dropped
+                assert all(isinstance(outcome, allowed) for outcome in new), new
 
 
 class SupervisionContract(StageContract):

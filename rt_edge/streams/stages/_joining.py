@@ -67,10 +67,18 @@ class Share:
             self._worst = outcome
         self._settle()
 
-    def close(self) -> None:
-        """No more will be made of it."""
+    def close(self, error: BaseException | None = None, reason: str = "") -> None:
+        """No more will be made of it; with an error it fails, whatever becomes of what was made of it."""
         self._closed = True
+        self._reason = reason or self._reason
+        if error is not None:
+            self._worst = Failed(error)
         self._settle()
+
+    @property
+    def is_unused(self) -> bool:
+        """Whether nothing was made of it."""
+        return not self._open and self._worst is None
 
     def _settle(self) -> None:
         if self._closed and not self._open:
@@ -78,12 +86,9 @@ class Share:
 
 
 def share_each(items: Sequence[Any], shares: Sequence[Sequence[Share]]) -> Chunk:
-    """One chunk of new elements, each made of shares of others."""
+    """One chunk of new elements, each made of shares of others, whose `use` was called for it."""
     if not any(share.piece.receipt is not None for own in shares for share in own):
         return Chunk(list(items))
-    for own in shares:
-        for share in own:
-            share.use()
     return Chunk(list(items), Receipt(range(len(items)), _EachShare(shares)))
 
 

@@ -121,8 +121,16 @@ class KeyTable(Generic[V]):
         if key in rows:
             rows.move_to_end(key)
         elif len(rows) >= self._most:
-            self._evicted(*rows.popitem(last=False))
+            self.evict()
         rows[key] = state
+
+    def evict(self) -> None:
+        """Forget the key that was used least recently."""
+        self._evicted(*self._rows.popitem(last=False))
+
+    def values(self) -> list[V]:
+        """All states, the one used least recently first."""
+        return list(self._rows.values())
 
     def clear(self) -> None:
         """Forget everything, without telling."""

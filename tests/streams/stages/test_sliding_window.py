@@ -2,40 +2,23 @@
 
 from __future__ import annotations
 
-from random import Random
 from typing import Any
 
 import pytest
 
-from rt_edge.data.errors import ConfigError, StreamError
+from rt_edge.data.errors import ConfigError
 from rt_edge.data.reading import Reading
-from rt_edge.data.receipt import Dropped, Failed, Stored
 from rt_edge.streams.stages._windowing import WINDOW_UNTIL, Windowed
 from rt_edge.streams.stages.sliding_window import SlidingWindow
 from rt_edge.testkit.probes import StageBench
 from rt_edge.testkit.stage_contract import StageContract, SupervisionContract, raising
-from rt_edge.testkit.stage_schedule import drive
 
 S = 10**9
 
 
-class Overlapping(StageContract):
-    """What is stored in one window and dropped in another is stored: an outcome that comes when the rest is dropped."""
+class TestSlidingWindow(StageContract):
+    shares = True
 
-    @pytest.mark.parametrize("seed", range(4))
-    @pytest.mark.parametrize("error", [None, StreamError("the island stops")], ids=["plain", "error"])
-    def test_everything_held_has_an_outcome_when_the_engine_stops(self, seed: int, error: BaseException | None) -> None:
-        """That of the window that was stored, else that of the end."""
-        random = Random(seed)
-        with StageBench(self.make(), seed=seed, keep=True) as bench:
-            drive(bench, [[self.item(n) for n in range(40)] for _ in bench.sources], random, steps=random.randint(5, 60))
-            before = dict(bench.source.outcomes.by_mark)
-            bench.engine.stop(error)
-            new = [outcome for mark, outcome in bench.source.outcomes.by_mark.items() if mark not in before]
-            assert all(isinstance(outcome, Failed if error else Dropped | Stored) for outcome in new), new
-
-
-class TestSlidingWindow(Overlapping):
     def make(self) -> SlidingWindow:
         return SlidingWindow(size=10.0, every=5.0, lateness=5.0, per="stream", aggregate={"p": ["sum", "count"]})
 
@@ -52,8 +35,10 @@ class TestSlidingWindow(Overlapping):
         return [out]
 
 
-class TestFold(Overlapping, SupervisionContract):
+class TestFold(SupervisionContract):
     """An element for which the fold raises in any of its windows fails."""
+
+    shares = True
 
     def make(self) -> SlidingWindow:
         return SlidingWindow(size=2.0, every=1.0, per="stream", time=lambda n: n * S, zero=0, function=lambda a, b: a + b)

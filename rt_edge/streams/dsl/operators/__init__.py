@@ -9,6 +9,7 @@ from rt_edge.streams.dsl.operators.devices import Devices
 from rt_edge.streams.dsl.operators.elements import Elements
 from rt_edge.streams.dsl.operators.fan_in import FanIn
 from rt_edge.streams.dsl.operators.fan_out import FanOut
+from rt_edge.streams.dsl.operators.framing import Framing
 from rt_edge.streams.dsl.operators.nesting import Nesting
 from rt_edge.streams.dsl.operators.prefixes import Prefixes
 from rt_edge.streams.dsl.operators.rate import Rate
@@ -28,6 +29,7 @@ class Operators(
     Asynchronous[A],
     Devices[A],
     Windows[A],
+    Framing[A],
     FanIn[A],
     FanOut[A],
     Nesting[A],
