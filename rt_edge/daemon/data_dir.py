@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import stat
 from pathlib import Path
 
 import msgspec
@@ -39,7 +40,7 @@ class DataDir:
         path: made if it is not there, mode 0700.
 
     Raises:
-        ConfigError: it cannot be made or written.
+        ConfigError: it cannot be made or written, or everybody may write into it.
         RefusedError: another node holds it.
     """
 
@@ -53,6 +54,9 @@ class DataDir:
             raise ConfigError(
                 f"the data directory {path} cannot be used: {error.strerror}", "change node.data, or its owner"
             ) from error
+        if path.stat().st_mode & stat.S_IWOTH:  # whoever may write here may replace what is sent upstream, and the keys
+            os.close(self._lock)
+            raise ConfigError(f"everybody may write into the data directory {path}", f"run `chmod o-w {path}`")
         try:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:

@@ -96,3 +96,13 @@ def test_stores_of_the_data_directory_move_with_it_and_others_stay():
         "beside": "/var/lib/rt-edge-2/main.db",
         "none": "",
     }
+
+
+def test_a_directory_is_refused_when_everybody_may_write_into_it(tmp_path: Path) -> None:
+    """Also one that was named on the command line, where no configuration was checked; what to do is said, nothing is held."""
+    tmp_path.chmod(0o777)
+    with pytest.raises(ConfigError, match="everybody may write") as caught:
+        DataDir(tmp_path)
+    assert "chmod o-w" in str(caught.value)
+    tmp_path.chmod(0o700)
+    DataDir(tmp_path).close()
