@@ -137,10 +137,13 @@ class IdentityProcessorVerification(PublisherVerification, SubscriberWhiteboxVer
         passed = []
         for total in range(1, 6):
             self.request(subscriber, 1)
-            passed.append(self.feed(processor, subscription, total))
+            passed.append(self.feed(processor, subscription, total - 1))
             self.comes(subscriber, total)
         subscription.closed = True
         processor.on_complete()
+        self.env.settle()
+        if not subscriber.is_over:
+            self.request(subscriber, 1)  # who is lazy has to be asked before it knows that nothing is left
         self.comes(subscriber, 5, "complete")
         assert subscriber.elements == passed, f"rule 4.1: {passed} became {subscriber.elements}"
         assert not subscription.violations, subscription.violations
