@@ -110,7 +110,7 @@ class Campaign:
             print(f"FAILED  {what}: {error}", flush=True)
             if self._log.exists():
                 lines = dict.fromkeys(self._log.read_text(errors="replace").splitlines()[-400:])  # waiting says things again
-                print("        " + "\n        ".join(list(lines)[-60:]), flush=True)
+                print("        " + "\n        ".join(line[:200] for line in list(lines)[-60:]), flush=True)
             raise CampaignError(what) from error
         self._done.append(what)
         print(f"ok {time.monotonic() - began:6.1f} s  {what}{': ' if self._detail else ''}{self._detail}", flush=True)
@@ -190,6 +190,13 @@ def mounts_below(folder: Path) -> list[Path]:
     """Where something is mounted in a folder."""
     places = (Path(line.split()[1]) for line in Path("/proc/mounts").read_text().splitlines())
     return [place for place in places if place.is_relative_to(folder)]
+
+
+def remove_cgroup(place: Path) -> None:
+    """Remove an empty tree of cgroups, from the leaves up; what somebody is in stays."""
+    for folder, _, _ in os.walk(place, topdown=False):
+        with suppress(OSError):
+            Path(folder).rmdir()
 
 
 def release_and_mirror() -> tuple[str, str]:

@@ -22,7 +22,7 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
-from _campaign import ROOT, Campaign, CampaignError, copy_sources, pip_environment, release_and_mirror
+from _campaign import ROOT, Campaign, CampaignError, copy_sources, pip_environment, release_and_mirror, remove_cgroup
 
 LIMIT_S = 2400
 BINFMT = Path("/proc/sys/fs/binfmt_misc")
@@ -123,6 +123,7 @@ class Engine:
     def __init__(self, campaign: Campaign) -> None:
         self.campaign = campaign
         self.socket = campaign.folder / "docker.sock"
+        self._cgroup = f"/rt-edge-image-{os.getpid()}"
 
     def start(self) -> None:
         """Start it; the end of the campaign ends it."""
@@ -137,7 +138,7 @@ class Engine:
             folder / "dockerd.pid",
         ]
         command += ["-H", f"unix://{self.socket}", "--bridge=none", "--iptables=false", "--ip6tables=false", "--ip-masq=false"]
-        command += ["--ip-forward=false"]
+        command += ["--ip-forward=false", f"--cgroup-parent={self._cgroup}"]
         log = (folder / "dockerd.log").open("wb")
         process = subprocess.Popen(
             [str(word) for word in command], stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
@@ -156,6 +157,8 @@ class Engine:
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
+        for hierarchy in (Path("/sys/fs/cgroup"), *Path("/sys/fs/cgroup").iterdir()):
+            remove_cgroup(Path(f"{hierarchy}{self._cgroup}"))
 
     def __call__(self, *arguments: str, seconds: float = 120, check: bool = True) -> str:
         env = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "HOME": str(self.campaign.folder)}

@@ -18,7 +18,7 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
-from _campaign import ROOT, Campaign, CampaignError, copy_sources, pip_environment, release_and_mirror
+from _campaign import ROOT, Campaign, CampaignError, copy_sources, pip_environment, release_and_mirror, remove_cgroup
 
 LIMIT_S = 1200
 PACKAGES = "systemd-sysv,dbus,python3,python3-venv"
@@ -81,10 +81,8 @@ class Container:
             with suppress(subprocess.TimeoutExpired):
                 process.wait(20)
                 break
-        for place in places:  # cgroups that nspawn has made beside this process, from the leaves up
-            for folder, _, _ in os.walk(place, topdown=False):
-                with suppress(OSError):
-                    Path(folder).rmdir()
+        for place in places:  # cgroups that nspawn has made beside this process
+            remove_cgroup(place)
 
     def inside(self, *command: str, seconds: float = 60, check: bool = True) -> str:
         """Run a command in the container, as its root."""
@@ -120,12 +118,13 @@ class Container:
         return next((p for p in self.processes() if status_of(p)["NSpid"].split()[-1] == pid), 0)
 
     def processes(self) -> list[int]:
-        """All of the unit, by their numbers on the host."""
+        """All of the unit, by their numbers on the host; of this container alone, others may have such a unit too."""
+        here = Path(f"/proc/{self._leader}/ns/pid").stat().st_ino
         found = []
         for entry in Path("/proc").iterdir():
             if entry.name.isdigit():
                 with suppress(OSError):
-                    if "/rt-edge.service" in (entry / "cgroup").read_text():
+                    if (entry / "ns/pid").stat().st_ino == here and "/rt-edge.service" in (entry / "cgroup").read_text():
                         found.append(int(entry.name))
         return found
 
