@@ -14,6 +14,7 @@ from rt_edge.streams.blueprint import Blueprint
 from rt_edge.streams.dsl.async_iteration import WINDOW as AHEAD
 from rt_edge.streams.dsl.async_iteration import Elements
 from rt_edge.streams.dsl.beginnings import Beginnings
+from rt_edge.streams.dsl.combinations import Combinations
 from rt_edge.streams.dsl.endings import Endings
 from rt_edge.streams.dsl.graph import Graph
 from rt_edge.streams.dsl.operators import Operators
@@ -34,7 +35,7 @@ Place = tuple[str, int]
 """(graph node, index of its port)."""
 
 
-class Source(Operators[A], Beginnings[A]):
+class Source(Operators[A], Beginnings[A], Combinations[A]):
     """Something with one open outlet.
 
     Args:
