@@ -17,6 +17,7 @@ from rt_edge.streams.dsl.beginnings import Beginnings
 from rt_edge.streams.dsl.combinations import Combinations
 from rt_edge.streams.dsl.endings import Endings
 from rt_edge.streams.dsl.graph import Graph
+from rt_edge.streams.dsl.openings import Openings
 from rt_edge.streams.dsl.operators import Operators
 from rt_edge.streams.dsl.operators.continuation import A
 from rt_edge.streams.dsl.results import Results
@@ -35,7 +36,7 @@ Place = tuple[str, int]
 """(graph node, index of its port)."""
 
 
-class Source(Operators[A], Beginnings[A], Combinations[A]):
+class Source(Operators[A], Beginnings[A], Openings[A], Combinations[A]):
     """Something with one open outlet.
 
     Args:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, Generic, Self
 
 from rt_edge.streams.dsl.operators import builds
 from rt_edge.streams.dsl.operators.continuation import A, B
+from rt_edge.streams.queues import PullQueue
 from rt_edge.streams.stage import Stage
 from rt_edge.streams.stages._common import OnError
 from rt_edge.streams.stages.cancelled import Cancelled, Unwilling
@@ -17,6 +19,8 @@ from rt_edge.streams.stages.ignore import Ignore
 from rt_edge.streams.stages.last import Last, LastOption
 from rt_edge.streams.stages.last_into import LastInto
 from rt_edge.streams.stages.reduce_into import ReduceInto
+from rt_edge.streams.stages.to_path import Fsync, ToPath
+from rt_edge.streams.stages.to_queue import ToQueue
 
 
 class Results(Generic[A]):
@@ -112,6 +116,18 @@ class Results(Generic[A]):
     def never(cls, name: str = "") -> Self:
         """Asks for nothing, and does not cancel."""
         return cls(Unwilling(), name or "never")
+
+    @classmethod
+    @builds(ToPath, "Sink")
+    def to_path(cls, path: str | Path, append: bool = False, fsync: Fsync = "never", name: str = "") -> Self:
+        """Writes bytes to a file, and comes to their number; elements are settled when they were written."""
+        return cls(ToPath(path=Path(path), append=append, fsync=fsync), name or "to_path")
+
+    @classmethod
+    @builds(ToQueue, "Sink")
+    def queue(cls, queue: PullQueue[A], name: str = "") -> Self:
+        """Fills a queue, from which any thread may take."""
+        return cls(ToQueue(queue=queue), name or "queue")
 
 
 def _searching(predicate: Callable[[Any], Any], decides: bool, until_then: bool, on_error: OnError) -> FoldWhileInto:

@@ -44,6 +44,7 @@ KINDS: dict[str, str] = {
     "merge_sorted": "merge_sorted",
     "partition": "partition",
     "rate_of_change": "rate_of_change",
+    "retry_flow": "retry_flow",
     "route_by_key": "route_by_key",
     "route_most_demand": "route_most_demand",
     "route_prioritized": "route_prioritized",

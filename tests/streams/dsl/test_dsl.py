@@ -262,7 +262,7 @@ NOT_OFFERED = {"count", "done", "demand", "end"}
 
 NO_USER_CODE = {
     *("Collect", "Count", "Ignore", "Settling", "Head", "HeadOption", "Last", "LastOption", "LastInto", "Cancelled", "Unwilling"),
-    *("ToQueue",),
+    *("ToPath", "ToQueue"),
 }
 """Sinks in which nothing can raise, so that `on_error` says nothing."""
 
