@@ -1,0 +1,120 @@
+"""Routers and routees for the tests; imported by name in their own processes."""
+
+# ruff: noqa: N802 - handlers are named for messages
+
+from __future__ import annotations
+
+import os
+
+import msgspec
+
+from rt_edge.actors.base import BaseActor
+from rt_edge.actors.routers.actor import RouterActor
+from rt_edge.actors.routers.messages import RouteAnswer, Routees, Subscribe, Subscribed, Unsubscribe
+from rt_edge.actors.routers.routee import RouteeActor
+from rt_edge.actors.routers.settings import RouterSettings
+from rt_edge.actors.transport.serializer import register_message
+
+
+@register_message
+class Note(msgspec.Struct):
+    text: str = ""
+    seen: list = []
+
+
+class Worker(RouteeActor):
+    """Answers with its process and the payload; keeps what it had."""
+
+    def __init__(self):
+        super().__init__()
+        self.seen = []
+
+    def work(self, payload):
+        if payload == "die":
+            os._exit(3)
+        if payload == "fail":
+            raise ValueError("as told")
+        self.seen.append(payload)
+        return [os.getpid(), payload]
+
+    def on_Note(self, message, sender):
+        self.send(sender, Note(str(os.getpid()), self.seen))
+
+
+class Subscriber(Worker):
+    """Joins and leaves a router when told to."""
+
+    def on_Subscribe(self, message, sender):
+        self.asker = sender
+
+    def on_Join(self, message, sender):
+        self.asker = sender
+        self.send(message.router, Subscribe(message.name, message.where))
+
+    def on_Subscribed(self, message, _sender):
+        self.send(self.asker, Note(message.name))
+
+    def on_Leave(self, message, sender):
+        self.send(message.router, Unsubscribe())
+        self.send(sender, Note("left"))
+
+
+@register_message
+class Join(msgspec.Struct):
+    router: object
+    name: str = ""
+    where: str = ""
+
+
+@register_message
+class Leave(msgspec.Struct):
+    router: object
+
+
+class Pool(RouterActor):
+    settings = RouterSettings(size=3)
+    routee_class = Worker
+
+
+class Scattered(RouterActor):
+    settings = RouterSettings(size=3, asking="scatter_gather")
+    routee_class = Worker
+
+
+class Group(RouterActor):
+    settings = RouterSettings(strategy="content", window=8)
+
+
+class Asker(BaseActor):
+    """Sends a router many messages and collects the answers."""
+
+    def __init__(self):
+        super().__init__()
+        self.answers = {}
+
+    def on_Ask(self, message, sender):
+        self.asker, self.want = sender, len(message.messages)
+        for one in message.messages:
+            self.send(message.router, one)
+
+    def on_RouteAnswer(self, message, _sender):
+        self.answers.setdefault(message.operation, []).append(message)
+        if len(self.answers) == self.want:
+            self.send(self.asker, Answers([answers[0] for answers in self.answers.values()]))
+
+    def on_Routees(self, message, _sender):
+        self.send(self.asker, message)
+
+
+@register_message
+class Ask(msgspec.Struct):
+    router: object
+    messages: list
+
+
+@register_message
+class Answers(msgspec.Struct):
+    answers: list
+
+
+__all__ = ["RouteAnswer", "Routees", "Subscribed"]
