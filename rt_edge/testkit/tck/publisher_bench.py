@@ -107,10 +107,12 @@ class PublisherBench(Verification, abstract=True):
     def is_dropped(self, alive: weakref.ref[Any], rule: str) -> None:
         """Nothing holds the subscriber any more, if need be after some time and a collection of garbage."""
         for _ in range(10):
-            gc.collect()
             if alive() is None:
                 return
+            gc.collect()
             self.env.quiet()
+        if alive() is None:
+            return
         raise AssertionError(
             f"rule {rule}: the subscriber is still held: by {[type(r).__name__ for r in gc.get_referrers(alive())]}"
         )

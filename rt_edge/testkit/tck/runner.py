@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal, NamedTuple
 
-from _pytest.outcomes import OutcomeException
+import pytest
 
 from rt_edge.testkit.tck.bench import Verification, is_optional
 from rt_edge.testkit.tck.facts import names_of
@@ -28,7 +28,7 @@ def run_test(verification: type[Verification], test: str) -> Outcome:
     getattr(instance, "setup_method", lambda: None)()
     try:
         getattr(instance, test)()
-    except (Exception, OutcomeException) as raised:  # noqa: BLE001  # it is the outcome
+    except (Exception, pytest.fail.Exception) as raised:  # noqa: BLE001  # it is the outcome
         error = raised
     finally:
         getattr(instance, "teardown_method", lambda: None)()
