@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from itertools import repeat
 from pathlib import Path
-from typing import Any, BinaryIO, Generic, Self, TextIO, TypeVar
+from typing import TYPE_CHECKING, Any, BinaryIO, Generic, Self, TextIO, TypeVar
 
 from rt_edge.data.chunk import CHUNK_ELEMENTS
 from rt_edge.data.errors import CodecError, ConfigError
@@ -18,7 +18,11 @@ from rt_edge.streams.stage import Stage
 from rt_edge.streams.stages.constant import Empty, Single
 from rt_edge.streams.stages.from_queue import FromQueue
 from rt_edge.streams.stages.iterate import Iterate
+from rt_edge.streams.stages.merge import Merge
 from rt_edge.streams.stages.unfold_resource import UnfoldResource
+
+if TYPE_CHECKING:
+    from rt_edge.streams.dsl.linear import Source
 
 S = TypeVar("S")
 """What an unfolding remembers."""
@@ -45,11 +49,25 @@ class Anew(Generic[A]):
         return self._make()
 
 
+def merging(count: int) -> Stage:
+    """A `Merge` of so many inlets."""
+    return Merge(count=count)
+
+
 class Openings(Generic[A]):
     """Class methods of `Source`; parameters are those of the stages, whose docstrings say the rest."""
 
     def __init__(self, stage: Stage, name: str = "") -> None:
         raise NotImplementedError
+
+    @classmethod
+    def combine(cls, *sources: Source[A], into: Callable[[int], Stage] = merging) -> Self:
+        """`sources` brought together by a fan-in stage of so many inlets, made by `into`; default: a `merge`."""
+        if not sources:
+            raise ConfigError("combine needs at least one source")
+        first: Any = sources[0]
+        combined: Self = first._join(into(len(sources)), sources[1:])  # noqa: SLF001 - another of this class
+        return combined
 
     @classmethod
     def range(cls, start: int, stop: int, step: int = 1, name: str = "") -> Self:

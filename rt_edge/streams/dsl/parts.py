@@ -7,10 +7,11 @@ For the rest of the code they are the classes of `linear`, whose stub knows more
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from typing import Any, Generic, Self, TypeVar
+from typing import Any, Self, TypeVar
 
 from rt_edge.data.errors import ConfigError
 from rt_edge.streams.blueprint import Blueprint
+from rt_edge.streams.dsl.adapting import Adapting
 from rt_edge.streams.dsl.async_iteration import WINDOW as AHEAD
 from rt_edge.streams.dsl.async_iteration import Elements
 from rt_edge.streams.dsl.beginnings import Beginnings
@@ -28,7 +29,6 @@ from rt_edge.streams.elementwise.publisher import IslandPublisher
 from rt_edge.streams.elementwise.running import HostFactory, RunnableHost
 from rt_edge.streams.host import AsyncioHost
 from rt_edge.streams.stage import Stage
-from rt_edge.streams.stages.broadcast import Broadcast
 
 Taken = TypeVar("Taken")
 """What a flow takes."""
@@ -73,11 +73,6 @@ class Source(Operators[A], Beginnings[A], Openings[A], Combinations[A]):
         attach_sink(blueprint, self.outlet, sink)
         return Graph(blueprint)
 
-    def also_to(self, sink: Any) -> Self:
-        """Every element goes to `sink` too; the slower of the two sets the pace."""
-        blueprint = copied(self.blueprint)
-        return self.of(blueprint, divert(blueprint, self.outlet, sink))
-
     def as_publisher(self, hosts: HostFactory = AsyncioHost) -> IslandPublisher:
         """This as a `Publisher`; each subscribe is a run on a host made by `hosts`."""
         return IslandPublisher(self.blueprint, hosts)
@@ -96,13 +91,17 @@ class Source(Operators[A], Beginnings[A], Openings[A], Combinations[A]):
         blueprint = copied(self.blueprint)
         return self.of(blueprint, fan_in(blueprint, self.outlet, stage, others))
 
+    def _branch(self, stage: Stage, sinks: tuple[Any, ...]) -> Self:
+        blueprint = copied(self.blueprint)
+        return self.of(blueprint, (fan_out(blueprint, self.outlet, stage, sinks, 1), 0))
+
     def _divide(self, stage: Stage, sinks: tuple[Any, ...]) -> Graph:
         blueprint = copied(self.blueprint)
         fan_out(blueprint, self.outlet, stage, sinks)
         return Graph(blueprint)
 
 
-class Flow(Operators[A], Generic[Taken, A]):
+class Flow(Operators[A], Adapting[Taken, A]):
     """Something with one open inlet and one open outlet. `Flow()` is the empty one.
 
     Args:
@@ -145,16 +144,6 @@ class Flow(Operators[A], Generic[Taken, A]):
         attach_sink(blueprint, self.outlet, sink)
         return Sink.of(blueprint, self.inlet)
 
-    def also_to(self, sink: Any) -> Self:
-        """Every element goes to `sink` too; the slower of the two sets the pace."""
-        blueprint, outlet = copied(self.blueprint), self.outlet
-        if outlet is None:
-            blueprint = Blueprint()
-            node = blueprint.add(Broadcast(count=2))
-            attach_sink(blueprint, (node, 1), sink)
-            return self.of(blueprint, (node, 0), (node, 0))
-        return self._with(blueprint, divert(blueprint, outlet, sink))
-
     def as_processor(self, host: RunnableHost | None = None, window: int = WINDOW) -> IslandProcessor:
         """This as a `Processor` that runs from now on (default: on the running asyncio loop)."""
         if self.inlet is None:
@@ -168,6 +157,11 @@ class Flow(Operators[A], Generic[Taken, A]):
             first = fan_in(blueprint, None, stage, others)
             return self.of(blueprint, (first[0], 0), first)
         return self._with(blueprint, fan_in(blueprint, outlet, stage, others))
+
+    def _branch(self, stage: Stage, sinks: tuple[Any, ...]) -> Self:
+        blueprint, outlet = copied(self.blueprint), self.outlet
+        node = fan_out(blueprint, outlet, stage, sinks, 1)
+        return self.of(blueprint, self.inlet or (node, 0), (node, 0))
 
     def _divide(self, stage: Stage, sinks: tuple[Any, ...]) -> Sink[Any]:
         blueprint, outlet = copied(self.blueprint), self.outlet
@@ -246,14 +240,6 @@ def attach_sink(blueprint: Blueprint, outlet: Place, sink: Sink[Any]) -> None:
     blueprint.connect(outlet[0], names[sink.inlet[0]], outlet[1], sink.inlet[1])
 
 
-def divert(blueprint: Blueprint, outlet: Place, sink: Sink[Any]) -> Place:
-    """Wire a broadcast behind `outlet`, to `sink` and to the outlet that is returned."""
-    node = blueprint.add(Broadcast(count=2))
-    blueprint.connect(outlet[0], node, outlet[1], 0)
-    attach_sink(blueprint, (node, 1), sink)
-    return node, 0
-
-
 def fan_in(blueprint: Blueprint, outlet: Place | None, stage: Stage, others: tuple[Source[Any], ...]) -> Place:
     """Wire a fan-in behind `outlet` (None: its first inlet stays open) and `others`; returns its outlet."""
     node = blueprint.add(stage)
@@ -265,11 +251,11 @@ def fan_in(blueprint: Blueprint, outlet: Place | None, stage: Stage, others: tup
     return node, 0
 
 
-def fan_out(blueprint: Blueprint, outlet: Place | None, stage: Stage, sinks: tuple[Sink[Any], ...]) -> str:
-    """Wire a fan-out behind `outlet` (None: its inlet stays open) and `sinks` behind it; returns its name."""
+def fan_out(blueprint: Blueprint, outlet: Place | None, stage: Stage, sinks: tuple[Sink[Any], ...], first: int = 0) -> str:
+    """Wire a fan-out behind `outlet` (None: its inlet stays open), `sinks` to its outlets from `first` on; returns its name."""
     node = blueprint.add(stage)
     if outlet is not None:
         blueprint.connect(outlet[0], node, outlet[1], 0)
-    for index, sink in enumerate(sinks):
+    for index, sink in enumerate(sinks, first):
         attach_sink(blueprint, (node, index), sink)
     return node

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Generic, Self
+from typing import TYPE_CHECKING, Any, Generic, Self
 
+from rt_edge.data.errors import ConfigError
 from rt_edge.streams.dsl.operators import builds
 from rt_edge.streams.dsl.operators.continuation import A, B
 from rt_edge.streams.queues import PullQueue
 from rt_edge.streams.stage import Stage
 from rt_edge.streams.stages._common import OnError
+from rt_edge.streams.stages.broadcast import Broadcast
 from rt_edge.streams.stages.cancelled import Cancelled, Unwilling
 from rt_edge.streams.stages.count import Count
 from rt_edge.streams.stages.fold_while_into import FoldWhileInto
@@ -22,12 +24,28 @@ from rt_edge.streams.stages.reduce_into import ReduceInto
 from rt_edge.streams.stages.to_path import Fsync, ToPath
 from rt_edge.streams.stages.to_queue import ToQueue
 
+if TYPE_CHECKING:
+    from rt_edge.streams.dsl.linear import Sink
+
+
+def broadcasting(count: int) -> Stage:
+    """A `Broadcast` of so many outlets."""
+    return Broadcast(count=count)
+
 
 class Results(Generic[A]):
     """Class methods of `Sink`; parameters are those of the stages, whose docstrings say the rest."""
 
     def __init__(self, stage: Stage, name: str = "") -> None:
         raise NotImplementedError
+
+    @classmethod
+    def combine(cls, *sinks: Sink[A], into: Callable[[int], Stage] = broadcasting) -> Self:
+        """`sinks` fed by a fan-out stage of so many outlets, made by `into`; default: a `broadcast`."""
+        if not sinks:
+            raise ConfigError("combine needs at least one sink")
+        combined: Self = _divided(into(len(sinks)), sinks)
+        return combined
 
     @classmethod
     @builds(Head, "Sink")
@@ -128,6 +146,12 @@ class Results(Generic[A]):
     def queue(cls, queue: PullQueue[A], name: str = "") -> Self:
         """Fills a queue, from which any thread may take."""
         return cls(ToQueue(queue=queue), name or "queue")
+
+
+def _divided(stage: Stage, sinks: tuple[Any, ...]) -> Any:
+    from rt_edge.streams.dsl.parts import Flow
+
+    return Flow()._divide(stage, sinks)  # noqa: SLF001 - of one family
 
 
 def _searching(predicate: Callable[[Any], Any], decides: bool, until_then: bool, on_error: OnError) -> FoldWhileInto:

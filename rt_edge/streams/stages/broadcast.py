@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import ClassVar
 
 from rt_edge.data.chunk import Chunk
@@ -39,15 +40,23 @@ class Broadcast(Stage, frozen=True):
 
     def create_logic(self) -> StageLogic:
         """A logic with what each branch has asked for."""
-        return _Logic(self)
+        return BroadcastLogic(self.outlets, self.eager_cancel)
 
 
-class _Logic(StageLogic):
-    def __init__(self, stage: Broadcast) -> None:
-        self._eager = stage.eager_cancel
-        self._wanted = dict.fromkeys(stage.outlets, 0)  # open branches: asked for and not pushed
+class BroadcastLogic(StageLogic):
+    """Asks for what every open branch wants.
+
+    Args:
+        branches: the outlets.
+        eager: cancel as soon as one branch cancels.
+    """
+
+    def __init__(self, branches: Sequence[Outlet], eager: bool) -> None:
+        self._eager = eager
+        self._wanted = dict.fromkeys(branches, 0)  # open branches: asked for and not pushed
 
     def on_pull(self, outlet: Outlet, n: int) -> None:
+        """Ask as soon as every branch does."""
         if outlet in self._wanted:
             self._wanted[outlet] = self.demand(outlet)
             self._ask()
@@ -58,14 +67,20 @@ class _Logic(StageLogic):
             self.request(IN, n)
 
     def on_push(self, inlet: Inlet, chunk: Chunk) -> None:
+        """The same to every branch."""
         n = len(chunk)
         branches = list(self._wanted)
         copies = chunk.fork(len(branches)) if len(branches) > 1 else [chunk]
         for branch, copy in zip(branches, copies, strict=True):
             self._wanted[branch] -= n
-            self.push(branch, copy)
+            self.push(branch, self.share(branch, copy))
+
+    def share(self, branch: Outlet, copy: Chunk) -> Chunk:
+        """What `branch` gets of a chunk."""
+        return copy
 
     def on_downstream_finish(self, outlet: Outlet, cause: BaseException | None) -> None:
+        """Go on with the others, if there are any and it is not eager."""
         self._wanted.pop(outlet, None)
         if self._eager or not self._wanted:
             self.cancel_stage(cause)

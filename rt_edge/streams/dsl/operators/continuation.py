@@ -60,5 +60,5 @@ class Continuation(ABC, Generic[A]):
         """Append a fan-out with all outlets wired."""
 
     @abstractmethod
-    def also_to(self, sink: Sink[Any]) -> Self:
-        """Every element goes to `sink` too; the slower of the two sets the pace."""
+    def _branch(self, stage: Stage, sinks: tuple[Sink[Any], ...]) -> Self:
+        """Append a fan-out: the stream goes on at its first outlet, the others are wired to `sinks`."""
