@@ -153,6 +153,7 @@ SPECIAL: dict[str, Roles] = {
     "Tick": source(lambda n: Source.tick(0.001), settle_s=1.0, most=NEVER),
     # one inlet, one outlet
     "Conflate": lossy(lambda: Flow().conflate(per="stream")),
+    "DelayWith": flow(lambda: Flow().delay_with(lambda _: 0.001), settle_s=1.0),
     "Deadband": flow(lambda: Flow().deadband("value", absolute=0.5), element=reading),
     "Fold": sized(lambda n: numbers(5).fold(0, last), lambda: Flow().fold(0, last), most=1, tolerated=NOT_EMPTY),
     "FoldWhile": sized(

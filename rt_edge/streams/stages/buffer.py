@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal
+from typing import ClassVar
 
 from rt_edge.data.chunk import Chunk
-from rt_edge.data.errors import BufferOverflow
 from rt_edge.streams.stage import IN, OUT, Hold, Inlet, Outlet, ReceiptUse, Stage, StageLogic
-from rt_edge.streams.stages._common import at_least, discard, named
+from rt_edge.streams.stages._common import at_least
 from rt_edge.streams.stages._outbox import Outbox
+from rt_edge.streams.stages._overflow import OVERFLOW, Overflow, hold_within
 
-Overflow = Literal["backpressure", "drop_head", "drop_tail", "drop_buffer", "drop_new", "fail"]
-
-OVERFLOW = "overflow"
-"""The reason of what a full buffer drops."""
+__all__ = ["OVERFLOW", "Buffer", "Overflow"]
 
 
 class Buffer(Stage, frozen=True):
@@ -84,42 +81,8 @@ class _Logic(StageLogic):
                 first, rest = chunk.cut(wanted)
                 self.push(OUT, first)
         if rest is not None:
-            self._hold(rest)
+            hold_within(self, self._out, rest, self._size, self._overflow)
         self._ask()
-
-    def _hold(self, chunk: Chunk) -> None:
-        room = self._size - self._out.elements
-        excess = len(chunk) - room
-        if excess <= 0:
-            self._out.put(chunk)
-            return
-        if self._overflow == "fail":
-            error = BufferOverflow(f"{self.ctx.name}: more than {self._size} elements are waiting")
-            chunk.fail(named(self, error))
-            self.fail_stage(error)
-        elif self._overflow == "drop_head":
-            old = min(excess, self._out.elements)
-            self._out.drop_head(old, OVERFLOW)
-            self._out.put(self._skip(chunk, excess - old))
-        elif self._overflow == "drop_buffer":
-            self._out.drop_head(self._out.elements, OVERFLOW)
-            self._out.put(self._skip(chunk, len(chunk) - ((excess - 1) % self._size + 1)))
-        else:
-            if room:
-                first, chunk = chunk.cut(room)
-                self._out.put(first)
-            if self._overflow == "drop_tail":
-                self._out.drop_tail(1, OVERFLOW)
-                self._out.put(self._skip(chunk, len(chunk) - 1))
-            else:
-                discard(self, chunk, OVERFLOW)
-
-    def _skip(self, chunk: Chunk, n: int) -> Chunk:
-        """Drop the first `n` elements of `chunk`, which has more."""
-        if n:
-            first, chunk = chunk.cut(n)
-            discard(self, first, OVERFLOW)
-        return chunk
 
     def on_upstream_finish(self, inlet: Inlet) -> None:
         self._finished = True

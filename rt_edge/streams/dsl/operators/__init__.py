@@ -15,6 +15,7 @@ from rt_edge.streams.dsl.operators.prefixes import Prefixes
 from rt_edge.streams.dsl.operators.rate import Rate
 from rt_edge.streams.dsl.operators.routing import Routing
 from rt_edge.streams.dsl.operators.stateful import Stateful
+from rt_edge.streams.dsl.operators.timers import Timers
 from rt_edge.streams.dsl.operators.windows import Windows
 
 __all__ = ["METHODS", "Operators", "builds"]
@@ -26,6 +27,7 @@ class Operators(
     Stateful[A],
     Combining[A],
     Rate[A],
+    Timers[A],
     Asynchronous[A],
     Devices[A],
     Windows[A],
