@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterable, Iterable
+from collections.abc import AsyncIterable, Callable, Iterable
 from typing import Any, Generic, Self
 
 from rt_edge.data.chunk import CHUNK_ELEMENTS
+from rt_edge.data.units import Duration
 from rt_edge.protocol.roles import Publisher
 from rt_edge.streams.dsl.operators import builds
 from rt_edge.streams.dsl.operators.continuation import A
@@ -17,6 +18,8 @@ from rt_edge.streams.stage import Stage
 from rt_edge.streams.stages.constant import Empty, Failed, Never, Single
 from rt_edge.streams.stages.from_async_iterable import FromAsyncIterable
 from rt_edge.streams.stages.iterate import Iterate
+from rt_edge.streams.stages.lazy import LazySource
+from rt_edge.streams.stages.restart import RestartSource
 from rt_edge.streams.stages.tick import Tick
 
 
@@ -79,3 +82,38 @@ class Beginnings(Generic[A]):
     def from_hub(cls, hub: Hub, slow: SlowConsumer | None = None, name: str = "") -> Self:
         """The elements of a hub; each run is a consumer of it."""
         return cls(FromHub(hub=hub, slow=slow), name)
+
+    @classmethod
+    @builds(LazySource, "Source")
+    def lazy_source(cls, function: Callable[[], Any], name: str = "") -> Self:
+        """The source that `function` makes when the first element is wanted."""
+        return cls(LazySource(function=function), name)
+
+    @classmethod
+    @builds(RestartSource, "Source")
+    def restart_source(
+        cls,
+        source: Any,
+        min_backoff: Duration | float = 1.0,
+        max_backoff: Duration | float = 60.0,
+        jitter: float = 1.0,
+        seed: int | None = None,
+        max_restarts: int = -1,
+        within: Duration | float = 0.0,
+        only_failures: bool = False,
+        restart_on: Callable[[BaseException], Any] | None = None,
+        name: str = "",
+    ) -> Self:
+        """A source that is run again, after a wait, when it has ended."""
+        stage = RestartSource(
+            source=source,
+            min_backoff=min_backoff,
+            max_backoff=max_backoff,
+            jitter=jitter,
+            seed=seed,
+            max_restarts=max_restarts,
+            within=within,
+            only_failures=only_failures,
+            restart_on=restart_on,
+        )
+        return cls(stage, name)

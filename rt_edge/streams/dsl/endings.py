@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Generic, Self
 
+from rt_edge.data.units import Duration
 from rt_edge.streams.dsl.operators import builds
 from rt_edge.streams.dsl.operators.continuation import A, B
 from rt_edge.streams.hubs.hub import Hub
@@ -15,6 +16,8 @@ from rt_edge.streams.stages.collect import Collect
 from rt_edge.streams.stages.fold_into import FoldInto
 from rt_edge.streams.stages.for_each import ForEach
 from rt_edge.streams.stages.ignore import Ignore
+from rt_edge.streams.stages.lazy import LazySink
+from rt_edge.streams.stages.restart import RestartSink
 from rt_edge.streams.stages.settling import Settling
 
 
@@ -59,3 +62,38 @@ class Endings(Generic[A]):
     def to_hub(cls, hub: Hub, name: str = "") -> Self:
         """Gives all elements to a hub; each run is a producer of it."""
         return cls(ToHub(hub=hub), name)
+
+    @classmethod
+    @builds(LazySink, "Sink")
+    def lazy_sink(cls, function: Callable[[], Any], name: str = "") -> Self:
+        """The sink that `function` makes when the first element comes; comes to what that comes to."""
+        return cls(LazySink(function=function), name or "lazy_sink")
+
+    @classmethod
+    @builds(RestartSink, "Sink")
+    def restart_sink(
+        cls,
+        sink: Any,
+        min_backoff: Duration | float = 1.0,
+        max_backoff: Duration | float = 60.0,
+        jitter: float = 1.0,
+        seed: int | None = None,
+        max_restarts: int = -1,
+        within: Duration | float = 0.0,
+        only_failures: bool = False,
+        restart_on: Callable[[BaseException], Any] | None = None,
+        name: str = "",
+    ) -> Self:
+        """A sink that is run again, after a wait, when it has ended."""
+        stage = RestartSink(
+            sink=sink,
+            min_backoff=min_backoff,
+            max_backoff=max_backoff,
+            jitter=jitter,
+            seed=seed,
+            max_restarts=max_restarts,
+            within=within,
+            only_failures=only_failures,
+            restart_on=restart_on,
+        )
+        return cls(stage, name)

@@ -55,6 +55,8 @@ KINDS: dict[str, str] = {
     "merge_rated": "merge_rated",
     "merge_sequence": "merge_sequence",
     "merge_sorted": "merge_sorted",
+    "on_error_complete": "on_error_complete",
+    "or_else": "or_else",
     "partition": "partition",
     "rate_of_change": "rate_of_change",
     "retry_flow": "retry_flow",

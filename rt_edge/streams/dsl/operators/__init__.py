@@ -7,6 +7,7 @@ from rt_edge.streams.dsl.operators.combining import Combining
 from rt_edge.streams.dsl.operators.continuation import METHODS, A, builds
 from rt_edge.streams.dsl.operators.devices import Devices
 from rt_edge.streams.dsl.operators.elements import Elements
+from rt_edge.streams.dsl.operators.errors import Errors
 from rt_edge.streams.dsl.operators.fan_in import FanIn
 from rt_edge.streams.dsl.operators.fan_out import FanOut
 from rt_edge.streams.dsl.operators.framing import Framing
@@ -15,6 +16,7 @@ from rt_edge.streams.dsl.operators.prefixes import Prefixes
 from rt_edge.streams.dsl.operators.rate import Rate
 from rt_edge.streams.dsl.operators.routing import Routing
 from rt_edge.streams.dsl.operators.stateful import Stateful
+from rt_edge.streams.dsl.operators.status import Status
 from rt_edge.streams.dsl.operators.timers import Timers
 from rt_edge.streams.dsl.operators.windows import Windows
 
@@ -34,6 +36,8 @@ class Operators(
     Framing[A],
     FanIn[A],
     FanOut[A],
+    Status[A],
+    Errors[A],
     Nesting[A],
     Routing[A],
 ):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 from rt_edge.data.chunk import CHUNK_ELEMENTS
 from rt_edge.data.units import Duration
@@ -12,7 +12,10 @@ from rt_edge.streams.dsl.operators.continuation import A, B, Continuation, build
 from rt_edge.streams.stages._common import OnError
 from rt_edge.streams.stages._keys import MAX_KEYS, Per
 from rt_edge.streams.stages.flat_map_merge import FlatMapMerge
+from rt_edge.streams.stages.flat_map_prefix import FlatMapPrefix
 from rt_edge.streams.stages.group_by import GroupBy
+from rt_edge.streams.stages.lazy import LazyFlow
+from rt_edge.streams.stages.or_else import OrElse
 from rt_edge.streams.stages.split_when import SplitWhen
 from rt_edge.streams.stages.switch_map import SwitchMap
 
@@ -58,8 +61,8 @@ class Nesting(Continuation[A]):
     @builds(GroupBy)
     def group_by(
         self,
-        per: Per,
-        flow: Flow[A, B],
+        per: Per = "source",
+        flow: Flow[A, B] | None = None,
         max_keys: int = MAX_KEYS,
         idle: Duration | float = 0.0,
         when_full: Literal["evict", "drop", "fail"] = "evict",
@@ -87,7 +90,7 @@ class Nesting(Continuation[A]):
     def split_when(
         self,
         where: str | Callable[[A], Any],
-        flow: Flow[A, B],
+        flow: Flow[A, B] | None = None,
         after: bool = False,
         breadth: int = 1,
         on_error: OnError = "resume",
@@ -100,7 +103,7 @@ class Nesting(Continuation[A]):
     def split_after(
         self,
         where: str | Callable[[A], Any],
-        flow: Flow[A, B],
+        flow: Flow[A, B] | None = None,
         breadth: int = 1,
         on_error: OnError = "resume",
         name: str = "",
@@ -108,6 +111,21 @@ class Nesting(Continuation[A]):
         """Parts that end where a condition is true, each through a flow of its own: `split_when` with `after`."""
         stage = SplitWhen(where=where, flow=flow, after=True, breadth=breadth, on_error=on_error)
         return self._becomes(stage, name or "split_after")
+
+    @builds(FlatMapPrefix)
+    def flat_map_prefix(self, count: int, function: Callable[[list[A]], Flow[A, B]], name: str = "") -> Continuation[B]:
+        """A flow made of the first `count` elements, for the rest."""
+        return self._becomes(FlatMapPrefix(count=count, function=function), name)
+
+    @builds(LazyFlow)
+    def lazy_flow(self, function: Callable[[], Flow[A, B]], name: str = "") -> Continuation[B]:
+        """A flow that is made when the first element comes."""
+        return self._becomes(LazyFlow(function=function), name)
+
+    @builds(OrElse)
+    def or_else(self, other: Source[A]) -> Self:
+        """The elements of `other`, if this completes without any."""
+        return self._join(OrElse(), (other,))
 
 
 def _same(element: Any) -> Any:
