@@ -188,7 +188,8 @@ class Catalogue:
 def convertible_mapping(fields: tuple[Any, ...], name: str) -> bool:
     """Whether the field `name` is itself a mapping with the user's keys."""
     kinds = [msgspec.inspect.type_info(field.type) for field in fields if field.encode_name == name]
-    return bool(kinds) and isinstance(kinds[0], msgspec.inspect.DictType)
+    kinds = [inner for kind in kinds for inner in getattr(kind, "types", (kind,))]  # of a union: any of them
+    return any(isinstance(kind, msgspec.inspect.DictType) for kind in kinds)
 
 
 def _built_in() -> dict[str, type[Stage] | str]:

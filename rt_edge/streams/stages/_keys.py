@@ -25,21 +25,33 @@ MAX_KEYS = 10_000
 """Keys that a stage remembers unless it is told otherwise."""
 
 
-class Keyed(ReadingCode, frozen=True, kw_only=True):
-    """Base of stages that keep state by key.
+class ByKey(ReadingCode, frozen=True, kw_only=True):
+    """Base of stages that look at a key of each element.
 
     Attributes:
-        per: by what: source: `Reading.source`. stream: one state for all. Else an expression, like `tags['line']` (readings
+        per: by what: source: `Reading.source`. stream: one key for all. Else an expression, like `tags['line']` (readings
             without the field share one key and are counted, `missing_field`), or a function of an element.
-        max_keys: keys remembered; the one that was used least recently is forgotten (counter `evicted`).
     """
 
     per: Per = "source"
+
+    def __post_init__(self) -> None:
+        """Refuse a key that is neither an expression nor a function."""
+        check_value("per", self.per)
+
+
+class Keyed(ByKey, frozen=True, kw_only=True):
+    """Base of stages that keep state by key.
+
+    Attributes:
+        max_keys: keys remembered; the one that was used least recently is forgotten (counter `evicted`).
+    """
+
     max_keys: int = MAX_KEYS
 
     def __post_init__(self) -> None:
-        """Refuse no room, and a key that is neither an expression nor a function."""
-        check_value("per", self.per)
+        """Refuse no room, and a key that is none."""
+        super().__post_init__()
         at_least(1, max_keys=self.max_keys)
 
 
@@ -52,7 +64,7 @@ def check_value(name: str, by: Any) -> None:
 
 
 def key_runner(per: Per, policy: Supervision) -> Runner:
-    """A key for each element; see `Keyed`."""
+    """A key for each element; see `ByKey`."""
     if per == "source":
         return _sources
     if per == "stream":
@@ -144,7 +156,7 @@ class KeyedLogic(ElementLogic):
         stage: what it runs.
     """
 
-    def __init__(self, stage: Keyed) -> None:
+    def __init__(self, stage: ByKey) -> None:
         super().__init__(stage)
         self._keys = key_runner(stage.per, stage.supervision)
 
@@ -160,7 +172,15 @@ class KeyedLogic(ElementLogic):
 
 
 class KeyedPassLogic(KeyedLogic):
-    """Passes elements on one for one, or leaves some out, by what it remembers of their key."""
+    """Passes elements on one for one, or leaves some out, by what it remembers of their key.
+
+    Args:
+        stage: what it runs.
+    """
+
+    def __init__(self, stage: ByKey) -> None:
+        super().__init__(stage)
+        self._laps: dict[tuple[str, str], int] = {}
 
     def handle(self, chunk: Chunk, keys: list[Any]) -> Chunk | None:
         """What is to be pushed of `chunk`; the rest is settled."""
@@ -169,8 +189,22 @@ class KeyedPassLogic(KeyedLogic):
     def forget(self) -> None:
         """Begin afresh, after a supervised restart."""
 
+    def note_lap(self, chunk: Chunk) -> None:
+        """A source that emits again what failed goes back in time: what was remembered since is not what came before."""
+        origin = chunk.receipt.origin if chunk.receipt is not None else None
+        if origin is None or (not origin.lap and not self._laps):
+            return
+        life = (origin.name, origin.incarnation)
+        if self._laps.get(life, 0) != origin.lap:
+            if len(self._laps) >= MAX_KEYS:
+                self._laps.clear()
+            self._laps[life] = origin.lap
+            self.ctx.count("replayed")
+            self.forget()
+
     def on_push(self, inlet: Inlet, chunk: Chunk) -> None:
         """Push what passes, ask again for as much as does not."""
+        self.note_lap(chunk)
         came = len(chunk)
         rest, keys, failures = self.keyed(chunk)
         if failures and self._policy is Supervision.RESTART:

@@ -264,6 +264,9 @@ which a configuration writes a flow."""
 PARTS = {"sink", "other"}
 """Parameters of DSL methods that are parts of a stream, to be wired, not parameters of a stage."""
 
+OTHER_STREAMS = {"right"}
+"""Parameters that are streams: they are wired to the other inlets."""
+
 NO_USER_CODE = {
     *("Collect", "Count", "Ignore", "Settling", "Head", "HeadOption", "Last", "LastOption", "LastInto", "Cancelled", "Unwilling"),
     *("ToPath", "ToQueue", "LazySink"),

@@ -1,0 +1,91 @@
+"""dedupe: each id once."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar, NamedTuple
+
+from rt_edge.data.chunk import Chunk
+from rt_edge.data.reading import Reading, is_gap
+from rt_edge.data.units import Duration
+from rt_edge.streams.stage import StageLogic
+from rt_edge.streams.stages._common import at_least
+from rt_edge.streams.stages._keys import Keyed, KeyedPassLogic, KeyTable, Per
+
+DUPLICATE = "duplicate"
+"""The reason of what came before."""
+
+
+class Dedupe(Keyed, frozen=True, kw_only=True):
+    """Lets pass the first element of each id; later ones are settled as dropped, `duplicate`.
+
+    What its own source emits again because it could not be stored is no duplicate, and passes. Readings that lack the field of
+    the id pass (counted, `missing_field`), and gap records.
+
+    Emits when: an element arrives whose id is not remembered.
+    Backpressures when: downstream does.
+    Completes when: upstream completes.
+    Cancels when: downstream cancels.
+    On restart: forgets the ids.
+
+    Attributes:
+        per: the id: an expression, like `message_id` or `source`, or a function of an element.
+        within: an id that was seen longer ago is new; 0: as long as it is remembered.
+    """
+
+    kind: ClassVar[str] = "dedupe"
+    shorthand: ClassVar[str] = "per"
+
+    per: Per
+    within: Duration | float = 0.0
+
+    def __post_init__(self) -> None:
+        """Refuse no id and no room."""
+        super().__post_init__()
+        at_least(0, within=self.within)
+
+    def create_logic(self) -> StageLogic:
+        """A logic that remembers ids."""
+        return _Logic(self)
+
+
+class _Seen(NamedTuple):
+    """When an id came, and as which element of which life of which source."""
+
+    at: float
+    life: tuple[str, str] | None
+    mark: Any
+
+
+class _Logic(KeyedPassLogic):
+    def __init__(self, stage: Dedupe) -> None:
+        super().__init__(stage)
+        self._within = float(stage.within)
+        self._seen: KeyTable[_Seen] = KeyTable(stage.max_keys, self.note_evicted)
+
+    def forget(self) -> None:
+        self._seen.clear()
+
+    def note_lap(self, chunk: Chunk) -> None:
+        """What is emitted again is known by its mark."""
+
+    def handle(self, chunk: Chunk, keys: list[Any]) -> Chunk | None:
+        now = self.ctx.clock.monotonic()
+        origin = chunk.receipt.origin if chunk.receipt is not None else None
+        life = (origin.name, origin.incarnation) if origin is not None else None
+        marks = chunk.marks if chunk.marks is not None else [None] * len(chunk)
+        rows = zip(chunk.items, keys, marks, strict=True)
+        mask = [self._is_first(item, key, _Seen(now, life, mark)) for item, key, mark in rows]
+        dropped = mask.count(False)
+        if dropped:
+            self.ctx.count(f"dropped_{DUPLICATE}", dropped)
+        return chunk.select(mask, DUPLICATE)
+
+    def _is_first(self, item: Any, key: Any, seen: _Seen) -> bool:
+        if isinstance(item, Reading) and (is_gap(item) or (key is False and self._keys([item])[1])):
+            return True  # false stands for a missing field, too
+        before = self._seen.get(key)
+        is_again = before is not None and seen.life is not None and before.life == seen.life and before.mark == seen.mark
+        if before is None or is_again or (self._within and seen.at - before.at >= self._within):
+            self._seen.put(key, seen)
+            return True
+        return False

@@ -1,0 +1,87 @@
+"""dedupe: contract and own cases."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from rt_edge.data.chunk import Chunk
+from rt_edge.data.errors import ConfigError
+from rt_edge.data.reading import Reading, gap_reading
+from rt_edge.data.receipt import Origin, Receipt
+from rt_edge.streams.stage import OUT
+from rt_edge.streams.stages.change_of_value import ChangeOfValue
+from rt_edge.streams.stages.dedupe import Dedupe
+from rt_edge.testkit.probes import Outcomes, StageBench
+from rt_edge.testkit.stage_contract import SupervisionContract, raising
+
+
+class TestDedupe(SupervisionContract):
+    def make(self) -> Dedupe:
+        return Dedupe(per=lambda n: n % 17)
+
+    def expected(self, inputs: list[list[Any]]) -> list[list[Any]]:
+        first = {n % 17: n for n in reversed(inputs[0])}
+        return [[n for n in inputs[0] if first[n % 17] == n]]
+
+    def make_failing(self, on_error: Any) -> Dedupe:
+        return Dedupe(per=raising(lambda n: n), on_error=on_error)
+
+
+def reading(ts: int, **fields: Any) -> Reading:
+    return Reading("a", ts, fields)
+
+
+def test_id_is_an_expression_and_what_has_none_passes() -> None:
+    """A missing id is no id, also where false is one."""
+    rows = [reading(1, id=1), reading(2, id=1), reading(3), reading(4), reading(5, id=False), reading(6, id=False)]
+    with StageBench(Dedupe(per="id")) as bench:
+        bench.sink.request(100)
+        bench.source.send(*rows, gap_reading("a", "offline", 7, 8), gap_reading("a", "offline", 7, 8))
+        assert [r.ts for r in bench.sink.received] == [1, 3, 4, 5, 7, 7]
+        assert bench.source.outcomes.dropped("duplicate") == [1, 5]
+        assert bench.counters["dropped_duplicate"] == 2
+
+
+def test_id_is_new_again_when_it_is_old_enough_or_forgotten() -> None:
+    """Bounded in time, and in number."""
+    with StageBench(Dedupe(per=lambda n: n, within=10.0, max_keys=2)) as bench:
+        bench.sink.request(100)
+        bench.source.send("a")
+        bench.advance(9)
+        bench.source.send("a")
+        bench.advance(1)
+        bench.source.send("a", "b", "c", "a")
+        bench.sink.expect_next("a", "a", "b", "c", "a")
+        assert bench.counters["evicted"] == 2
+
+
+def emit(bench: StageBench, receipt: Receipt, *items: Any) -> None:
+    """Have the source emit elements with marks of a test's own."""
+    logic = bench.source.logic
+    bench.engine.enter(logic.seat, lambda: logic.push(OUT, Chunk(list(items), receipt)))
+    bench.host.settle()
+
+
+@pytest.mark.parametrize(
+    ("stage", "items"),
+    [(Dedupe(per="id"), [reading(1, id=1), reading(2, id=2)]), (ChangeOfValue(), [reading(1, p=1), reading(2, p=2)])],
+    ids=["dedupe", "change_of_value"],
+)
+def test_element_passes_when_its_source_emits_it_again(stage: Any, items: list[Reading]) -> None:
+    """What failed downstream and comes again, in a later lap of its source, is not taken for what it was before."""
+    outcomes, origin = Outcomes(), Origin("plc", "1")
+    with StageBench(stage, tracked=False) as bench:
+        bench.sink.request(100)
+        emit(bench, Receipt([0, 1], outcomes, origin), *items)
+        emit(bench, Receipt([0, 1], outcomes, origin.next_lap()), *items)
+        assert bench.sink.received == items * 2
+        emit(bench, Receipt([2], outcomes, origin.next_lap()), items[1])
+        assert bench.sink.received == items * 2
+
+
+def test_settings_are_refused_when_there_is_no_id() -> None:
+    """An expression or a function."""
+    with pytest.raises(ConfigError):
+        Dedupe(per="a.b")
