@@ -261,11 +261,8 @@ NOT_OFFERED = {"count", "done", "demand", "end", "steps"}
 """Fields that the DSL fills: the number of ports, where a sink reports to, how it asks, the other end of a bridge; the form in
 which a configuration writes a flow."""
 
-PARTS = {"sink", "other"}
+PARTS = {"sink", "other", "right"}
 """Parameters of DSL methods that are parts of a stream, to be wired, not parameters of a stage."""
-
-OTHER_STREAMS = {"right"}
-"""Parameters that are streams: they are wired to the other inlets."""
 
 NO_USER_CODE = {
     *("Collect", "Count", "Ignore", "Settling", "Head", "HeadOption", "Last", "LastOption", "LastInto", "Cancelled", "Unwilling"),
