@@ -14,6 +14,8 @@ from rt_edge.streams.elementwise.inward import WINDOW, FromPublisher
 from rt_edge.streams.hubs.hub import Hub
 from rt_edge.streams.hubs.ports import SlowConsumer
 from rt_edge.streams.hubs.stages import FromHub
+from rt_edge.streams.pubsub.broker import Broker
+from rt_edge.streams.pubsub.stages import FromTopic
 from rt_edge.streams.stage import Stage
 from rt_edge.streams.stages.constant import Empty, Failed, Never, Single
 from rt_edge.streams.stages.from_async_iterable import FromAsyncIterable
@@ -82,6 +84,12 @@ class Beginnings(Generic[A]):
     def from_hub(cls, hub: Hub, slow: SlowConsumer | None = None, name: str = "") -> Self:
         """The elements of a hub; each run is a consumer of it."""
         return cls(FromHub(hub=hub, slow=slow), name)
+
+    @classmethod
+    @builds(FromTopic, "Source")
+    def from_topic(cls, broker: Broker, topics: str, group: str = "", slow: SlowConsumer | None = None, name: str = "") -> Self:
+        """What is published under topics, as messages; each run is a subscriber."""
+        return cls(FromTopic(broker=broker, topics=topics, group=group, slow=slow), name)
 
     @classmethod
     @builds(LazySource, "Source")

@@ -10,6 +10,8 @@ from rt_edge.streams.dsl.operators import builds
 from rt_edge.streams.dsl.operators.continuation import A, B
 from rt_edge.streams.hubs.hub import Hub
 from rt_edge.streams.hubs.stages import ToHub
+from rt_edge.streams.pubsub.broker import Broker
+from rt_edge.streams.pubsub.stages import ToTopic
 from rt_edge.streams.stage import Stage
 from rt_edge.streams.stages._common import OnError
 from rt_edge.streams.stages.collect import Collect
@@ -62,6 +64,19 @@ class Endings(Generic[A]):
     def to_hub(cls, hub: Hub, name: str = "") -> Self:
         """Gives all elements to a hub; each run is a producer of it."""
         return cls(ToHub(hub=hub), name)
+
+    @classmethod
+    @builds(ToTopic, "Sink")
+    def to_topic(
+        cls,
+        broker: Broker,
+        topic: str | Callable[[A], str] | None = None,
+        retain: bool = False,
+        on_error: OnError = "stop",
+        name: str = "",
+    ) -> Self:
+        """Publishes all elements; each run is a publisher."""
+        return cls(ToTopic(broker=broker, topic=topic, retain=retain, on_error=on_error), name)
 
     @classmethod
     @builds(LazySink, "Sink")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable
 from typing import Any, ClassVar
 
 from rt_edge.data.chunk import CHUNK_ELEMENTS, Chunk
@@ -47,10 +48,16 @@ class ToHub(Stage, frozen=True, kw_only=True):
 
     def create_logic(self) -> StageLogic:
         """A producer."""
-        return _ToLogic(self.hub)
+        return ToHubLogic(self.hub)
 
 
-class _ToLogic(StageLogic):
+class ToHubLogic(StageLogic):
+    """A producer of a hub.
+
+    Args:
+        hub: that.
+    """
+
     def __init__(self, hub: Hub) -> None:
         self._hub = hub
         self._port: Port | None = None
@@ -58,21 +65,30 @@ class _ToLogic(StageLogic):
         self._finished = False
 
     def on_start(self) -> None:
-        self._port = self._hub.enter(Waker(self.ctx, self._look), self.ctx.name)
+        """Come."""
+        self._port = self.enter(Waker(self.ctx, self._look))
         self._look()
 
+    def enter(self, wake: Callable[[], None]) -> Port:
+        """The port of this run."""
+        return self._hub.enter(wake, self.ctx.name)
+
     def on_push(self, inlet: Inlet, chunk: Chunk) -> None:
+        """Hand it over, now or when there is room."""
         self._held.append(chunk)
         self._look()
 
     def on_timer(self, key: object) -> None:
+        """Somebody may have been slow for too long."""
         self._look()
 
     def on_upstream_finish(self, inlet: Inlet) -> None:
+        """Complete when all is handed over."""
         self._finished = True
         self._look()
 
     def on_upstream_failure(self, inlet: Inlet, error: BaseException) -> None:
+        """The hub hears of it."""
         if self._port is not None:
             self._hub.exit(self._port, error)
         self.fail_stage(error)
@@ -106,12 +122,14 @@ class _ToLogic(StageLogic):
             self.ctx.after(max(0.0, due - now), "slow")
 
     def on_stop(self, error: BaseException | None) -> None:
+        """Go."""
         if self._port is not None:
             self._hub.exit(self._port, None if self._port.ended else stopped(error))
         settle_rest(self, list(self._held), error)
         self._held.clear()
 
     def residue(self) -> list[Chunk]:
+        """What the hub had no room for."""
         held = list(self._held)
         self._held.clear()
         return held
@@ -152,20 +170,29 @@ class FromHub(Stage, frozen=True, kw_only=True):
 
     def create_logic(self) -> StageLogic:
         """A consumer."""
-        return _FromLogic(self.hub, self.slow)
+        return FromHubLogic(self.hub, lambda wake, name: self.hub.join(wake, self.slow, name))
 
 
-class _FromLogic(StageLogic):
-    def __init__(self, hub: Hub, slow: SlowConsumer | None) -> None:
+class FromHubLogic(StageLogic):
+    """A consumer of a hub.
+
+    Args:
+        hub: that.
+        join: makes the port, of what wakes it and its name.
+    """
+
+    def __init__(self, hub: Hub, join: Callable[[Callable[[], None], str], Port]) -> None:
         self._hub = hub
-        self._slow = slow
+        self._join = join
         self._port: Port | None = None
 
     def on_start(self) -> None:
-        self._port = self._hub.join(Waker(self.ctx, self._look), self._slow, self.ctx.name)
+        """Come."""
+        self._port = self._join(Waker(self.ctx, self._look), self.ctx.name)
         self._look()
 
     def on_pull(self, outlet: Outlet, n: int) -> None:
+        """Take what is there."""
         self._look()
 
     def _look(self) -> None:
@@ -188,6 +215,7 @@ class _FromLogic(StageLogic):
                 self.complete_stage()
 
     def on_stop(self, error: BaseException | None) -> None:
+        """Go."""
         if self._port is not None:
             self._hub.leave(self._port)
 

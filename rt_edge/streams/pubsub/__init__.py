@@ -1,0 +1,8 @@
+"""Publish and subscribe by topic, with the wildcards of MQTT: streams in one process meet at a `Broker`.
+
+topics      names, filters, and the tree in which the subscriptions of a topic are found
+broker      who has subscribed to what; groups, retained messages, back-pressure
+stages      `Source.from_topic` and `Sink.to_topic`
+
+Between processes it is an actor: `rt_edge.actors.routers.topic_actor`.
+"""

@@ -1,0 +1,241 @@
+"""Broker: topics in one process, shared by the streams that publish and those that subscribe."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import msgspec
+
+from rt_edge.data.errors import RefusedError
+from rt_edge.streams.hubs.hub import BUFFER, Hub
+from rt_edge.streams.hubs.ports import Port, SlowConsumer
+from rt_edge.streams.pubsub.topics import TopicTree, check_filter, check_topic, matches
+from rt_edge.streams.routing.routee import Routee
+from rt_edge.streams.routing.strategy import MostDemand
+
+RETAINED_MOST = 10_000
+"""Topics of which the last message is kept."""
+
+FILTERS_MOST = 100_000
+"""Subscriptions in all."""
+
+
+class Message(msgspec.Struct, frozen=True):
+    """What was published under a topic.
+
+    Attributes:
+        topic: a name without wildcards.
+        payload: anything but None; an empty text or empty bytes, retained, forgets what is retained.
+        retain: kept as the last message of its topic, for those who subscribe later.
+        retained: it was kept, and is given to a new subscriber.
+        relayed: it came from the broker of another node, and is not sent to others.
+    """
+
+    topic: str
+    payload: Any
+    retain: bool = False
+    retained: bool = False
+    relayed: bool = False
+
+
+class Broker(Hub):
+    """Every message to every subscriber whose filters match, once, and to one member of each group, the one with the most room.
+
+    A message is taken when all of them have room: a subscriber that back-pressures holds up publishers of its topics, and
+    others do as `SlowConsumer` says. A message that nobody has subscribed to is dropped, counted as `no_subscriber`.
+
+    Args:
+        buffer: messages that may wait for one subscriber.
+        slow: what happens to subscribers that are slow, if they do not say so themselves.
+        retained_most: topics of which the last message is kept; further ones are not, counted as `dropped_not_retained`.
+    """
+
+    producers_most = 4096
+    consumers_most = 4096
+
+    def __init__(self, buffer: int = BUFFER, slow: SlowConsumer | None = None, retained_most: int = RETAINED_MOST) -> None:
+        super().__init__(buffer, slow, 0)
+        self._retained_most = retained_most
+        self._retained: dict[str, Message] = {}
+        self._tree: TopicTree[tuple[Port, str]] = TopicTree()
+        self._filters: dict[str, list[tuple[str, str]]] = {}  # name of the port -> (filter, group)
+        self._backlog: dict[str, deque[Message]] = {}
+        self._relays: set[str] = set()
+        self._topics: dict[str, str] = {}  # name of a publisher's port -> its topic
+        self._groups: dict[str, MostDemand] = {}
+
+    # -- for subscribers -----------------------------------------------------------------------------------------------
+
+    def subscribe(
+        self,
+        filter_: str,
+        wake: Callable[[], None],
+        group: str = "",
+        slow: SlowConsumer | None = None,
+        name: str = "",
+        relay: bool = False,
+    ) -> Port:
+        """A subscriber comes; `take` and `leave` as of a hub. It gets what is retained first, unless it is of a group.
+
+        Args:
+            filter_: topics, with wildcards.
+            wake: called when there is something to take.
+            group: one member of each group gets a message.
+            slow: what happens when it is slow.
+            name: for people.
+            relay: it passes messages on to another node, and does not get those that came from one.
+
+        Raises:
+            ConfigError: no filter.
+            RefusedError: there are too many.
+        """
+        check_filter(filter_)
+        port = self.join(wake, slow, name)
+        if relay:
+            self._relays.add(port.name)
+        self.add_filter(port, filter_, group)
+        return port
+
+    def add_filter(self, port: Port, filter_: str, group: str = "") -> None:
+        """A subscriber wants these topics, too; a repetition does nothing.
+
+        Raises:
+            ConfigError: no filter.
+            RefusedError: there are too many.
+        """
+        check_filter(filter_)
+        with self._lock:
+            filters = self._filters.setdefault(port.name, [])
+            if (filter_, group) in filters or port not in self._consumers:
+                return
+            if len(self._tree) >= FILTERS_MOST:
+                raise RefusedError(f"there are {FILTERS_MOST:,} subscriptions already")
+            filters.append((filter_, group))
+            self._tree.add(filter_, (port, group))
+            if not group:
+                found = [msgspec.structs.replace(m, retained=True) for t, m in self._retained.items() if matches(filter_, t)]
+                backlog = self._backlog.setdefault(port.name, deque(maxlen=2 * self._retained_most))
+                backlog.extend(found)
+            woken = self._told([port])
+        for wake in woken:
+            wake()
+
+    def remove_filter(self, port: Port, filter_: str, group: str = "") -> None:
+        """It wants these topics no more."""
+        with self._lock:
+            filters = self._filters.get(port.name, [])
+            if (filter_, group) in filters:
+                filters.remove((filter_, group))
+                self._tree.remove(filter_, (port, group))
+            woken = self._told(self._producers)
+        for wake in woken:
+            wake()
+
+    def filters(self, port: Port) -> tuple[tuple[str, str], ...]:
+        """Filters and groups of a subscriber."""
+        return tuple(self._filters.get(port.name, ()))
+
+    # -- for publishers ------------------------------------------------------------------------------------------------
+
+    def publish_under(self, producer: Port, topic: str) -> None:
+        """`producer` publishes under one topic only: it is asked for as much as the subscribers of that have room for."""
+        self._topics[producer.name] = check_topic(topic)
+
+    # -- for whoever has it --------------------------------------------------------------------------------------------
+
+    def topics(self) -> tuple[str, ...]:
+        """Topics of which a message is retained."""
+        with self._lock:
+            return tuple(sorted(self._retained))
+
+    def count(self, topic: str) -> int:
+        """Subscribers and groups that get what is published under `topic`."""
+        with self._lock:
+            plain, groups = self._receivers(topic, False)
+            return len(plain) + len(groups)
+
+    # -- of the hub; with the lock held --------------------------------------------------------------------------------
+
+    def _room(self, producer: Port) -> int:
+        topic = self._topics.get(producer.name)
+        if topic is None:
+            return self.buffer
+        plain, groups = self._receivers(topic, False)
+        rooms = [port.room() for port in plain] + [max(port.room() for port in members) for members in groups.values()]
+        return min(rooms, default=self.buffer)
+
+    def _give(self, producer: Port, items: Sequence[Any], now: float) -> int:
+        for taken, message in enumerate(items):
+            plain, groups = self._receivers(message.topic, message.relayed)
+            chosen = self._choose(groups)
+            if chosen is None or any(port.room() <= 0 for port in plain):
+                return taken
+            if message.retain:
+                self._retain(message)
+            if not plain and not chosen:
+                self.counters["no_subscriber"] += 1
+            for port in (*plain, *chosen):
+                port.put([message], now)
+                if port.ended:  # overflow under `fail`
+                    self._disconnect(port)
+        return len(items)
+
+    def _receivers(self, topic: str, relayed: bool) -> tuple[list[Port], dict[str, list[Port]]]:
+        plain: dict[str, Port] = {}
+        groups: dict[str, list[Port]] = {}
+        for port, group in self._tree.of(topic):
+            if relayed and port.name in self._relays:
+                continue
+            if not group:
+                plain[port.name] = port
+            elif port not in groups.setdefault(group, []):
+                groups[group].append(port)
+        return list(plain.values()), groups
+
+    def _choose(self, groups: dict[str, list[Port]]) -> list[Port] | None:
+        """The member of each group that gets a message; None if a group has none with room."""
+        chosen = []
+        for group, members in groups.items():
+            routees = [Routee(port.name, port.room(), len(port.queue)) for port in members]
+            strategy = self._groups.setdefault(group, MostDemand())
+            places = strategy.choose(None, routees)
+            if not places:
+                return None
+            strategy.sent(places, routees)
+            chosen.append(members[places[0]])
+        return chosen
+
+    def _retain(self, message: Message) -> None:
+        if message.payload in ("", b""):
+            self._retained.pop(message.topic, None)
+        elif message.topic in self._retained or len(self._retained) < self._retained_most:
+            self._retained[message.topic] = message
+        else:
+            self.counters["dropped_not_retained"] += 1
+
+    def _get(self, consumer: Port, n: int) -> list[Any]:
+        backlog = self._backlog.get(consumer.name)
+        items: list[Any] = []
+        while backlog and len(items) < n:
+            items.append(backlog.popleft())
+        consumer.counters["passed"] += len(items)
+        return items + consumer.take(n - len(items))
+
+    def _is_drained(self, consumer: Port) -> bool:
+        return not consumer.queue and not self._backlog.get(consumer.name)
+
+    def _producer_left(self, producer: Port, error: BaseException | None) -> None:
+        self._topics.pop(producer.name, None)
+        if error is not None:
+            self.counters["failed_producers"] += 1
+
+    def _consumer_left(self, consumer: Port) -> None:
+        for filter_, group in self._filters.pop(consumer.name, []):
+            self._tree.remove(filter_, (consumer, group))
+        self._backlog.pop(consumer.name, None)
+        self._relays.discard(consumer.name)
+        if self._groups:
+            left = {group for filters in self._filters.values() for _, group in filters}
+            self._groups = {group: strategy for group, strategy in self._groups.items() if group in left}

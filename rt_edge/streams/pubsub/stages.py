@@ -1,0 +1,150 @@
+"""Publishing and subscribing as stages."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, ClassVar
+
+from rt_edge.data.chunk import Chunk
+from rt_edge.data.errors import ConfigError
+from rt_edge.streams.hubs.ports import Port, SlowConsumer
+from rt_edge.streams.hubs.stages import FromHubLogic, ToHubLogic
+from rt_edge.streams.pubsub.broker import Broker, Message
+from rt_edge.streams.pubsub.topics import check_filter, check_topic
+from rt_edge.streams.stage import Inlet, Outlet, ReceiptUse, Stage, StageLogic, Supervision
+from rt_edge.streams.stages._common import UserCode
+from rt_edge.streams.stages._user_code import ElementLogic, attempt
+
+
+class ToTopic(UserCode, frozen=True, kw_only=True):
+    """Publishes all elements. An element is settled as stored when the broker has taken it.
+
+    Emits when: -
+    Backpressures when: a subscriber of the topic has no room, and back-pressures.
+    Completes when: upstream completes and the broker has taken everything.
+    Cancels when: the broker has ended.
+    On restart: keeps no state between elements; what waits stays.
+
+    Attributes:
+        broker: the broker.
+        topic: a topic, or a function of an element that gives one; None: the elements are `Message`s.
+        retain: the last message of each topic is kept for those who subscribe later.
+    """
+
+    receipts: ClassVar[ReceiptUse] = ReceiptUse.INTAKE
+
+    broker: Any
+    topic: str | Callable[[Any], str] | None = None
+    retain: bool = False
+
+    def __post_init__(self) -> None:
+        """Refuse what is no broker, or no topic."""
+        _is_broker(self.broker)
+        if isinstance(self.topic, str):
+            check_topic(self.topic)
+
+    @property
+    def label(self) -> str:
+        """Its name in a graph."""
+        return "to_topic"
+
+    @property
+    def outlets(self) -> tuple[Outlet, ...]:
+        """None."""
+        return ()
+
+    def create_logic(self) -> StageLogic:
+        """A publisher."""
+        return _ToLogic(self)
+
+
+class _ToLogic(ToHubLogic, ElementLogic):
+    def __init__(self, stage: ToTopic) -> None:
+        ToHubLogic.__init__(self, stage.broker)
+        ElementLogic.__init__(self, stage)
+        self._stage = stage
+
+    def enter(self, wake: Callable[[], None]) -> Port:
+        port = super().enter(wake)
+        if isinstance(self._stage.topic, str):
+            self._stage.broker.publish_under(port, self._stage.topic)
+        return port
+
+    def on_push(self, inlet: Inlet, chunk: Chunk) -> None:
+        topic, retain = self._stage.topic, self._stage.retain
+        rest: Chunk | None = chunk
+        failures: Sequence[tuple[int, Exception]] = ()
+        if isinstance(topic, str):
+            messages: list[Any] = [Message(topic, item, retain) for item in chunk.items]
+        else:
+            make = _as_message if topic is None else _under(topic, retain)
+            messages, failures = attempt(make, chunk.items, self._policy)
+            if failures:
+                rest, messages = self.survivors(chunk, messages, failures)
+            else:
+                self.note_success()
+        if rest is not None:
+            super().on_push(inlet, rest.replace(messages))
+        if failures and self._policy is Supervision.STOP:
+            self.fail_stage(failures[0][1])
+        elif failures:
+            self.on_timer(None)
+
+
+class FromTopic(Stage, frozen=True, kw_only=True):
+    """What is published under topics, as `Message`s; each run is a subscriber. What comes out is volatile.
+
+    Emits when: a message is there for this subscriber: what is retained first.
+    Backpressures when: downstream does; what that means for publishers is said by `slow`.
+    Completes when: the broker does, after what waits for this subscriber.
+    Cancels when: downstream cancels: the subscription ends.
+    On restart: calls no user code, so it is not restarted.
+
+    Attributes:
+        broker: the broker.
+        topics: a filter, with the wildcards of MQTT: + for a level, # for all from there on.
+        group: one member of each group gets a message, the one with the most room; empty: of no group.
+        slow: what happens when this subscriber is slow; None: as the broker says.
+    """
+
+    receipts: ClassVar[ReceiptUse] = ReceiptUse.INTAKE
+
+    broker: Any
+    topics: str
+    group: str = ""
+    slow: SlowConsumer | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse what is no broker, or no filter."""
+        _is_broker(self.broker)
+        check_filter(self.topics)
+
+    @property
+    def label(self) -> str:
+        """Its name in a graph."""
+        return "from_topic"
+
+    @property
+    def inlets(self) -> tuple[Inlet, ...]:
+        """None."""
+        return ()
+
+    def create_logic(self) -> StageLogic:
+        """A subscriber."""
+        return FromHubLogic(self.broker, lambda wake, name: self.broker.subscribe(self.topics, wake, self.group, self.slow, name))
+
+
+def _as_message(element: Any) -> Message:
+    if not isinstance(element, Message):
+        raise TypeError(f"{type(element).__name__} is no Message, and no topic is given")
+    check_topic(element.topic)
+    return element
+
+
+def _under(topic: Callable[[Any], str], retain: bool) -> Callable[[Any], Message]:
+    return lambda element: Message(check_topic(topic(element)), element, retain)
+
+
+def _is_broker(broker: object) -> None:
+    if not isinstance(broker, Broker):
+        raise ConfigError(f"{broker!r} is no Broker")
