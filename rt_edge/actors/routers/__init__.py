@@ -8,6 +8,9 @@ messages    what goes in and out
 settings    of a router
 members     what a router knows of a routee
 core        the decisions, without Thespian: it runs in tests on a network that repeats, delays and reorders
+questions   one answer for each question, in time
+pool        owns routees: starts dead ones again, follows the pressure
 actor       RouterActor, the core as an actor
 routee      RouteeActor, the base of those behind a router
+topic_*     publish and subscribe between actors: TopicActor, SubscriberActor
 """

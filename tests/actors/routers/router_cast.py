@@ -13,6 +13,7 @@ from rt_edge.actors.routers.actor import RouterActor
 from rt_edge.actors.routers.messages import RouteAnswer, Routees, Subscribe, Subscribed, Unsubscribe
 from rt_edge.actors.routers.routee import RouteeActor
 from rt_edge.actors.routers.settings import RouterSettings
+from rt_edge.actors.routers.topic_actor import SubscriberActor
 from rt_edge.actors.transport.serializer import register_message
 
 
@@ -118,3 +119,34 @@ class Answers(msgspec.Struct):
 
 
 __all__ = ["RouteAnswer", "Routees", "Subscribed"]
+
+
+@register_message
+class Watch(msgspec.Struct):
+    at: object
+    topics: str
+    group: str = ""
+
+
+class Reader(SubscriberActor):
+    """Subscribes when told to, and keeps what comes."""
+
+    window = 8
+
+    def __init__(self):
+        super().__init__()
+        self.seen = []
+
+    def on_Watch(self, message, sender):
+        self.subscribe(message.at, message.topics, message.group)
+        self.send(sender, Note("asked"))
+
+    def on_Leave(self, message, sender):
+        self.unsubscribe(message.router)
+        self.send(sender, Note("left"))
+
+    def on_messages(self, messages):
+        self.seen += [message.payload for message in messages]
+
+    def on_Note(self, _message, sender):
+        self.send(sender, Note(str(os.getpid()), self.seen))
