@@ -15,7 +15,9 @@ A stage without a way to be tested, and without a reason, makes `test_roster.py`
 
 from __future__ import annotations
 
+import gzip
 import itertools
+import zlib
 from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any, NamedTuple
 
@@ -176,6 +178,10 @@ SPECIAL: dict[str, Roles] = {
     "SlipDecode": flow(lambda: Flow().slip_encode().slip_decode(), element=frame),
     "CrcAppend": flow(lambda: Flow().crc_append("CRC-16/MODBUS").crc_check("CRC-16/MODBUS"), element=frame),
     "CrcCheck": flow(lambda: Flow().crc_append("CRC-16/MODBUS").crc_check("CRC-16/MODBUS"), element=frame),
+    "Gzip": sized(lambda n: numbers(n).map(frame).gzip().take(n), lambda: Flow().gzip(), element=frame),
+    "Deflate": sized(lambda n: numbers(n).map(frame).deflate().take(n), lambda: Flow().deflate(), element=frame),
+    "Gunzip": flow(lambda: Flow().map(gzip.compress).gunzip(), element=frame),
+    "Inflate": flow(lambda: Flow().map(zlib.compress).inflate(), element=frame),
     "FlatMapMerge": flow(lambda: Flow().flat_map_merge(Source.single)),
     "SwitchMap": lossy(lambda: Flow().switch_map(Source.single)),
     # hubs: both ends are needed

@@ -14,7 +14,7 @@ from rt_edge.streams.stages._expanding import ExpandLogic
 class MapConcat(UserCode, frozen=True):
     """Replaces each element by the elements of an iterable made of it; none for an empty one (settled as dropped, `filtered`).
 
-    Expansion is lazy: iterators are advanced as far as there is demand, with receipts up to the end of a block of 64.
+    Expansion is lazy: iterators are advanced as far as there is demand. Marks do not depend on it.
 
     Emits when: an element arrives, and as long as its iterable has elements.
     Backpressures when: downstream does, or the iterable has elements left.

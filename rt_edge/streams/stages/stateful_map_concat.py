@@ -9,6 +9,7 @@ from rt_edge.data.chunk import CHUNK_ELEMENTS, Chunk
 from rt_edge.streams.stage import Hold, ReceiptUse, StageLogic, Supervision
 from rt_edge.streams.stages._common import UserCode
 from rt_edge.streams.stages._expanding import ExpandLogic
+from rt_edge.streams.stages._unfolding import Unfolding
 
 
 class StatefulMapConcat(UserCode, frozen=True):
@@ -44,7 +45,7 @@ class _Logic(ExpandLogic):
         super().__init__(stage, stage.create())
         self._create = stage.create
 
-    def fail_element(self, guilty: Chunk, error: Exception) -> None:
+    def fail_element(self, guilty: Chunk | Unfolding, error: Exception) -> None:
         super().fail_element(guilty, error)
         if self._policy is Supervision.RESTART:
             self._function = self._create()

@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 
 from rt_edge.data.receipt import Failed, Stored
-from rt_edge.streams.stages._expanding import BLOCK
 from rt_edge.streams.stages.map_concat import MapConcat
 from rt_edge.testkit.probes import StageBench
 from rt_edge.testkit.stage_contract import SupervisionContract, raising
@@ -37,16 +36,16 @@ def counting(pulled: list[int]) -> Iterator[int]:
 
 @pytest.mark.parametrize("tracked", [True, False])
 def test_iterator_is_pulled_as_far_as_wanted_when_it_is_endless(tracked: bool) -> None:
-    """Expansion is lazy: with receipts to the end of a block, without to the element."""
+    """Expansion is lazy, to the element, with receipts and without."""
     pulled: list[int] = []
     with StageBench(MapConcat(lambda _: counting(pulled)), tracked=tracked) as bench:
         bench.sink.request(3)
         bench.source.send("x")
         bench.sink.expect_next(0, 1, 2)
-        assert len(pulled) == (BLOCK if tracked else 3)
-        bench.sink.request(BLOCK)
-        bench.sink.expect_next(*range(3, BLOCK + 3))
-        assert len(pulled) == (2 * BLOCK if tracked else BLOCK + 3)
+        assert len(pulled) == 3
+        bench.sink.request(64)
+        bench.sink.expect_next(*range(3, 67))
+        assert len(pulled) == 67
         bench.sink.cancel()
         assert bench.source.ended
 
@@ -91,5 +90,32 @@ def test_parts_before_stand_when_an_iterator_raises_on_its_way() -> None:
     with StageBench(MapConcat(lambda n: broken(n) if n > 5 else range(n), on_error="resume")) as bench:
         bench.sink.request(300)
         bench.source.send(100, 2)
-        bench.sink.expect_next(*range(BLOCK), 0, 1)
+        bench.sink.expect_next(*range(100), 0, 1)
         assert bench.source.outcomes.failed() == [0]
+
+
+def test_stack_is_flat_when_an_expansion_is_long() -> None:
+    """The element's outcome comes with the last of 100,000 parts, taken a few at a time."""
+    with StageBench(MapConcat(lambda _: range(100_000)), keep=True) as bench:
+        bench.sink.request(1)
+        bench.source.send("x")
+        while len(bench.sink.received) < 100_000:
+            bench.sink.request(40)
+        bench.source.complete()
+        for chunk in reversed(bench.sink.held):
+            assert not bench.source.outcomes.by_mark
+            chunk.settle()
+        bench.sink.held.clear()
+        assert isinstance(bench.source.outcomes.by_mark[0], Stored)
+
+
+def test_rest_is_dropped_when_downstream_cancels_in_the_middle() -> None:
+    """What was stored before makes the element stored: what was not wanted is no failure."""
+    with StageBench(MapConcat(lambda _: range(100)), keep=True) as bench:
+        bench.sink.request(10)
+        bench.source.send("x")
+        bench.sink.held[0].settle()
+        assert not bench.source.outcomes.by_mark
+        bench.sink.cancel()
+        assert isinstance(bench.source.outcomes.by_mark[0], Stored)
+        assert bench.counters["dropped_cancelled"] == 1

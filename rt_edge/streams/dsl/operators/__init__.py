@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from rt_edge.streams.dsl.operators.asynchronous import Asynchronous
 from rt_edge.streams.dsl.operators.combining import Combining
+from rt_edge.streams.dsl.operators.compression import Compression
 from rt_edge.streams.dsl.operators.continuation import METHODS, A, builds
 from rt_edge.streams.dsl.operators.devices import Devices
 from rt_edge.streams.dsl.operators.elements import Elements
@@ -32,6 +33,7 @@ class Operators(
     Timers[A],
     Asynchronous[A],
     Devices[A],
+    Compression[A],
     Windows[A],
     Framing[A],
     FanIn[A],
