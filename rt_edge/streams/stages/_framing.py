@@ -14,9 +14,9 @@ from rt_edge.data.reading import Reading, is_gap
 from rt_edge.streams.framing import Framer
 from rt_edge.streams.stage import IN, OUT, Hold, Inlet, ReceiptUse, Supervision
 from rt_edge.streams.stages._common import ReadingCode, Settle, at_least, bare
+from rt_edge.streams.stages._holding import HoldingLogic
 from rt_edge.streams.stages._joining import Share, share_each
-from rt_edge.streams.stages._keys import Keyed, KeyedLogic, KeyTable
-from rt_edge.streams.stages._outbox import OutboxLogic
+from rt_edge.streams.stages._keys import Keyed, KeyTable
 from rt_edge.streams.stages._user_code import ElementLogic, attempt
 
 if TYPE_CHECKING:
@@ -100,7 +100,7 @@ class _Stream:
         self.fed = 0
 
 
-class DecodeLogic(OutboxLogic, KeyedLogic):
+class DecodeLogic(HoldingLogic):
     """Feeds a framer for each key. Gap records and readings without the field pass; behind a gap a new frame begins.
 
     Args:

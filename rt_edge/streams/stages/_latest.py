@@ -10,14 +10,14 @@ from rt_edge.data.chunk import CHUNK_ELEMENTS, Chunk
 from rt_edge.data.reading import Reading, is_gap
 from rt_edge.streams.stage import IN, OUT, Inlet, Outlet, Supervision
 from rt_edge.streams.stages._common import discard, settle_rest
-from rt_edge.streams.stages._keys import Keyed, KeyedLogic
-from rt_edge.streams.stages._outbox import OutboxLogic
+from rt_edge.streams.stages._holding import HoldingLogic
+from rt_edge.streams.stages._keys import Keyed
 
 EVICTED = "evicted"
 """The reason of what had to go because there were too many keys."""
 
 
-class LatestLogic(OutboxLogic, KeyedLogic):
+class LatestLogic(HoldingLogic):
     """Keeps one element a key in `waiting`; what is replaced is settled as dropped. Gap records pass at once.
 
     Args:

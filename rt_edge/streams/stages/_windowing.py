@@ -13,9 +13,10 @@ from rt_edge.data.units import Duration
 from rt_edge.streams.expression import compile_value
 from rt_edge.streams.stage import IN, OUT, Hold, Inlet, Outlet, ReceiptUse, Supervision
 from rt_edge.streams.stages._common import Failures, Settle, at_least, bare, discard, named, note_failures, settle_rest
+from rt_edge.streams.stages._holding import HoldingLogic
 from rt_edge.streams.stages._joining import join_each
-from rt_edge.streams.stages._keys import Keyed, KeyedLogic, value_runner
-from rt_edge.streams.stages._outbox import Outbox, OutboxLogic
+from rt_edge.streams.stages._keys import Keyed, value_runner
+from rt_edge.streams.stages._outbox import Outbox
 from rt_edge.streams.windows import Folded, ReadingAggregate, Window, Windows, read_aggregates
 from rt_edge.streams.windows.assigners import Assigner
 from rt_edge.streams.windows.machine import Bounds, Refused
@@ -136,7 +137,7 @@ def nanoseconds(seconds: float) -> int:
     return round(seconds * 1e9)
 
 
-class WindowLogic(OutboxLogic, KeyedLogic):
+class WindowLogic(HoldingLogic):
     """Puts elements into windows and emits what becomes of those that close. Gap records pass at once.
 
     Args:

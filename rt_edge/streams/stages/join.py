@@ -11,10 +11,10 @@ from rt_edge.data.errors import ConfigError
 from rt_edge.data.reading import Quality, Reading, is_gap
 from rt_edge.data.units import Duration
 from rt_edge.streams.stage import OUT, Hold, Inlet, ReceiptUse, StageLogic, Supervision
-from rt_edge.streams.stages._common import Settle, at_least, bare, discard, settle_rest
+from rt_edge.streams.stages._common import Settle, at_least, bare, discard, note_failures, settle_rest
+from rt_edge.streams.stages._holding import HoldingLogic
 from rt_edge.streams.stages._joining import join_each
-from rt_edge.streams.stages._keys import ByKey, KeyedLogic
-from rt_edge.streams.stages._outbox import OutboxLogic
+from rt_edge.streams.stages._keys import ByKey
 
 UNPAIRED = "unpaired"
 """The reason of what no partner came for."""
@@ -93,7 +93,7 @@ class _Waiting:
         self.since = since
 
 
-class _Logic(OutboxLogic, KeyedLogic):
+class _Logic(HoldingLogic):
     bound = 8 * CHUNK_ELEMENTS  # a chunk an inlet, gaps and pairs each by itself at worst
 
     def __init__(self, stage: Join) -> None:
@@ -121,18 +121,24 @@ class _Logic(OutboxLogic, KeyedLogic):
         if rest is not None:
             now = self.ctx.clock.monotonic()
             for place, (item, key) in enumerate(zip(rest.items, keys, strict=True)):
-                self._take(rest.take([place]), item, key, inlet.index, now)
+                error = self._take(rest.take([place]), item, key, inlet.index, now)
+                if error is not None:
+                    failures = [*failures, (place, error)]
+                    if self._policy is Supervision.STOP:
+                        settle_rest(self, [rest.take(range(place + 1, len(rest)))], error)
+                        break
             self._flush()
         if self.stop_after(failures):
             return
         self._set_timer()
         self.proceed()
 
-    def _take(self, piece: Chunk, item: Any, key: Any, side: int, now: float) -> None:
+    def _take(self, piece: Chunk, item: Any, key: Any, side: int, now: float) -> Exception | None:
+        """Pair an element, or let it wait; returns what a function raised."""
         if isinstance(item, Reading) and is_gap(item):
             self._flush()
             self.out.put(piece)
-            return
+            return None
         if self._stage.settle == "early":
             piece.settle()
             piece = Chunk(piece.items)
@@ -144,7 +150,7 @@ class _Logic(OutboxLogic, KeyedLogic):
             if len(self._order) > self._stage.max_waiting:
                 self.ctx.count("given_up")
                 self._give_up(next(iter(self._order)))
-            return
+            return None
         self._forget(partner)
         left, right = (partner.item, item) if side else (item, partner.item)
         try:
@@ -152,18 +158,19 @@ class _Logic(OutboxLogic, KeyedLogic):
             if made is None:
                 raise TypeError("None is not an element (rule 2.13)")
         except Exception as error:  # noqa: BLE001 - whatever user code raises belongs to its elements
-            self._fail_pair(piece, partner.piece, error)
-            return
-        self._add(made, [bare(piece), bare(partner.piece)])
+            self._fail_pair([piece, partner.piece], error)
+            return error
+        self._made[0].append(made)
+        self._made[1].append([bare(piece), bare(partner.piece)])
+        return None
 
-    def _fail_pair(self, piece: Chunk, other: Chunk, error: Exception) -> None:
-        self.ctx.count("errors", 2)
-        settle_rest(self, [piece, other], error)
+    def _fail_pair(self, pair: list[Chunk], error: Exception) -> None:
+        note_failures(self, [(0, error)])
+        self._failing = True
+        settle_rest(self, pair, error)
         if self._policy is Supervision.RESTART:
             self.ctx.count("restarts")
             settle_rest(self, self._take_waiting(), error)
-        elif self._policy is Supervision.STOP:
-            self.fail_stage(error)
 
     def _partner(self, item: Any, key: Any, side: int) -> _Waiting | None:
         waiting = self._sides[side].get(key)
@@ -214,10 +221,6 @@ class _Logic(OutboxLogic, KeyedLogic):
         self._set_timer()
 
     # -- out -----------------------------------------------------------------------------------------------------------
-
-    def _add(self, item: Any, parts: list[Chunk]) -> None:
-        self._made[0].append(item)
-        self._made[1].append(parts)
 
     def _flush(self) -> None:
         """Emit the pairs that were made."""

@@ -13,9 +13,9 @@ from rt_edge.data.reading import Reading, is_gap
 from rt_edge.data.units import Duration
 from rt_edge.streams.stage import IN, OUT, Hold, Inlet, Outlet, ReceiptUse, StageLogic, Supervision
 from rt_edge.streams.stages._common import Settle, at_least, discard, settle_rest
-from rt_edge.streams.stages._keys import Keyed, KeyedLogic
+from rt_edge.streams.stages._holding import HoldingLogic
+from rt_edge.streams.stages._keys import Keyed
 from rt_edge.streams.stages._latest import EVICTED, gather
-from rt_edge.streams.stages._outbox import OutboxLogic
 
 REPLACED = "replaced"
 """The reason of what was followed by another before the table was emitted."""
@@ -78,7 +78,7 @@ class LatestPerKey(Keyed, frozen=True, kw_only=True):
         return _Logic(self)
 
 
-class _Logic(OutboxLogic, KeyedLogic):
+class _Logic(HoldingLogic):
     def __init__(self, stage: LatestPerKey) -> None:
         super().__init__(stage)
         self._stage = stage

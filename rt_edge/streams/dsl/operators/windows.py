@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 from rt_edge.data.units import Duration
 from rt_edge.streams.dsl.operators.continuation import A, Continuation, builds
 from rt_edge.streams.stages._common import OnError, Settle
 from rt_edge.streams.stages._keys import MAX_KEYS, Per
 from rt_edge.streams.stages._windowing import Aggregates, Times
+from rt_edge.streams.stages.downsample import Downsample
 from rt_edge.streams.stages.session_window import SessionWindow
 from rt_edge.streams.stages.sliding_window import SlidingWindow
 from rt_edge.streams.stages.tumbling_window import TumblingWindow
@@ -150,3 +151,33 @@ class Windows(Continuation[A]):
             on_error=on_error,
         )
         return self._becomes(stage, name)
+
+    @builds(Downsample)
+    def downsample(
+        self,
+        fields: str | list[str],
+        count: int = 0,
+        every: Duration | float = 0.0,
+        method: Literal["mean", "min_max", "lttb", "first", "last"] = "mean",
+        keep: int = 2,
+        max_wait: Duration | float = 0.0,
+        max_elements: int = 10_000,
+        settle: Settle = "end",
+        per: Per = "source",
+        on_error: OnError = "resume",
+        name: str = "",
+    ) -> Self:
+        """Few readings of each `count`, or of each span of `every`: means, extremes, or what an eye would see."""
+        stage = Downsample(
+            fields=fields,
+            count=count,
+            every=every,
+            method=method,
+            keep=keep,
+            max_wait=max_wait,
+            max_elements=max_elements,
+            settle=settle,
+            per=per,
+            on_error=on_error,
+        )
+        return self.via(stage, name)
