@@ -187,6 +187,8 @@ SPECIAL: dict[str, Roles] = {
     # hubs: both ends are needed
     "FromHub": Roles(reason="tests/streams/hubs/test_hub_tck.py has it, with a producer at the other end"),
     "ToHub": Roles(reason="tests/streams/hubs/test_hub_tck.py has it, with a consumer at the other end"),
+    "FromTopic": Roles(reason="tests/streams/pubsub/test_topic_tck.py has it, with a publisher at the other end"),
+    "ToTopic": Roles(reason="tests/streams/pubsub/test_topic_tck.py has it, with a subscriber at the other end"),
     # sinks that take fewer than the 3 elements that the tests of subscribers need
     "Cancelled": Roles(reason="it cancels at once"),
     "Head": Roles(reason="it takes one element and cancels"),

@@ -52,10 +52,6 @@ class AskStage(UserCode, frozen=True, kw_only=True):
         """What is asked about, no longer than an answer may take; answers go out with the next demand."""
         return Hold(self.parallelism, float(self.within))
 
-    def create_logic(self) -> StageLogic:
-        """A logic with the open questions."""
-        return AskLogic(self)
-
 
 class _Question:
     """One element that is asked about; done when it has a result or has failed."""

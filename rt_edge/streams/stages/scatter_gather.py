@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from rt_edge.streams.stages._asking import AskStage
+from rt_edge.streams.stage import StageLogic
+from rt_edge.streams.stages._asking import AskLogic, AskStage
 
 
 class ScatterGather(AskStage, frozen=True):
@@ -14,3 +15,7 @@ class ScatterGather(AskStage, frozen=True):
     Cancels when: downstream cancels; calls under way are cancelled.
     On restart: only the element concerned fails: when all functions have failed, or none has answered `within`.
     """
+
+    def create_logic(self) -> StageLogic:
+        """A logic with the open questions."""
+        return AskLogic(self)
