@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from rt_edge.data.reading import Reading
 from rt_edge.testkit.node_process import NodeProcess, wait_until
 from rt_edge.uplink.stores.errors import StoreIoError
 from rt_edge.uplink.stores.query import StoreReader
@@ -22,8 +23,11 @@ EDGES = {
 LOCAL = {
     "simulated.yaml": {"machine/device-1", "machine/device-2", "machine/device-3"},
     "edge-full.yaml": {"line-1/pump-1", "line-1/pump-2", "test-bench/device-1", "test-bench/device-2"},
+    "edge-processing.yaml": {"machine/device-1", "machine/device-2", "machine/device-3"},
 }
 """What has to be in the store of the node itself."""
+FIELDS = {"edge-processing.yaml": {"temperature", "temperature_mean", "temperature_count"}}
+"""Fields that have to be there, of all readings together."""
 
 
 @pytest.fixture(scope="module")
@@ -66,14 +70,19 @@ def _ingress(node: NodeProcess) -> str:
 
 def _stored(node: NodeProcess, sender: str) -> set[str]:
     """The sources in the store of an upstream node that came from one edge."""
-    sources = set()
+    return {reading.source for reading in _readings(node, sender)}
+
+
+def _readings(node: NodeProcess, sender: str) -> list[Reading]:
+    """What is in the stores of a node and came from one edge."""
+    readings: list[Reading] = []
     for store in (node.data / "store").glob("*.db"):
         try:
             with StoreReader(store) as reader:
-                sources |= {row.reading.source for row in reader.rows() if row.reading is not None and row.lane.node == sender}
+                readings += [row.reading for row in reader.rows() if row.reading is not None and row.lane.node == sender]
         except StoreIoError:  # being made
             continue
-    return sources
+    return readings
 
 
 def _replacements(plant: Plant, up: str) -> dict[str, dict[str, str]]:
@@ -83,6 +92,7 @@ def _replacements(plant: Plant, up: str) -> dict[str, dict[str, str]]:
     broker = f"mqtt://127.0.0.1:{plant.broker.port}"
     return {
         "simulated.yaml": {},
+        "edge-processing.yaml": {},
         "edge-mqtt.yaml": {
             "up-a.example:1900": up,
             "mqtts://broker.local": broker,
@@ -114,6 +124,12 @@ def test_stores_what_its_devices_say_when_an_example_runs(example: str, plant: P
                 lambda place=place, wanted=wanted: _stored(place, sender) >= wanted,
                 WITHIN,
                 lambda place=place, wanted=wanted: f"{wanted} stored, {_stored(place, sender)} are; {node.log()[-1500:]}",
+            )
+        if example in FIELDS:
+            wait_until(
+                lambda: {name for reading in _readings(node, sender) for name in reading.fields} >= FIELDS[example],
+                WITHIN,
+                lambda: f"{FIELDS[example]} are stored; {node.log()[-1500:]}",
             )
     finally:
         code = node.stop()
