@@ -97,24 +97,37 @@ class GroupByLogic(NestingLogic, KeyedLogic):
         if failures and self._policy is Supervision.RESTART:
             self._forget_all(failures[0][1])
         if rest is not None:
-            groups: dict[Any, list[int]] = {}
-            for place, key in enumerate(keys):
-                groups.setdefault(key, []).append(place)
-            order = list(groups.items())
-            if (
-                len(self._rows) + len(groups) > self.stage.max_keys and self.stage.when_full == "evict"
-            ):  # so that the least recently used of a chunk's own keys goes first
-                order.sort(key=lambda group: group[1][-1])
-            for key, places in order:
+            for key, piece in self._divided(rest, keys):
                 if self.finished or (self.upstream_done and key not in self._rows):
-                    rest.take(places).fail(named(self, self._error or StreamError("the stage has failed")))
+                    piece.fail(named(self, self._error or StreamError("the stage has failed")))
                 else:
-                    self._route(key, rest if len(places) == len(rest) else rest.take(places))
+                    self._route(key, piece)
         if failures and self._policy is Supervision.STOP:
             self._wind_up(failures[0][1])
         else:
             self.proceed()
             self.nest.look()
+
+    def _divided(self, chunk: Chunk, keys: list[Any]) -> list[tuple[Any, Chunk]]:
+        """A piece for each key, in the order in which the keys came."""
+        groups: dict[Any, list[Any]] = {}
+        if chunk.receipt is None and len(self._rows) + len(keys) <= self.stage.max_keys:
+            for key, item in zip(keys, chunk.items, strict=True):
+                try:
+                    groups[key].append(item)
+                except KeyError:
+                    groups[key] = [item]
+            return [(key, Chunk(items)) for key, items in groups.items()]
+        for place, key in enumerate(keys):
+            try:
+                groups[key].append(place)
+            except KeyError:
+                groups[key] = [place]
+        order = list(groups.items())
+        if len(self._rows) + len(groups) > self.stage.max_keys and self.stage.when_full == "evict":
+            order.sort(key=lambda group: group[1][-1])  # so that the least recently used of a chunk's own keys goes first
+        n = len(chunk)
+        return [(key, chunk if len(places) == n else chunk.take(places)) for key, places in order]
 
     def _route(self, key: Any, piece: Chunk) -> None:
         row = self._rows.get(key)

@@ -73,12 +73,25 @@ def key_runner(per: Per, policy: Supervision) -> Runner:
         return compile_value(per).run
     function = per
 
-    def key(item: Any) -> Any:
-        found = function(item)
-        hash(found)
-        return found
+    def run(items: Sequence[Any]) -> tuple[list[Any], int, list[tuple[int, Exception]]]:
+        keys, failures = attempt(function, items, policy)
+        try:
+            frozenset(keys)
+        except TypeError:
+            _refuse_unhashable(keys, failures)
+        return keys, 0, failures
 
-    return value_runner(key, policy)
+    return run
+
+
+def _refuse_unhashable(keys: list[Any], failures: list[tuple[int, Exception]]) -> None:
+    """Add a failure for each key that cannot be one."""
+    for place, key in enumerate(keys):
+        try:
+            hash(key)
+        except TypeError as error:
+            failures.append((place, error))
+    failures.sort(key=lambda failure: failure[0])
 
 
 def value_runner(by: str | Callable[[Any], Any], policy: Supervision) -> Runner:
