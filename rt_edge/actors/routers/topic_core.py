@@ -12,7 +12,7 @@ from rt_edge.data.errors import ConfigError, RtEdgeError
 from rt_edge.streams.hubs.ports import Port, SlowConsumer
 from rt_edge.streams.pubsub.broker import Broker, Message
 from rt_edge.streams.pubsub.topics import check_topic
-from rt_edge.streams.stages.buffer import Overflow
+from rt_edge.streams.stages._overflow import Overflow
 
 BATCH = 256
 """Messages in one `Delivered`, at most."""

@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from rt_edge.data.errors import BufferOverflow, ConfigError, StreamError
-from rt_edge.streams.stages.buffer import OVERFLOW, Overflow
+from rt_edge.streams.stages._overflow import OVERFLOW, Overflow
 
 LEFT = "consumer_left"
 """The reason of what waited for a consumer that went away."""
