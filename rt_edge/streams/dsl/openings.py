@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import builtins
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
 from functools import partial
 from itertools import repeat
 from pathlib import Path
@@ -16,6 +16,7 @@ from rt_edge.streams.dsl.operators.continuation import A
 from rt_edge.streams.queues import OfferQueue, Promise
 from rt_edge.streams.stage import Stage
 from rt_edge.streams.stages.constant import Empty, Single
+from rt_edge.streams.stages.from_async_iterable import FromAsyncIterable
 from rt_edge.streams.stages.from_queue import FromQueue
 from rt_edge.streams.stages.iterate import Iterate
 from rt_edge.streams.stages.merge import Merge
@@ -46,6 +47,20 @@ class Anew(Generic[A]):
         self._make = make
 
     def __iter__(self) -> Iterator[A]:
+        return self._make()
+
+
+class AsyncAnew(Generic[A]):
+    """An asynchronous iterable that is made anew for each run.
+
+    Args:
+        make: -> asynchronous iterator.
+    """
+
+    def __init__(self, make: Callable[[], AsyncIterator[A]]) -> None:
+        self._make = make
+
+    def __aiter__(self) -> AsyncIterator[A]:
         return self._make()
 
 
@@ -103,6 +118,33 @@ class Openings(Generic[A]):
     def unfold(cls, state: S, function: Callable[[S], tuple[S, A] | None], name: str = "") -> Self:
         """A function of a state gives the next state and an element, or None at the end. What it raises fails the source."""
         return cls(Iterate(items=Anew(partial(_unfolded, state, function))), name or "unfold")
+
+    @classmethod
+    def lazy_single(cls, function: Callable[[], A], name: str = "") -> Self:
+        """What a function returns, which is called when the element is wanted: `from_iterable` of one."""
+        return cls(Iterate(items=Anew(partial(_called, function))), name or "lazy_single")
+
+    @classmethod
+    def future(cls, function: Callable[[], Awaitable[A]], name: str = "") -> Self:
+        """What a coroutine function gives, which each run calls when the element is wanted: a `from_async_iterable` of one."""
+        return cls(FromAsyncIterable(items=AsyncAnew(partial(_awaited, function))), name or "future")
+
+    @classmethod
+    def unfold_async(cls, state: S, function: Callable[[S], Awaitable[tuple[S, A] | None]], name: str = "") -> Self:
+        """`unfold` with a coroutine function: a `from_async_iterable`."""
+        return cls(FromAsyncIterable(items=AsyncAnew(partial(_unfolded_async, state, function))), name or "unfold_async")
+
+    @classmethod
+    def unfold_resource_async(
+        cls,
+        create: Callable[[], Awaitable[R]],
+        read: Callable[[R], Awaitable[A | None]],
+        close: Callable[[R], Awaitable[Any]],
+        name: str = "",
+    ) -> Self:
+        """`unfold_resource` with coroutine functions: a `from_async_iterable`, which is closed however the stream ends."""
+        items = AsyncAnew(partial(_read_async, create, read, close))
+        return cls(FromAsyncIterable(items=items), name or "unfold_resource_async")
 
     @classmethod
     @builds(UnfoldResource, "Source")
@@ -167,6 +209,31 @@ def _unfolded(state: S, function: Callable[[S], tuple[S, A] | None]) -> Iterator
     while (step := function(state)) is not None:
         state, element = step
         yield element
+
+
+def _called(function: Callable[[], A]) -> Iterator[A]:
+    yield function()
+
+
+async def _awaited(function: Callable[[], Awaitable[A]]) -> AsyncIterator[A]:
+    yield await function()
+
+
+async def _unfolded_async(state: S, function: Callable[[S], Awaitable[tuple[S, A] | None]]) -> AsyncIterator[A]:
+    while (step := await function(state)) is not None:
+        state, element = step
+        yield element
+
+
+async def _read_async(
+    create: Callable[[], Awaitable[R]], read: Callable[[R], Awaitable[A | None]], close: Callable[[R], Awaitable[Any]]
+) -> AsyncIterator[A]:
+    resource = await create()
+    try:
+        while (element := await read(resource)) is not None:
+            yield element
+    finally:
+        await close(resource)
 
 
 def _open_bytes(path: Path) -> BinaryIO:

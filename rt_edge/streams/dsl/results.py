@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, Self
 
 from rt_edge.data.errors import ConfigError
+from rt_edge.protocol.roles import Subscriber
 from rt_edge.streams.dsl.operators import builds
 from rt_edge.streams.dsl.operators.continuation import A, B
+from rt_edge.streams.elementwise.outward import ToSubscriber
 from rt_edge.streams.queues import PullQueue
 from rt_edge.streams.stage import Stage
 from rt_edge.streams.stages._common import OnError
@@ -20,7 +23,9 @@ from rt_edge.streams.stages.head import Head, HeadOption
 from rt_edge.streams.stages.ignore import Ignore
 from rt_edge.streams.stages.last import Last, LastOption
 from rt_edge.streams.stages.last_into import LastInto
+from rt_edge.streams.stages.map_async import MapAsync
 from rt_edge.streams.stages.reduce_into import ReduceInto
+from rt_edge.streams.stages.settling import Settling
 from rt_edge.streams.stages.to_path import Fsync, ToPath
 from rt_edge.streams.stages.to_queue import ToQueue
 
@@ -124,6 +129,22 @@ class Results(Generic[A]):
         return cls(Ignore(done=lambda _, error: callback(error)), name or "on_complete")
 
     @classmethod
+    def foreach_async(
+        cls, function: Callable[[A], Awaitable[Any]], parallelism: int = 4, on_error: OnError = "stop", name: str = ""
+    ) -> Self:
+        """Calls a coroutine function with each element, so many at a time; an element is settled when its coroutine has ended.
+        Comes to their number: `map_async` and `settling`."""
+        calls = MapAsync(function=partial(_done, function), parallelism=parallelism, on_error=on_error)
+        made: Self = _behind(calls, cls(Settling(), name or "foreach_async"))
+        return made
+
+    @classmethod
+    @builds(ToSubscriber, "Sink")
+    def from_subscriber(cls, subscriber: Subscriber[A], name: str = "") -> Self:
+        """Gives all elements to a Reactive Streams subscriber, which each run subscribes; it has to bear that more than once."""
+        return cls(ToSubscriber(subscriber=subscriber), name)
+
+    @classmethod
     @builds(Cancelled, "Sink")
     def cancelled(cls, name: str = "") -> Self:
         """Cancels at once."""
@@ -152,6 +173,17 @@ def _divided(stage: Stage, sinks: tuple[Any, ...]) -> Any:
     from rt_edge.streams.dsl.parts import Flow
 
     return Flow()._divide(stage, sinks)  # noqa: SLF001 - of one family
+
+
+def _behind(stage: Stage, sink: Any) -> Any:
+    from rt_edge.streams.dsl.parts import Flow
+
+    return Flow(stage).to(sink)
+
+
+async def _done(function: Callable[[Any], Awaitable[Any]], element: Any) -> bool:
+    await function(element)
+    return True
 
 
 def _searching(predicate: Callable[[Any], Any], decides: bool, until_then: bool, on_error: OnError) -> FoldWhileInto:

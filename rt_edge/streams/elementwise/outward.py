@@ -188,11 +188,16 @@ class ToSubscriber(Stage, frozen=True, kw_only=True):
     Backpressures when: the subscriber has not requested.
     Completes when: upstream completes: the subscriber gets on_complete.
     Cancels when: the subscriber cancels, requests what is no number (rule 3.9), or raises (rule 2.13).
+
+    Attributes:
+        subscriber: subscribed in each run; None with `end`.
+        end: an `Outward` that has, or will have, its subscriber.
     """
 
     receipts: ClassVar[ReceiptUse] = ReceiptUse.END
 
-    end: Any
+    subscriber: Any = None
+    end: Any = None
 
     @property
     def label(self) -> str:
@@ -205,15 +210,22 @@ class ToSubscriber(Stage, frozen=True, kw_only=True):
         return ()
 
     def create_logic(self) -> StageLogic:
-        """The one logic: an `Outward` is of one run."""
-        return _Logic(self.end)
+        """A logic with an `Outward`, which is of one run."""
+        return _Logic(self.end or Outward(), self.subscriber)
 
 
 class _Logic(StageLogic):
-    def __init__(self, end: Outward) -> None:
+    def __init__(self, end: Outward, subscriber: Subscriber[Any] | None) -> None:
         self._end = end
+        self._subscriber = subscriber
 
     def on_start(self) -> None:
+        subscriber, self._subscriber = self._subscriber, None
+        if subscriber is not None:
+            self._end.attach(subscriber)
+            if self._end.is_over:
+                self.cancel_stage(None)
+                return
         self._end.connect(Waker(self.ctx, self._look))
 
     def _look(self) -> None:

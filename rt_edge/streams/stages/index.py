@@ -5,6 +5,8 @@ from __future__ import annotations
 KINDS: dict[str, str] = {
     "backpressure_timeout": "backpressure_timeout",
     "balance": "balance",
+    "batch": "batch",
+    "batch_weighted": "batch_weighted",
     "broadcast": "broadcast",
     "buffer": "buffer",
     "change_of_value": "change_of_value",

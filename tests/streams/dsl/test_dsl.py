@@ -282,7 +282,7 @@ def test_method_has_the_defaults_of_its_stage_when_both_are_read(stage: type[Sta
         if parameter.kind is not inspect.Parameter.VAR_POSITIONAL and name not in PARTS:
             assert name in fields, f"{stage.__name__} has no {name}"
             default = inspect.Parameter.empty if fields[name].required else fields[name].default
-            assert parameter.default == default or name == "publisher", f"{method}: {name}"
+            assert parameter.default == default or name in {"publisher", "subscriber"}, f"{method}: {name}"
     filled = NOT_OFFERED | ({"on_error"} if stage.__name__ in NO_USER_CODE else set())
     missing = set(fields) - set(named) - filled
     assert not missing, f"{method} lacks {missing}"
