@@ -99,7 +99,7 @@ def waiting_hold(stage: Stage) -> int:
 def _bound(stages: Iterable[Stage], wires: int) -> int | None:
     total = wires * CHUNK_ELEMENTS
     for stage in stages:
-        if stage.receipts is ReceiptUse.HOLD:
+        if stage.receipts in (ReceiptUse.HOLD, ReceiptUse.SPLIT):  # a fan-out may hold what its branches do not want yet
             hold = stage.holds().elements
             if hold is None:
                 return None

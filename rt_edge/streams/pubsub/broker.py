@@ -167,20 +167,29 @@ class Broker(Hub):
         return min(rooms, default=self.buffer)
 
     def _give(self, producer: Port, items: Sequence[Any], now: float) -> int:
-        for taken, message in enumerate(items):
-            plain, groups = self._receivers(message.topic, message.relayed)
+        taken = end = 0
+        while taken < len(items):
+            first = items[taken]
+            if taken >= end:
+                end = _end_of_run(items, taken)
+            plain, groups = self._receivers(first.topic, first.relayed)
             chosen = self._choose(groups)
-            if chosen is None or any(port.room() <= 0 for port in plain):
-                return taken
-            if message.retain:
-                self._retain(message)
+            n = min((port.room() for port in plain), default=end - taken)
+            if chosen is None or n <= 0:
+                break
+            # Messages of one topic go together, but who is chosen of a group is decided for each.
+            some = items[taken : min(end, taken + (1 if chosen else n))]
+            for message in some:
+                if message.retain:
+                    self._retain(message)
             if not plain and not chosen:
-                self.counters["no_subscriber"] += 1
+                self.counters["no_subscriber"] += len(some)
             for port in (*plain, *chosen):
-                port.put([message], now)
+                port.put(some, now)
                 if port.ended:  # overflow under `fail`
                     self._disconnect(port)
-        return len(items)
+            taken += len(some)
+        return taken
 
     def _receivers(self, topic: str, relayed: bool) -> tuple[list[Port], dict[str, list[Port]]]:
         plain: dict[str, Port] = {}
@@ -239,3 +248,12 @@ class Broker(Hub):
         if self._groups:
             left = {group for filters in self._filters.values() for _, group in filters}
             self._groups = {group: strategy for group, strategy in self._groups.items() if group in left}
+
+
+def _end_of_run(items: Sequence[Message], start: int) -> int:
+    """Where the messages end that are of the same topic as the one at `start`."""
+    first = items[start]
+    end = start + 1
+    while end < len(items) and items[end].topic == first.topic and items[end].relayed == first.relayed:
+        end += 1
+    return end

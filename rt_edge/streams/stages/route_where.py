@@ -65,8 +65,8 @@ class RouteWhere(ReadingCode, frozen=True):
         return outlets(len(self.conditions) + self.otherwise)
 
     def holds(self) -> Hold:
-        """What waits for its branch; it does not wait for further elements."""
-        return Hold(CHUNK_ELEMENTS, 0.0)
+        """What waits for its branches; it does not wait for further elements."""
+        return Hold(CHUNK_ELEMENTS * (len(self.outlets) if self.matching == "all" else 1), 0.0)
 
     def create_logic(self) -> StageLogic:
         """A logic with what waits for each branch."""

@@ -124,6 +124,22 @@ def test_message_waits_whole_when_one_of_its_subscribers_has_no_room() -> None:
     assert payloads(full) == [1]
 
 
+def test_group_waits_too_when_a_single_subscriber_has_no_room() -> None:
+    """A message is for all who want it, or waits."""
+    world, broker = World(), Broker(buffer=2)
+    full = world.out_of(FromTopic(broker=broker, topics="a"))
+    member = world.out_of(FromTopic(broker=broker, topics="a", group="g"))
+    member.request(MANY)
+    source = world.into(ToTopic(broker=broker, topic=lambda n: "a"))
+    source.send(1, 2)
+    source.send(3, 4)
+    assert payloads(member) == [1, 2]
+    full.request(1)
+    assert payloads(member) == [1, 2, 3]
+    full.request(MANY)
+    assert payloads(full) == payloads(member) == [1, 2, 3, 4]
+
+
 def test_slow_subscriber_is_dealt_with_when_its_policy_says_so() -> None:
     """Drops of its own, or disconnected after its time."""
     world, broker = World(), Broker(buffer=2)

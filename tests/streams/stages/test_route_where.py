@@ -7,10 +7,12 @@ from typing import Any
 
 import pytest
 
+from rt_edge.data.chunk import CHUNK_ELEMENTS
 from rt_edge.data.errors import ConfigError
 from rt_edge.data.reading import Reading, gap_reading
 from rt_edge.streams.catalogue import Catalogue
 from rt_edge.streams.expression import ExpressionError
+from rt_edge.streams.planner import analyse
 from rt_edge.streams.stages.route_where import RouteWhere
 from rt_edge.testkit.probes import StageBench
 from rt_edge.testkit.stage_contract import StageContract, SupervisionContract, raising
@@ -140,3 +142,10 @@ def test_stage_is_made_when_a_configuration_names_it() -> None:
     assert errors == []
     assert stage is not None
     assert [port.name for port in stage.outlets] == ["out0", "out1", "out2"]
+
+
+def test_what_it_may_hold_is_in_the_bound_when_a_graph_is_analysed() -> None:
+    """A fan-out that holds counts, though it splits receipts: a chunk for each branch, or one in all."""
+    for matching, holds in (("all", 2 * CHUNK_ELEMENTS), ("first", CHUNK_ELEMENTS)):
+        stage = RouteWhere(conditions=[THREES, FIVES], matching=matching)  # type: ignore[arg-type]
+        assert analyse({"where": stage}, {}, []).bound == holds
