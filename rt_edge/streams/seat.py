@@ -131,6 +131,16 @@ class SeatContext(StageContext):
         counters = self._seat.counters
         counters[name] = counters.get(name, 0) + n
 
+    @property
+    def timers(self) -> int:
+        """How many timers are set."""
+        return len(self._timers)
+
+    @property
+    def tasks(self) -> int:
+        """How many tasks run."""
+        return len(self._tasks)
+
     def clear(self) -> None:
         """Cancel all timers and tasks; calls that are under way are ignored."""
         self._life += 1

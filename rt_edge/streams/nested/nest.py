@@ -70,6 +70,7 @@ class Nest:
     Attributes:
         waiting: elements that wait in front of all substreams.
         counters: the parent's.
+        moves: grows whenever something moves in a substream or between it and its parent.
     """
 
     def __init__(self, parent: Parent) -> None:
@@ -81,6 +82,7 @@ class Nest:
             raise StreamError(f"{parent.ctx.name}: streams are nested more than {MAX_DEPTH} deep")
         self.counters: dict[str, int] = parent.seat.counters
         self.waiting = 0
+        self.moves = 0
         self._live: dict[Substream, None] = {}
         self._lingering: deque[Substream] = deque(maxlen=LINGERING + 1)
         self._ready: deque[NestHost] = deque(maxlen=MOST)
@@ -158,8 +160,13 @@ class Nest:
         self._live.pop(sub, None)
         sub.ended = True
 
+    def engines(self) -> list[Engine]:
+        """Those of the substreams that run, oldest first; for who looks at them."""
+        return [sub.host.engine for sub in self._live]
+
     def enqueue(self, host: NestHost) -> None:
         """A substream has work."""
+        self.moves += 1
         if not self._closed:
             self._ready.append(host)
             self.look()
