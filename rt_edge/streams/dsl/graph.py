@@ -116,11 +116,16 @@ class Graph:
 
         Raises:
             ConfigError: a port is not wired.
-            BaseException: what the stream failed with.
+            BaseException: what a sink failed with; without a sink that comes to something, what any stage failed with. An error
+                that a stage behind it has recovered from is none.
         """
         running = self.run(AsyncioHost())
         try:
-            await running.ended
+            try:
+                await running.ended
+            except Exception:
+                if not running.results:
+                    raise
             values = {name: await result for name, result in running.results.items()}
         finally:
             if not running.ended.done():

@@ -286,3 +286,13 @@ def test_method_has_the_defaults_of_its_stage_when_both_are_read(stage: type[Sta
     filled = NOT_OFFERED | ({"on_error"} if stage.__name__ in NO_USER_CODE else set())
     missing = set(fields) - set(named) - filled
     assert not missing, f"{method} lacks {missing}"
+
+
+def test_an_error_is_none_when_a_stage_behind_it_has_recovered() -> None:
+    """The run comes to what the sink comes to; without recovery, to the error."""
+    broken = Source.from_iterable(["1", "x"]).map(int)
+    assert asyncio.run(broken.recover(lambda error: -1).to(Sink.collect()).run_async()) == [1, -1]
+    with pytest.raises(ValueError, match="invalid literal"):
+        asyncio.run(broken.to(Sink.collect()).run_async())
+    with pytest.raises(ValueError, match="invalid literal"):
+        asyncio.run(broken.broadcast(Sink.collect(name="a"), Sink.ignore(name="b")).run_async())
