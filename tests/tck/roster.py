@@ -156,6 +156,11 @@ SPECIAL: dict[str, Roles] = {
     # one inlet, one outlet
     "Conflate": lossy(lambda: Flow().conflate(per="stream")),
     "DelayWith": flow(lambda: Flow().delay_with(lambda _: 0.001), settle_s=1.0),
+    "AggregateWithBoundary": flow(lambda: Flow().aggregate_with_boundary(int, lambda _, n: (n, True), lambda n: n)),
+    "Batch": lossy(lambda: Flow().batch(10)),
+    "BatchWeighted": lossy(lambda: Flow().batch_weighted(10, lambda _: 1)),
+    "ConflateWithSeed": lossy(lambda: Flow().conflate_with_seed(str, lambda text, _: text)),
+    "Expand": flow(lambda: Flow().expand(lambda n: [n])),
     "Deadband": flow(lambda: Flow().deadband("value", absolute=0.5), element=reading),
     "Fold": sized(lambda n: numbers(5).fold(0, last), lambda: Flow().fold(0, last), most=1, tolerated=NOT_EMPTY),
     "FoldWhile": sized(

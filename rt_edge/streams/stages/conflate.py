@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any, ClassVar, Literal
 
-from rt_edge.data.chunk import CHUNK_ELEMENTS, Chunk, join
+from rt_edge.data.chunk import Chunk
 from rt_edge.data.errors import ConfigError
 from rt_edge.data.reading import Reading
-from rt_edge.streams.stage import IN, OUT, Hold, Inlet, Outlet, ReceiptUse, StageLogic, Supervision
-from rt_edge.streams.stages._common import UserCode, at_least, bare, discard, fail_behind, named, note_failures, settle_rest
-from rt_edge.streams.stages._outbox import Outbox
+from rt_edge.streams.stage import Hold, ReceiptUse, StageLogic
+from rt_edge.streams.stages._common import UserCode, at_least, discard, settle_rest
+from rt_edge.streams.stages._conflating import AggregatingLogic, ConflateLogic
 
 CONFLATED = "conflated"
 """The reason of what a later element replaced."""
@@ -59,66 +58,13 @@ class Conflate(UserCode, frozen=True, kw_only=True):
 
     def create_logic(self) -> StageLogic:
         """A logic with what waits."""
-        return _Aggregating(self, self.aggregate) if self.aggregate is not None else _Latest(self)
+        return AggregatingLogic(self, self.aggregate) if self.aggregate is not None else _Latest(self)
 
 
-class _Logic(StageLogic):
+class _Latest(ConflateLogic):
     def __init__(self, stage: Conflate) -> None:
+        super().__init__(stage.max_sources)
         self._stage = stage
-        self._finished = False
-
-    def on_start(self) -> None:
-        self._out = Outbox(self, bound=self._stage.max_sources)
-        self.request(IN, CHUNK_ELEMENTS)
-
-    def on_pull(self, outlet: Outlet, n: int) -> None:
-        if not self._out:
-            self._release()
-        self._out.flush()
-        if not self.is_free(OUT):
-            self.pull_again(OUT)
-        self._complete_if_empty()
-
-    def on_push(self, inlet: Inlet, chunk: Chunk) -> None:
-        self.request(IN, len(chunk))
-        self._absorb(chunk)
-        if self.is_free(OUT) and self.demand(OUT) > 0 and not self._out:
-            self._release()
-        elif not self.is_free(OUT):
-            self.pull_again(OUT)
-
-    def on_upstream_finish(self, inlet: Inlet) -> None:
-        self._finished = True
-        self._complete_if_empty()
-
-    def _complete_if_empty(self) -> None:
-        if self._finished and not self._out and not self._is_waiting():
-            self.complete_stage()
-
-    def on_stop(self, error: BaseException | None) -> None:
-        self._out.settle_rest(error)
-
-    def residue(self) -> list[Chunk]:
-        return self._out.take_all() + self._take_waiting()
-
-    def _absorb(self, chunk: Chunk) -> None:
-        raise NotImplementedError
-
-    def _is_waiting(self) -> bool:
-        raise NotImplementedError
-
-    def _release(self) -> None:
-        for chunk in self._take_waiting():
-            self._out.put(chunk)
-
-    def _take_waiting(self) -> list[Chunk]:
-        """What waits, which is nothing afterwards."""
-        raise NotImplementedError
-
-
-class _Latest(_Logic):
-    def __init__(self, stage: Conflate) -> None:
-        super().__init__(stage)
         self._waiting: dict[Any, Chunk] = {}
 
     def _absorb(self, chunk: Chunk) -> None:
@@ -151,47 +97,3 @@ class _Latest(_Logic):
         super().on_stop(error)
         settle_rest(self, list(self._waiting.values()), error)
         self._waiting = {}
-
-
-class _Aggregating(_Logic):
-    def __init__(self, stage: Conflate, aggregate: Callable[[Any, Any], Any]) -> None:
-        super().__init__(stage)
-        self._aggregate = aggregate
-        self._state: list[Any] = []
-        self._parts: list[Chunk] = []
-
-    def _absorb(self, chunk: Chunk) -> None:
-        for place, item in enumerate(chunk.items):
-            try:
-                self._state = [self._aggregate(self._state[0], item)] if self._state else [item]
-            except Exception as error:  # noqa: BLE001 - whatever user code raises belongs to its element
-                self._failed(chunk, place, error)
-                if self._stage.supervision is Supervision.STOP:
-                    return
-            else:
-                if chunk.receipt is not None:
-                    self._parts.append(bare(chunk.take([place])))
-
-    def _failed(self, chunk: Chunk, place: int, error: Exception) -> None:
-        note_failures(self, [(place, error)])
-        policy = self._stage.supervision
-        chunk.take(range(place, len(chunk)) if policy is Supervision.STOP else [place]).fail(named(self, error))
-        if policy is Supervision.RESTART:
-            self.ctx.count("restarts")
-            settle_rest(self, self._parts, error)
-            self._state, self._parts = [], []
-        elif policy is Supervision.STOP:
-            fail_behind(self, error)
-
-    def _is_waiting(self) -> bool:
-        return bool(self._state)
-
-    def _take_waiting(self) -> list[Chunk]:
-        state, parts = self._state, self._parts
-        self._state, self._parts = [], []
-        return [join(state, parts)] if state else []
-
-    def on_stop(self, error: BaseException | None) -> None:
-        super().on_stop(error)
-        settle_rest(self, self._parts, error)
-        self._parts = []
