@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any, Self
 
 from rt_edge.data.chunk import CHUNK_ELEMENTS
@@ -10,6 +10,7 @@ from rt_edge.data.units import Duration
 from rt_edge.streams.dsl.operators.continuation import A, B, Continuation, builds
 from rt_edge.streams.stages._common import OnError, Settle
 from rt_edge.streams.stages.fold import Fold
+from rt_edge.streams.stages.fold_async import FoldAsync
 from rt_edge.streams.stages.fold_while import FoldWhile
 from rt_edge.streams.stages.grouped import Grouped
 from rt_edge.streams.stages.grouped_adjacent_by import GroupedAdjacentBy
@@ -18,6 +19,7 @@ from rt_edge.streams.stages.grouped_weighted import GroupedWeighted
 from rt_edge.streams.stages.grouped_within import GroupedWithin
 from rt_edge.streams.stages.reduce import Reduce
 from rt_edge.streams.stages.scan import Scan
+from rt_edge.streams.stages.scan_async import ScanAsync
 from rt_edge.streams.stages.sliding import Sliding
 
 
@@ -98,6 +100,25 @@ class Combining(Continuation[A]):
     ) -> Continuation[B]:
         """The result of a fold over all elements, as one element."""
         return self._becomes(Fold(zero=zero, function=function, on_error=on_error, settle=settle), name)
+
+    @builds(ScanAsync)
+    def scan_async(
+        self, zero: B, function: Callable[[B, A], Awaitable[B]], on_error: OnError = "stop", name: str = ""
+    ) -> Continuation[B]:
+        """`zero`, then each intermediate result of a fold by a coroutine function."""
+        return self._becomes(ScanAsync(zero=zero, function=function, on_error=on_error), name)
+
+    @builds(FoldAsync)
+    def fold_async(
+        self,
+        zero: B,
+        function: Callable[[B, A], Awaitable[B]],
+        on_error: OnError = "stop",
+        settle: Settle = "end",
+        name: str = "",
+    ) -> Continuation[B]:
+        """The result of a fold by a coroutine function, as one element."""
+        return self._becomes(FoldAsync(zero=zero, function=function, on_error=on_error, settle=settle), name)
 
     @builds(FoldWhile)
     def fold_while(
