@@ -46,6 +46,7 @@ class Roles(NamedTuple):
         most: max_elements_from_publisher.
         tolerated: optional tests that it need not hold -> why.
         reason: why it is not tested as a publisher (or not at all).
+        recovers: why a failure of upstream does not reach downstream as it is (rule 4.2 permits it).
         real: it works with threads or tasks of its own: an asyncio loop instead of the virtual clock.
     """
 
@@ -59,12 +60,31 @@ class Roles(NamedTuple):
     tolerated: dict[str, str] = {}
     reason: str = ""
     real: bool = False
+    recovers: str = ""
+
+    @property
+    def left_out(self) -> dict[str, str]:
+        """Tests that are declined, with the reason."""
+        return dict.fromkeys(OF_FAILURES, self.recovers) if self.recovers else {}
 
     @property
     def is_whole(self) -> bool:
         """Whether both of its sides are tested, or a reason says why not."""
         return bool(self.identity or (self.publisher and self.subscriber) or self.reason)
 
+
+OF_FAILURES = (
+    "test_optional_spec104_must_signal_on_error_when_fails",
+    (
+        "test_required_spec109_may_reject_calls_to_subscribe_if_publisher_is_unable_or_unwilling_to_serve_them_"
+        "rejection_must_trigger_on_error_after_on_subscribe"
+    ),
+    "test_required_spec210_must_be_prepared_to_receive_an_on_error_signal_with_preceding_request_call",
+    "test_required_spec210_must_be_prepared_to_receive_an_on_error_signal_without_preceding_request_call",
+    "test_required_spec402_must_immediately_pass_on_on_error_events_received_from_its_upstream_to_its_downstream",
+    "test_untested_spec213_failing_on_signal_invocation",
+)
+"""Tests of a processor that look for upstream's error downstream."""
 
 LOSSY = "how many elements come out depends on when they are asked for: no number of them can be promised"
 NOT_EMPTY = {
@@ -103,6 +123,10 @@ def offered(n: int) -> Source[Any]:
 
 def frame(index: int) -> bytes:
     return b"frame %d" % index
+
+
+async def soon_last(_: Any, element: Any) -> Any:
+    return element
 
 
 class Counting:
@@ -172,8 +196,15 @@ SPECIAL: dict[str, Roles] = {
     "Intersperse": sized(lambda n: numbers(n).intersperse("and").take(n), lambda: Flow().intersperse("and")),
     "LatestPerKey": lossy(lambda: Flow().latest_per_key(every=1.0), element=reading),
     "Reduce": sized(lambda n: numbers(3 * n).reduce(last), lambda: Flow().reduce(last), most=1, tolerated=NOT_EMPTY),
+    "SelectFields": flow(lambda: Flow().select_fields(keep=["value"]), element=reading),
     "StatefulMap": flow(lambda: Flow().stateful_map(list, lambda state, element: (state, element))),
     "StatefulMapConcat": flow(lambda: Flow().stateful_map_concat(lambda: lambda element: [element])),
+    "ScanAsync": sized(
+        lambda n: numbers(max(0, n - 1)).scan_async(0, soon_last), lambda: Flow().scan_async(0, soon_last), tolerated=NOT_EMPTY
+    ),
+    "FoldAsync": sized(
+        lambda n: numbers(3).fold_async(0, soon_last), lambda: Flow().fold_async(0, soon_last), most=1, tolerated=NOT_EMPTY
+    ),
     "Scan": sized(lambda n: numbers(max(0, n - 1)).scan(0, last), lambda: Flow().scan(0, last), tolerated=NOT_EMPTY),
     "MapBlocking": flow(lambda: Flow().map_blocking(last), real=True),
     "Throttle": flow(lambda: Flow().throttle(1_000_000, burst=10_000)),
@@ -189,6 +220,11 @@ SPECIAL: dict[str, Roles] = {
     "Inflate": flow(lambda: Flow().map(zlib.compress).inflate(), element=frame),
     "FlatMapMerge": flow(lambda: Flow().flat_map_merge(Source.single)),
     "SwitchMap": lossy(lambda: Flow().switch_map(Source.single)),
+    "RetryFlow": flow(lambda: Flow().retry_flow(Flow().map(last))),
+    "LazySource": source(lambda n: Source.lazy_source(lambda: numbers(n))),
+    "RestartSource": source(lambda n: Source.restart_source(numbers(n), only_failures=True)),
+    "LazySink": Roles(subscriber=lambda: Sink.lazy_sink(Sink.ignore), reason="a sink has no elements"),
+    "RestartSink": Roles(subscriber=lambda: Sink.restart_sink(Sink.ignore), reason="a sink has no elements"),
     # hubs: both ends are needed
     "FromHub": Roles(reason="tests/streams/hubs/test_hub_tck.py has it, with a producer at the other end"),
     "ToHub": Roles(reason="tests/streams/hubs/test_hub_tck.py has it, with a consumer at the other end"),
@@ -200,6 +236,7 @@ SPECIAL: dict[str, Roles] = {
     "HeadOption": Roles(reason="it takes one element and cancels"),
     "Unwilling": Roles(reason="it never asks"),
     "ToPath": Roles(reason="the kit leaves runs unfinished, so files open; tests/streams/stages/test_unfold_resource.py"),
+    "ToSubscriber": Roles(reason="it is what every stage here is handed out with"),
     "ToQueue": Roles(subscriber=lambda: Sink.queue(PullQueue(1000)), reason="a sink has no elements for others"),
     # several inlets
     "MergeLatest": lossy(lambda: Flow().merge_latest(Source.single(0))),
@@ -207,6 +244,15 @@ SPECIAL: dict[str, Roles] = {
                    tolerated={ONE_BY_ONE: "the order of a merge depends on the demand"}),
 }  # fmt: skip
 """Class of a stage -> as what it is tested."""
+
+
+RECOVERS: dict[str, str] = {
+    "MapError": "it makes another error of it",
+    "OnErrorComplete": "it completes instead",
+    "Recover": "it has an element instead, and completes",
+    "RecoverWith": "it goes on with another source",
+}
+"""Identities that do not hand on failures: the tests that look for upstream's error downstream are left out for them."""
 
 
 def stages() -> list[type[Stage]]:
@@ -223,7 +269,7 @@ def roles_of(stage: type[Stage]) -> Roles:
         for settle_s in (0.0, 60.0):
             found = _by_shape(made, element, settle_s)
             if found.is_whole:
-                return found
+                return found._replace(recovers=RECOVERS.get(stage.__name__, ""))
             if found.subscriber and not best.subscriber:
                 best = found
     return best

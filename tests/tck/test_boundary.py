@@ -108,13 +108,11 @@ class WireProcessor:
         self.outward.subscribe(subscriber)
 
 
+ANOTHER_OBJECT = "an error crosses as text: it is another object on the other side"
 SAME_OBJECT = {
-    name: "an error crosses as text: it is another object on the other side"
-    for name in (
-        "test_required_spec402_must_immediately_pass_on_on_error_events_received_from_its_upstream_to_its_downstream",
-        "test_required_spec210_must_be_prepared_to_receive_an_on_error_signal_with_preceding_request_call",
-        "test_required_spec210_must_be_prepared_to_receive_an_on_error_signal_without_preceding_request_call",
-    )
+    "test_required_spec402_must_immediately_pass_on_on_error_events_received_from_its_upstream_to_its_downstream": ANOTHER_OBJECT,
+    "test_required_spec210_must_be_prepared_to_receive_an_on_error_signal_with_preceding_request_call": ANOTHER_OBJECT,
+    "test_required_spec210_must_be_prepared_to_receive_an_on_error_signal_without_preceding_request_call": ANOTHER_OBJECT,
 }
 
 

@@ -139,6 +139,8 @@ def verifications(stage: type[Stage]) -> Iterator[type[Verification]]:
     bases += [AsSubscriber] if roles.subscriber else []
     for base in bases:
         own = {key: value for key, value in knobs.items() if base is AsPublisher or key == "roles"}
+        if base is AsIdentity:
+            own["declined"] = roles.left_out
         parents = (OnRealLoop, base) if roles.real else (base,)
         yield type(f"{stage.__name__}{base.__name__}", parents, own)
 

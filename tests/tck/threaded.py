@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from contextlib import nullcontext
 from queue import Queue
 from typing import Any
 from weakref import WeakSet
@@ -85,3 +86,68 @@ class Forwarding:
 
     def on_complete(self) -> None:
         self.subscriber.on_complete()
+
+
+class ThreadedSubscriber:
+    """Does its work in a thread of its own, and keeps its calls to the subscription serial by a lock, unless it is careless.
+
+    Args:
+        probe: told of everything, if there is one; else it asks by itself, one by one.
+        careless: asks without the lock.
+    """
+
+    def __init__(self, probe: Any = None, careless: bool = False) -> None:
+        self._probe = probe
+        self._worker = Worker()
+        self._guard: Any = nullcontext() if careless else threading.RLock()
+        self._subscription: Any = None
+        self._over = False
+
+    def on_subscribe(self, subscription: Any) -> None:
+        if subscription is None:
+            raise TypeError("rule 2.13: the subscription is None")
+        with self._guard:
+            if self._subscription is not None:
+                subscription.cancel()
+                return
+            self._subscription = subscription
+        if self._probe is not None:
+            self._probe.register_on_subscribe(self)
+        self._worker.do(self.trigger_request, 1)
+
+    def on_next(self, element: Any) -> None:
+        if element is None:
+            raise TypeError("rule 2.13: the element is None")
+        self._worker.do(self._work, element)
+
+    def _work(self, element: Any) -> None:
+        if self._over:
+            return
+        if self._probe is not None:
+            self._probe.register_on_next(element)
+        self.trigger_request(1)
+
+    def on_error(self, error: BaseException) -> None:
+        if error is None:
+            raise TypeError("rule 2.13: the error is None")
+        self._end(lambda: self._probe.register_on_error(error))
+
+    def on_complete(self) -> None:
+        self._end(self._probe.register_on_complete if self._probe is not None else None)
+
+    def _end(self, report: Any) -> None:
+        with self._guard:
+            over, self._over = self._over, True
+        if self._probe is not None and not over:
+            self._worker.do(report)
+
+    def trigger_request(self, n: int) -> None:
+        with self._guard:
+            if not self._over:
+                self._subscription.request(n)
+
+    def signal_cancel(self) -> None:
+        with self._guard:
+            if not self._over:
+                self._over = True
+                self._subscription.cancel()

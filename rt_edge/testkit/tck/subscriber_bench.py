@@ -60,10 +60,12 @@ class UnderTest:
         """The last signal, in which it must call nothing (rule 2.3), nor after it (2.4)."""
         self._bench.env.quiet()  # what it is about to ask for does not come after the end
         self.subscription.closed = True
+        self.subscription.forbidden = "on_complete" if error is None else "on_error"
         if error is None:
             self.subscriber.on_complete()
         else:
             self.subscriber.on_error(error)
+        self.subscription.forbidden = ""
         self._bench.env.quiet()
 
     def check(self, cancels: int = 0) -> None:
@@ -122,7 +124,6 @@ class SubscriberBench(Verification, abstract=True):
     def calls_nothing_in(self, error: BaseException | None) -> None:
         """Rule 2.3: inside the last signal nothing of the subscription is called."""
         tested = self.asking()
-        tested.subscription.forbidden = "on_complete" if error is None else "on_error"
         tested.end(error)
         tested.check()
 
@@ -130,6 +131,7 @@ class SubscriberBench(Verification, abstract=True):
         """Rule 2.4: after the last signal neither request nor cancel is called any more, though its user goes on."""
         tested = self.asking()
         tested.end(error)
+        self.env.quiet()
         calls = len(tested.subscription.calls)
         for play, more in ((self.make_it_ask, (tested, 1)), (self.make_it_stop, (tested,))):
             with contextlib.suppress(NotImplementedError):  # a black box may have no user to be played
@@ -164,6 +166,7 @@ class SubscriberBench(Verification, abstract=True):
         """Rule 2.8: elements that were under way when it cancelled raise nothing and call nothing; the end neither."""
         tested = self.asking()
         tested.stop()
+        self.env.quiet()
         calls = len(tested.subscription.calls)
         try:
             tested.subscriber.on_next(self.create_element(0))
@@ -178,6 +181,7 @@ class SubscriberBench(Verification, abstract=True):
     def same_subscription_again(self) -> None:
         """Rule 2.12: on_subscribe with the subscription that it has raises nothing and asks for nothing twice."""
         tested = self.asking()
+        self.env.quiet()  # it may have more to ask for by itself
         asked = list(tested.subscription.requests)
         try:
             tested.subscriber.on_subscribe(tested.subscription)
@@ -192,15 +196,16 @@ class SubscriberBench(Verification, abstract=True):
         first, second = self.under_test(), self.under_test()
         first.begin()
         second.begin()
-        first.ask(2)
+        self.env.quiet()  # each may ask by itself
         before = len(second.subscription.calls)
+        first.ask(2)
         first.send(2)
         first.ask()
         self.env.quiet()
         late = second.subscription.calls[before:]
         assert not late, f"rule 3.1: signals to one subscriber made calls to the subscription of another: {late}"
-        second.ask()
         before = len(first.subscription.calls)
+        second.ask()
         second.send()
         self.env.quiet()
         assert len(first.subscription.calls) == before, "rule 3.1: the first subscription was called for the second subscriber"

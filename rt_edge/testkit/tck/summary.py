@@ -16,7 +16,7 @@ def note(report: pytest.TestReport, item: Any) -> None:
     Plain data, since reports may travel between processes.
     """
     cls, name = item.cls, item.originalname
-    status = report.outcome
+    status: str = report.outcome
     if report.failed and is_optional(name) and not cls.strict:
         status = "not held"
         path, line, _ = item.reportinfo()
