@@ -7,7 +7,8 @@ from typing import ClassVar
 from rt_edge.data.units import Duration
 from rt_edge.streams.stage import StageLogic
 from rt_edge.streams.stages._common import at_least
-from rt_edge.streams.stages._windowing import Windowing, WindowLogic, nanoseconds
+from rt_edge.streams.stages._window_logic import WindowLogic
+from rt_edge.streams.stages._windowing import Windowing, nanoseconds
 from rt_edge.streams.windows import Assigner, Tumbling
 
 
