@@ -25,7 +25,7 @@ The rules of it:
 
 from rt_edge.streams.nested.declared import inner_combines, inner_hold, inner_part
 from rt_edge.streams.nested.expansion import Expansion
-from rt_edge.streams.nested.logic import NestingLogic, PipeLogic
+from rt_edge.streams.nested.logic import NestingLogic, PipeLogic, too_few
 from rt_edge.streams.nested.mold import Mold, flow_part, sink_part, source_part
 from rt_edge.streams.nested.nest import Nest
 from rt_edge.streams.nested.substream import Substream
@@ -43,4 +43,5 @@ __all__ = [
     "inner_part",
     "sink_part",
     "source_part",
+    "too_few",
 ]

@@ -12,6 +12,15 @@ from rt_edge.streams.stage import IN, OUT, Inlet, Outlet
 from rt_edge.streams.stages._common import fail_behind
 from rt_edge.streams.stages._outbox import OutboxLogic
 
+FEW = 64
+"""Elements below which it is always asked for what is missing."""
+
+
+def too_few(asked: int, most: int) -> bool:
+    """Whether to ask for more where `asked` are asked for and `most` are wanted: not for each one that goes out another one, as
+    chunks would become as small as that."""
+    return asked < most and (asked < FEW or 2 * asked < most)
+
 
 class NestingLogic(OutboxLogic):
     """A logic with one outlet and a nest; what comes out of substreams waits in its outbox.

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from rt_edge.data.chunk import CHUNK_ELEMENTS, Chunk
 from rt_edge.data.errors import BufferOverflow, StreamError
-from rt_edge.streams.nested import NestingLogic, Substream
+from rt_edge.streams.nested import NestingLogic, Substream, too_few
 from rt_edge.streams.stage import IN, Inlet, Supervision
 from rt_edge.streams.stages._common import discard, named
 from rt_edge.streams.stages._keys import KeyedLogic
@@ -67,7 +67,7 @@ class GroupByLogic(NestingLogic, KeyedLogic):
         if self._waits and not self.upstream_done and len(self.nest) < 2 * self.stage.max_keys:
             most = min(wanted, self.stage.size - self.nest.waiting)
             asked = self.requested(IN)
-            if 2 * asked < most:  # not for one that went out at once another one: chunks would become as small as that
+            if too_few(asked, most):
                 self.request(IN, most - asked)
 
     def _ask_flows(self) -> None:
@@ -105,8 +105,7 @@ class GroupByLogic(NestingLogic, KeyedLogic):
         if failures and self._policy is Supervision.STOP:
             self._wind_up(failures[0][1])
         else:
-            self.proceed()
-            self.nest.look()
+            self.nest.look()  # its turn asks for more, when what came of these elements is known
 
     def _divided(self, chunk: Chunk, keys: list[Any]) -> list[tuple[Any, Chunk]]:
         """A piece for each key, in the order in which the keys came."""

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 from rt_edge.data.chunk import CHUNK_ELEMENTS, Chunk
 from rt_edge.data.errors import ConfigError
 from rt_edge.streams.blueprint import Blueprint
-from rt_edge.streams.nested import NestingLogic, Substream, inner_combines, inner_hold, inner_part
+from rt_edge.streams.nested import NestingLogic, Substream, inner_combines, inner_hold, inner_part, too_few
 from rt_edge.streams.stage import IN, Hold, Inlet, ReceiptUse, StageLogic, Supervision
 from rt_edge.streams.stages._common import ReadingCode, at_least, discard, named, settle_rest
 from rt_edge.streams.stages._keys import check_value, value_runner
@@ -100,7 +100,7 @@ class _Logic(NestingLogic, ElementLogic):
             asked = self.requested(IN)
             waiting = self._current.waiting if self._current is not None else 0
             most = min(wanted, CHUNK_ELEMENTS - waiting)
-            if 2 * asked < most:
+            if too_few(asked, most):
                 self.request(IN, most - asked)
 
     def on_push(self, inlet: Inlet, chunk: Chunk) -> None:
@@ -118,7 +118,7 @@ class _Logic(NestingLogic, ElementLogic):
             self._wind_up(failures[0][1])
         else:
             self._pump()
-            self.proceed()
+            self.nest.look()  # its turn asks for more, when what came of these elements is known
 
     def _cut(self, rest: Chunk, values: list[Any]) -> None:
         start = 0
