@@ -162,6 +162,29 @@ class KeyTable(Generic[V]):
         self._rows.clear()
 
 
+class Laps:
+    """Which lap each source is in. One that emits again what failed goes back in time: what a stage remembered since is not what
+    came before, and would keep out what was never stored."""
+
+    __slots__ = ("_laps",)
+
+    def __init__(self) -> None:
+        self._laps: dict[tuple[str, str], int] = {}
+
+    def have_turned(self, chunk: Chunk) -> bool:
+        """Whether the source of `chunk` has gone back since its last chunk."""
+        origin = chunk.receipt.origin if chunk.receipt is not None else None
+        if origin is None or (not origin.lap and not self._laps):
+            return False
+        life = (origin.name, origin.incarnation)
+        if self._laps.get(life, 0) == origin.lap:
+            return False
+        if len(self._laps) >= MAX_KEYS:
+            self._laps.clear()
+        self._laps[life] = origin.lap
+        return True
+
+
 class KeyedLogic(ElementLogic):
     """Finds the key of each element.
 
@@ -193,7 +216,7 @@ class KeyedPassLogic(KeyedLogic):
 
     def __init__(self, stage: ByKey) -> None:
         super().__init__(stage)
-        self._laps: dict[tuple[str, str], int] = {}
+        self._laps = Laps()
 
     def handle(self, chunk: Chunk, keys: list[Any]) -> Chunk | None:
         """What is to be pushed of `chunk`; the rest is settled."""
@@ -203,15 +226,8 @@ class KeyedPassLogic(KeyedLogic):
         """Begin afresh, after a supervised restart."""
 
     def note_lap(self, chunk: Chunk) -> None:
-        """A source that emits again what failed goes back in time: what was remembered since is not what came before."""
-        origin = chunk.receipt.origin if chunk.receipt is not None else None
-        if origin is None or (not origin.lap and not self._laps):
-            return
-        life = (origin.name, origin.incarnation)
-        if self._laps.get(life, 0) != origin.lap:
-            if len(self._laps) >= MAX_KEYS:
-                self._laps.clear()
-            self._laps[life] = origin.lap
+        """Begin afresh if the source has gone back."""
+        if self._laps.have_turned(chunk):
             self.ctx.count("replayed")
             self.forget()
 

@@ -14,6 +14,7 @@ from rt_edge.data.units import Duration
 from rt_edge.streams.expression.functions import is_nan, is_number
 from rt_edge.streams.stage import IN, OUT, Inlet, Stage, StageLogic
 from rt_edge.streams.stages._common import at_least
+from rt_edge.streams.stages._keys import Laps
 from rt_edge.streams.stages._outbox import OutboxLogic
 
 STILL = "deadband"
@@ -27,7 +28,7 @@ class Deadband(Stage, frozen=True, kw_only=True):
     number) its value, when its quality changes, when it has none of the fields, and when it is a gap record. The others are
     settled as dropped, `deadband`. After `max_silence` without an emission of a source of which readings do come, the next one
     passes, or, if none comes in time, the last one that passed is sent again: with `held` set and its own time.
-    A source that has fallen silent itself is not kept alive.
+    A source that has fallen silent itself is not kept alive. When a source emits again what could not be stored, all begins anew.
 
     Emits when: a reading arrives and has moved, or `max_silence` has passed.
     Backpressures when: downstream does.
@@ -89,6 +90,7 @@ class _Logic(OutboxLogic):
         self._passed: dict[str, _Passed] = {}  # in the order of emission, so the first has been silent for longest
         self._watched: dict[str, None] = {}  # sources whose `max_silence` runs, in the same order
         self._timed = False
+        self._laps = Laps()
 
     def ask(self) -> None:
         missing = self.demand(OUT) - self.out.elements - self.requested(IN)
@@ -97,6 +99,10 @@ class _Logic(OutboxLogic):
 
     def on_push(self, inlet: Inlet, chunk: Chunk) -> None:
         now = self.ctx.clock.monotonic()
+        if self._laps.have_turned(chunk):
+            self.ctx.count("replayed")
+            self._passed.clear()
+            self._watched.clear()
         kept = chunk.select([self._passes(reading, now) for reading in chunk.items], STILL)
         dropped = len(chunk) - (len(kept) if kept is not None else 0)
         if kept is not None:

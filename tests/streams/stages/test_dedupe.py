@@ -12,6 +12,7 @@ from rt_edge.data.reading import Reading, gap_reading
 from rt_edge.data.receipt import Origin, Receipt
 from rt_edge.streams.stage import OUT
 from rt_edge.streams.stages.change_of_value import ChangeOfValue
+from rt_edge.streams.stages.deadband import Deadband
 from rt_edge.streams.stages.dedupe import Dedupe
 from rt_edge.testkit.probes import Outcomes, StageBench
 from rt_edge.testkit.stage_contract import SupervisionContract, raising
@@ -66,8 +67,12 @@ def emit(bench: StageBench, receipt: Receipt, *items: Any) -> None:
 
 @pytest.mark.parametrize(
     ("stage", "items"),
-    [(Dedupe(per="id"), [reading(1, id=1), reading(2, id=2)]), (ChangeOfValue(), [reading(1, p=1), reading(2, p=2)])],
-    ids=["dedupe", "change_of_value"],
+    [
+        (Dedupe(per="id"), [reading(1, id=1), reading(2, id=2)]),
+        (ChangeOfValue(), [reading(1, p=1), reading(2, p=2)]),
+        (Deadband(field="p", absolute=0.5, max_silence=60.0), [reading(1, p=1), reading(2, p=2)]),
+    ],
+    ids=["dedupe", "change_of_value", "deadband"],
 )
 def test_element_passes_when_its_source_emits_it_again(stage: Any, items: list[Reading]) -> None:
     """What failed downstream and comes again, in a later lap of its source, is not taken for what it was before."""
