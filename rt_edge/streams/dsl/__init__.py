@@ -44,5 +44,19 @@ from rt_edge.streams.dsl.graph import Graph, Node
 from rt_edge.streams.dsl.linear import Flow, Sink, Source
 from rt_edge.streams.dsl.operators import METHODS
 from rt_edge.streams.dsl.running import Result, Running, SinkSubscriber
+from rt_edge.streams.queues import OfferQueue, Promise, PullQueue
 
-__all__ = ["METHODS", "Flow", "Graph", "Node", "Result", "Running", "Sink", "SinkSubscriber", "Source"]
+__all__ = [
+    "METHODS",
+    "Flow",
+    "Graph",
+    "Node",
+    "OfferQueue",
+    "Promise",
+    "PullQueue",
+    "Result",
+    "Running",
+    "Sink",
+    "SinkSubscriber",
+    "Source",
+]

@@ -105,6 +105,16 @@ def test_list_is_closed_when_it_has_most_elements(stage: Any) -> None:
     assert stage.holds() == Hold(3)
 
 
+def test_list_is_full_when_it_has_exactly_the_weight() -> None:
+    """At least `weight` is enough for one, at most `weight` for the other."""
+    for stage in (GroupedWeighted(weight=4, cost=int), GroupedAdjacentByWeighted(by=lambda x: 0, weight=4, cost=int)):
+        with StageBench(stage) as bench:
+            bench.sink.request(9)
+            bench.feed([2, 2, 3, 1, 4])
+            bench.source.complete()
+            bench.sink.expect_next([2, 2], [3, 1], [4])
+
+
 def test_heavy_element_is_alone_when_it_is_more_than_the_weight() -> None:
     """No list is empty, and none is refused."""
     with StageBench(GroupedAdjacentByWeighted(by=lambda x: 0, weight=5, cost=lambda x: x)) as bench:

@@ -197,6 +197,17 @@ def test_last_elements_are_dropped_when_the_stream_ends() -> None:
         assert bench.source.outcomes.dropped("skipped") == [1, 2]
 
 
+def test_others_are_asked_for_when_elements_were_skipped() -> None:
+    """What is dropped satisfies nobody: as many are asked for again in the same turn."""
+    with StageBench(DropWhile(lambda x: x < 9)) as bench:
+        bench.sink.request(3)
+        bench.source.send(1, 2)
+        bench.source.expect_request(3)
+        bench.source.send(3, 9, 1)
+        bench.source.expect_request(1)
+        bench.sink.expect_next(9, 1)
+
+
 def test_held_elements_fail_when_upstream_fails() -> None:
     """They were not going to be dropped for another reason."""
     with StageBench(TakeLast(2)) as bench:
