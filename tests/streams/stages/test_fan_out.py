@@ -114,6 +114,17 @@ def test_outcome_is_that_of_the_stream_when_it_is_tapped() -> None:
         assert bench.source.expect_cancellation() is None
 
 
+def test_demand_is_handed_on_when_streams_are_coupled() -> None:
+    """That of each outlet to its own inlet, and no more."""
+    with StageBench(Coupled()) as bench:
+        bench.sinks[1].request(2)
+        bench.sources[0].expect_no_request()
+        bench.sources[1].expect_request(2)
+        bench.sources[1].send("a")
+        bench.sinks[1].expect_next("a")
+        bench.sources[1].expect_request(1)
+
+
 @pytest.mark.parametrize("end", ["complete", "fail", "cancel"])
 @pytest.mark.parametrize("side", [0, 1])
 def test_other_stream_ends_when_one_does(side: int, end: str) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from rt_edge.data.errors import ConfigError, StreamError
+from rt_edge.protocol.demand import UNBOUNDED
 from rt_edge.streams.dsl import Sink, Source
 from rt_edge.streams.queues import Offered, OfferQueue, Promise, PullQueue
 from rt_edge.streams.stages.from_queue import FromQueue
@@ -53,6 +54,16 @@ def test_answer_says_what_became_of_the_element_when_the_queue_is_full(overflow:
         bench.sink.request(9)
         bench.sink.expect_next(*kept)
         assert bench.counters.get("dropped_overflow", 0) == queue.dropped == (overflow != "backpressure")
+
+
+def test_all_elements_come_when_more_wait_than_a_chunk_has() -> None:
+    """With one demand for everything, chunk after chunk is taken."""
+    queue: OfferQueue[int] = OfferQueue(5000)
+    for n in range(5000):
+        queue.offer(n)
+    with StageBench(FromQueue(queue=queue)) as bench:
+        bench.sink.request(UNBOUNDED)
+        assert bench.sink.received == list(range(5000))
 
 
 def test_stream_fails_when_the_queue_does() -> None:

@@ -130,6 +130,18 @@ def test_elements_are_settled_on_intake_when_early() -> None:
         assert bench.source.outcomes.by_mark == {}
 
 
+def test_elements_folded_so_far_fail_when_the_stage_restarts() -> None:
+    """They are in no result."""
+    with StageBench(FoldAsync(zero=0, function=add, on_error="restart")) as bench:
+        bench.sink.request(1)
+        bench.source.send(3, 6, BAD, 9)
+        bench.advance(10.0)
+        bench.source.complete()
+        bench.sink.expect_next(9)
+        assert bench.source.outcomes.failed() == [0, 1, 2]
+        assert bench.source.outcomes.stored() == [3]
+
+
 def test_stage_fails_when_a_coroutine_gives_none() -> None:
     """None is no element (rule 2.13)."""
 
