@@ -132,7 +132,9 @@ class Rate(Continuation[A]):
         per: Duration | float = 1.0,
         burst: int = 0,
         mode: Literal["shaping", "enforcing"] = "shaping",
+        cost: str | Callable[[A], float] | None = None,
+        on_error: OnError = "resume",
         name: str = "",
     ) -> Self:
-        """At most `elements` in `per` seconds."""
-        return self.via(Throttle(elements=elements, per=per, burst=burst, mode=mode), name)
+        """At most `elements` in `per` seconds, or as many as `cost` so much."""
+        return self.via(Throttle(elements=elements, per=per, burst=burst, mode=mode, cost=cost, on_error=on_error), name)
