@@ -299,7 +299,7 @@ def _flows(stage: Stage, element: Callable[[int], Any]) -> Iterator[Callable[[],
     """Flows through the first inlet and the first outlet of a stage; what other inlets get differs."""
     more: list[Callable[[], Source[Any]]] = [Source.empty]
     if len(stage.inlets) > 1:
-        more += [lambda: Source.from_iterable([element(index) for index in range(5000)]), Source.never]
+        more += [lambda: Source.from_iterable([element(index) for index in range(1300)]), Source.never]
     ends: list[Callable[[], Sink[Any]]] = [lambda: Flow().take(0).to(Sink.ignore())]  # one that cancels at once
     if len(stage.outlets) > 1:
         ends += [Sink.ignore]

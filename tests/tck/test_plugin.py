@@ -109,7 +109,8 @@ def place(tmp_path: Path) -> Path:
 
 def pytest_in(place: Path, *arguments: str) -> tuple[int, str]:
     """Exit code and output of `python -m pytest` in a directory."""
-    command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-o", f"pythonpath={place} {ROOT}", *arguments]
+    others = [f"-pno:{name}" for name in ("cacheprovider", "hypothesispytest", "xdist", "xdist.looponfail", "timeout")]
+    command = [sys.executable, "-m", "pytest", *others, "-o", f"pythonpath={place} {ROOT}", *arguments]
     done = subprocess.run(command, cwd=place, capture_output=True, text=True, timeout=100, check=False)
     return done.returncode, done.stdout + done.stderr
 
@@ -187,7 +188,7 @@ def test_classes_are_reported_when_they_stand_in_a_file(place: Path) -> None:
 def test_threads_are_waited_for_when_nothing_is_driven_by_hand(place: Path) -> None:
     """A publisher with a thread of its own is verified with time-outs."""
     code, output = pytest_in(
-        place, "--tck-publisher=tests.tck.threaded:ThreadedPublisher", "--tck-timeout=5", "--tck-no-signal-timeout=0.02",
+        place, "--tck-publisher=tests.tck.threaded:ThreadedPublisher", "--tck-timeout=5", "--tck-no-signal-timeout=0.005",
     )  # fmt: skip
     assert code == 0, output
     assert "TestPublisher: 49 of 49 tests passed" in output

@@ -106,7 +106,7 @@ class PublisherBench(Verification, abstract=True):
 
     def is_dropped(self, alive: weakref.ref[Any], rule: str) -> None:
         """Nothing holds the subscriber any more, if need be after some time and a collection of garbage."""
-        for _ in range(10):
+        for _ in range(2 if self.env.by_hand else 10):
             if alive() is None:
                 return
             gc.collect()
