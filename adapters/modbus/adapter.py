@@ -20,13 +20,13 @@ from rt_edge.sdk import (
     Value,
     WriteResult,
 )
+from rt_edge.sdk.seen import Seen
 
 if TYPE_CHECKING:
     from adapters.modbus.bus import Bus
     from adapters.modbus.jobs import Job, Steps
     from adapters.modbus.link import Link
     from adapters.modbus.rtu import Framing, RtuFraming
-    from adapters.modbus.seen import Seen
     from adapters.modbus.transport import Transport
 
 ANSWERS = 1024
@@ -78,7 +78,7 @@ class ModbusAdapter(DeviceAdapter):
     @classmethod
     def preload(cls) -> None:
         """See `DeviceAdapter`."""
-        for name in ("bus", "jobs", "link", "plan", "rtu", "seen", "tcp", "transport"):
+        for name in ("bus", "jobs", "link", "plan", "rtu", "tcp", "transport"):
             importlib.import_module(f"adapters.modbus.{name}")
 
     @classmethod
@@ -120,8 +120,6 @@ class ModbusAdapter(DeviceAdapter):
 
     def _remember(self, bus: Bus) -> None:
         """Begin where the life before this one ended: what was not read in between will be a gap."""
-        from adapters.modbus.seen import Seen
-
         self._seen = Seen(self.context.data / "seen.json", self.context.clock)
         bus.on_reading = self._seen.emitted
         times, problem = self._seen.load()

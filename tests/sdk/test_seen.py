@@ -4,8 +4,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from adapters.modbus.seen import MAX_UNSETTLED, SAVE_EVERY, Seen
+import pytest
+
+from rt_edge.sdk.seen import MAX_UNSETTLED, SAVE_EVERY, Seen
 from rt_edge.testkit.simulated_time import SimulatedTime
+
+
+@pytest.fixture(name="time")
+def _time() -> SimulatedTime:
+    return SimulatedTime()
 
 
 def test_times_are_written_now_and_then_when_readings_settle(time: SimulatedTime, tmp_path: Path) -> None:

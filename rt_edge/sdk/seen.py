@@ -1,4 +1,7 @@
-"""Until when each unit's readings are known to be stored, over the death of the process: where the next life's gap begins."""
+"""Until when each unit's readings are known to be stored, over the death of the process: where the next life's gap begins.
+
+For adapters whose devices do not send again: polled and volatile ones.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,7 @@ from pathlib import Path
 
 import msgspec
 
-from rt_edge.sdk import Clock
+from rt_edge.data.clock import Clock
 
 SAVE_EVERY = 5.0
 """Seconds between writes, without fsync: it is for the death of the process; after a power cut the gap may begin earlier. The
