@@ -73,7 +73,7 @@ class Engine:
             seat.seat_logic()
         for seat in list(self.seats.values()):
             if not seat.stopped:
-                self._guard(seat, seat.logic.on_start)
+                self._begin(seat)
         self.host.wake()
 
     def run(self, visits: int = TURN_VISITS) -> bool:
@@ -295,11 +295,20 @@ class Engine:
         seat.context.count("restarts")
         self._on_stop(seat, seat.logic, error)
         seat.context.clear()
-        seat.seat_logic()
-        self._guard(seat, seat.logic.on_start)
+        self._begin(seat, afresh=True)
         for wire in seat.outs:  # the fresh logic was told of no demand
             wire.announced = 0
             self._enqueue(wire)
+
+    def _begin(self, seat: Seat, afresh: bool = False) -> None:
+        """Start a logic; one that cannot start would not start a second time either, so it is not supervised but stops."""
+        try:
+            if afresh:
+                seat.seat_logic()
+            seat.logic.on_start()
+        except Exception as error:  # noqa: BLE001  # user code may be called in there
+            seat.context.count("errors")
+            self.stop_logic(seat.logic, error, error)
 
     def _on_stop(self, seat: Seat, logic: StageLogic, error: BaseException | None) -> None:
         try:

@@ -13,6 +13,7 @@ from rt_edge.streams.blueprint import Blueprint
 from rt_edge.streams.engine import Engine
 from rt_edge.streams.stage import IN, OUT, Stage, StageLogic, Supervision
 from rt_edge.streams.stages._common import fail_behind
+from rt_edge.streams.stages.fold_while import FoldWhile
 from rt_edge.testkit.probes import StageBench
 from rt_edge.testkit.virtual_clock import VirtualHost
 
@@ -347,3 +348,36 @@ def test_an_error_waits_for_the_slot_without_a_turn_when_nobody_asks():
         bench.sink.request(2)
         bench.sink.expect_next(2, 3)
         bench.sink.expect_error(ValueError)
+
+
+@pytest.mark.parametrize("on_error", ["stop", "resume", "restart"])
+def test_stage_stops_when_it_cannot_start(on_error):
+    """What cannot start would not start a second time either: no supervision saves it, and none goes round in circles."""
+    with StageBench(FoldWhile(zero=0, predicate=lambda state: 1 / 0, function=max, on_error=on_error)) as bench:
+        assert isinstance(bench.sink.error, ZeroDivisionError)
+        assert isinstance(bench.source.expect_cancellation(), ZeroDivisionError)
+
+
+def test_stage_stops_when_it_cannot_start_again():
+    """A restart whose start raises ends the stage with that error."""
+    starts = iter([None, ZeroDivisionError()])
+
+    class Logic(StageLogic):
+        def on_start(self):
+            error = next(starts)
+            if error:
+                raise error
+
+        def on_pull(self, outlet, n):
+            raise ValueError("a reason to start again")
+
+    class Restarted(Stage, frozen=True):
+        supervision = Supervision.RESTART
+
+        def create_logic(self):
+            return Logic()
+
+    with StageBench(Restarted()) as bench:
+        bench.sink.request(1)
+        assert isinstance(bench.sink.error, ZeroDivisionError)
+        assert bench.counters == {"errors": 2, "restarts": 1}

@@ -65,11 +65,23 @@ class ExpandLogic(ElementLogic):
         self._raw.clear()
 
     def residue(self) -> list[Chunk]:
-        """What is expanded and not sent, and the elements not yet looked at; the rest of an open iterator is dropped."""
-        self._let_go("removed", None)
-        rest = [*self._out.take_all(), *self._raw]
+        """What is expanded and not sent, the rest of an open iterator (a chunk at most; an endless one is dropped from there
+        on), and the elements not yet looked at."""
+        held = self._out.take_all()
+        if self._open is not None:
+            group, failure = _advance(self._open.iterator, CHUNK_ELEMENTS)
+            if group:
+                held.append(self._open.unfold(group))
+            if failure is not None:
+                note_failures(self, [(0, failure)])
+                self._let_go("removed", failure)
+            elif len(group) < CHUNK_ELEMENTS:
+                self._open.close()
+                self._open = None
+            self._let_go("removed", None)
+        held += self._raw
         self._raw.clear()
-        return rest
+        return held
 
     def _let_go(self, reason: str, error: BaseException | None) -> None:
         unfolding, self._open = self._open, None

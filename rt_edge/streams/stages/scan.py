@@ -7,7 +7,7 @@ from itertools import accumulate, islice
 from typing import Any
 
 from rt_edge.data.chunk import Chunk
-from rt_edge.data.errors import StreamError
+from rt_edge.data.errors import ConfigError, StreamError
 from rt_edge.streams.stage import IN, OUT, Inlet, Outlet, StageLogic, Supervision
 from rt_edge.streams.stages._common import UserCode
 from rt_edge.streams.stages._user_code import ElementLogic
@@ -30,25 +30,41 @@ class Scan(UserCode, frozen=True):
     zero: Any
     function: Callable[[Any, Any], Any]
 
+    def __post_init__(self) -> None:
+        """Refuse None, which is no element."""
+        if self.zero is None:
+            raise ConfigError("zero is None, which is no element (rule 2.13)", "give the first state")
+
     def create_logic(self) -> StageLogic:
         """A logic with the state."""
         return _Logic(self)
+
+
+def refusing_none(function: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
+    """`function`, but a state of None is the failure of its element: the next ones begin with the state before."""
+
+    def step(state: Any, element: Any) -> Any:
+        new = function(state, element)
+        if new is None:
+            raise TypeError("None is not an element (rule 2.13)")
+        return new
+
+    return step
 
 
 class _Logic(ElementLogic):
     def __init__(self, stage: Scan) -> None:
         super().__init__(stage)
         self._zero = self._state = stage.zero
-        self._function = stage.function
+        self._function = refusing_none(stage.function)
         self._begun = False
 
     def on_pull(self, outlet: Outlet, n: int) -> None:
-        missing = self.demand(OUT) - self.requested(IN)
         if not self._begun:
             self._begin()
-            missing -= 1
-        if missing > 0:
-            self.request(IN, missing)
+            self.pull_again(OUT)  # what is asked for now could come before `zero` has been taken
+        else:
+            super().on_pull(outlet, n)
 
     def on_upstream_finish(self, inlet: Inlet) -> None:
         if not self._begun:

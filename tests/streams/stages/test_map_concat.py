@@ -8,9 +8,11 @@ from typing import Any
 
 import pytest
 
+from rt_edge.data.chunk import CHUNK_ELEMENTS
 from rt_edge.data.receipt import Failed, Stored
 from rt_edge.streams.stages.map_concat import MapConcat
 from rt_edge.testkit.probes import StageBench
+from rt_edge.testkit.receipt_contract import take_out
 from rt_edge.testkit.stage_contract import SupervisionContract, raising
 
 
@@ -119,3 +121,30 @@ def test_rest_is_dropped_when_downstream_cancels_in_the_middle() -> None:
         bench.sink.cancel()
         assert isinstance(bench.source.outcomes.by_mark[0], Stored)
         assert bench.counters["dropped_cancelled"] == 1
+
+
+@pytest.mark.parametrize("wanted", [1, 3, 199])
+def test_rest_of_an_expansion_is_handed_on_when_the_stage_is_taken_out(wanted: int) -> None:
+    """What an element makes is whole, with a live edit in the middle of it: the part that was not wanted so far is residue."""
+    with StageBench(MapConcat(lambda _: range(200)), keep=True) as bench:
+        bench.sink.request(wanted)
+        bench.source.send("x")
+        residue, slots = take_out(bench)
+        assert [*bench.sink.received, *(x for chunk in [*slots, *residue] for x in chunk.items)] == list(range(200))
+        assert not bench.source.outcomes.by_mark
+        for chunk in [*slots, *residue]:
+            chunk.settle()
+        bench.sink.settle_all()
+        assert isinstance(bench.source.outcomes.by_mark[0], Stored)
+
+
+def test_endless_expansion_is_cut_when_the_stage_is_taken_out() -> None:
+    """An edit does not wait for an iterator without end: a chunk of it is handed on, and the cut is counted."""
+    with StageBench(MapConcat(lambda _: count())) as bench:
+        bench.sink.request(3)
+        bench.source.send("x")
+        residue, _ = take_out(bench)
+        assert sum(len(chunk) for chunk in residue) == CHUNK_ELEMENTS
+        assert bench.counters["dropped_removed"] == 1
+        for chunk in residue:
+            chunk.settle()

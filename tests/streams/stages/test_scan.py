@@ -5,9 +5,14 @@ from __future__ import annotations
 from itertools import accumulate
 from typing import Any
 
+import pytest
+
+from rt_edge.data.errors import ConfigError
+from rt_edge.streams.dsl import Sink, Source
 from rt_edge.streams.stages.scan import Scan
 from rt_edge.testkit.probes import StageBench
 from rt_edge.testkit.stage_contract import BAD, SupervisionContract, raising
+from rt_edge.testkit.virtual_clock import VirtualHost
 
 
 class TestScan(SupervisionContract):
@@ -48,3 +53,34 @@ def test_upstream_is_asked_again_when_an_element_failed() -> None:
         bench.source.send(1, BAD)
         bench.sink.expect_next(0, 1)
         bench.source.expect_request(1)
+
+
+def test_zero_goes_first_when_an_element_waits_in_front() -> None:
+    """What came before there was demand does not meet `zero` in the slot: the first stage pushes at its end, unasked."""
+    received = Source.empty().via(Scan(0, lambda a, x: a + x)).via(Scan(10, lambda a, x: a + x))
+    for seed in range(20):
+        assert collected(received, seed) == [10, 10]
+
+
+@pytest.mark.parametrize("on_error", ["resume", "restart"])
+def test_element_fails_when_its_state_is_none(on_error: Any) -> None:
+    """None is no element (rule 2.13): the one for which it was returned fails, and the state before it stays."""
+    with StageBench(Scan(0, lambda a, x: None if x == 2 else a + x, on_error=on_error)) as bench:
+        bench.sink.request(10)
+        bench.source.send(1, 2, 3)
+        bench.sink.expect_next(0, 1, 4 if on_error == "resume" else 3)
+        assert bench.source.outcomes.failed() == [1]
+
+
+def test_zero_is_refused_when_it_is_none() -> None:
+    """None is no element."""
+    with pytest.raises(ConfigError):
+        Scan(None, lambda a, x: x)
+
+
+def collected(source: Source[Any], seed: int) -> list[Any]:
+    """What a source gives under turns that are cut at random places."""
+    host, got = VirtualHost(seed=seed), []
+    source.to(Sink.foreach(got.append)).run(host)
+    host.advance(1.0)
+    return got
