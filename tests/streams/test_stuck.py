@@ -181,12 +181,15 @@ def test_nothing_is_said_when_a_stream_moves() -> None:
     """Slowly, with substreams, and after its end."""
     host = VirtualHost()
     graph = Source.tick(1.5).take(20).flat_map_concat(lambda _: Source.tick(0.5).take(2)).to(Sink.settling())
-    running = graph.run(host)
+    inside = Source.single(1).flat_map_concat(lambda _: Source.tick(0.5).filter(lambda _: False)).to(Sink.settling())
+    running, silent = graph.run(host), inside.run(other := VirtualHost(host.time))
     told: list[Stuck | None] = []
     watch(running.engine, host, 2.0, told.append)
+    watch(silent.engine, other, 2.0, told.append)
     host.advance(1000.0)
     assert running.ended.done()
     assert told == []
+    silent.stop()
 
 
 def test_movement_is_told_when_a_stuck_stream_goes_on() -> None:

@@ -95,21 +95,20 @@ def test_host_gets_the_thread_back_when_a_substream_never_rests() -> None:
     async def run() -> int:
         seen = 0
 
-        def note(x: int) -> int:
+        def note(x: int) -> bool:
             nonlocal seen
             seen += 1
-            return x
+            return False  # so that nothing comes out, and nobody outside has a say in its pace
 
-        endless = Source.single(1).via(FlatMapMerge(lambda _: Source.from_iterable(count()).map(note)))
+        endless = Source.single(1).via(FlatMapMerge(lambda _: Source.from_iterable(count()).filter(note)))
         task = asyncio.ensure_future(endless.to(Sink.ignore()).run_async())
         turns = 0
-        while seen < 3_000_000 and turns < 20:
+        while not seen or turns < 20:
             turns += 1
             await asyncio.sleep(0)
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
-        assert turns == 20, "it kept the thread"
         return seen
 
     assert asyncio.run(run()) > 0

@@ -16,6 +16,7 @@ from rt_edge.streams.stages.flat_map_prefix import FlatMapPrefix
 from rt_edge.streams.stages.group_by import GroupBy
 from rt_edge.streams.stages.lazy import LazyFlow
 from rt_edge.streams.stages.or_else import OrElse
+from rt_edge.streams.stages.prefix_and_tail import PrefixAndTail
 from rt_edge.streams.stages.split_when import SplitWhen
 from rt_edge.streams.stages.switch_map import SwitchMap
 
@@ -116,6 +117,13 @@ class Nesting(Continuation[A]):
     def flat_map_prefix(self, count: int, function: Callable[[list[A]], Flow[A, B]], name: str = "") -> Continuation[B]:
         """A flow made of the first `count` elements, for the rest."""
         return self._becomes(FlatMapPrefix(count=count, function=function), name)
+
+    @builds(PrefixAndTail)
+    def prefix_and_tail(
+        self, count: int, timeout: Duration | float = 5.0, name: str = ""
+    ) -> Continuation[tuple[list[A], Source[A]]]:
+        """One pair: a list of the first `count` elements, and a source of the rest."""
+        return self._becomes(PrefixAndTail(count=count, timeout=timeout), name)
 
     @builds(LazyFlow)
     def lazy_flow(self, function: Callable[[], Flow[A, B]], name: str = "") -> Continuation[B]:
