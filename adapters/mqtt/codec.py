@@ -9,10 +9,10 @@ from collections.abc import Callable
 from typing import Any
 
 from adapters.mqtt.codec_csv import CsvCodec
-from adapters.mqtt.codec_json import JsonCodec
-from adapters.mqtt.codec_raw import RawCodec
-from adapters.mqtt.values import Row
 from rt_edge.sdk import ConfigError
+from rt_edge.sdk.payload.json_rows import JsonCodec
+from rt_edge.sdk.payload.raw_rows import RawCodec
+from rt_edge.sdk.payload.values import Row
 
 Decode = Callable[[bytes], list[Row]]
 

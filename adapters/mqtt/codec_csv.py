@@ -5,9 +5,9 @@ from __future__ import annotations
 import csv
 from collections.abc import Mapping, Sequence
 
-from adapters.mqtt.times import TimeFormat, parse_time
-from adapters.mqtt.values import MAX_FIELDS, MAX_ROWS, Row, guess, to_text
 from rt_edge.sdk import CodecError, Value
+from rt_edge.sdk.payload.times import TimeFormat, parse_time
+from rt_edge.sdk.payload.values import MAX_FIELDS, MAX_ROWS, Row, guess, to_text
 
 
 class CsvCodec:

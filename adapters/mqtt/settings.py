@@ -9,8 +9,8 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator
 
-from adapters.mqtt.codec_json import path, pointer
 from adapters.mqtt.topics import check_filter, device_names, filter_of, overlapping, unshared, variables_of
+from rt_edge.sdk.payload.json_rows import path, pointer
 from rt_edge.sdk.settings import (
     DurationField,
     Field,

@@ -11,11 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from adapters.mqtt.codec_csv import CsvCodec
-from adapters.mqtt.codec_json import JsonCodec
-from adapters.mqtt.codec_raw import RawCodec
-from adapters.mqtt.times import TimeFormat, parse_time
-from adapters.mqtt.values import Row
 from rt_edge.sdk import CodecError
+from rt_edge.sdk.payload.json_rows import JsonCodec
+from rt_edge.sdk.payload.raw_rows import RawCodec
+from rt_edge.sdk.payload.times import TimeFormat, parse_time
+from rt_edge.sdk.payload.values import Row
 
 
 def json_codec(at: str = "", fields: Any = None, time: str | None = None, form: TimeFormat = "auto") -> JsonCodec:

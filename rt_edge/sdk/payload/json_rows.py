@@ -1,4 +1,7 @@
-"""Codec `json`: objects, nested objects (dotted names) and arrays of objects (one Reading each)."""
+"""Codec `json`: objects, nested objects (dotted names) and arrays of objects (one Reading each).
+
+Other formats with the same data model (CBOR) derive from `DocumentCodec` and say how bytes become a document.
+"""
 
 from __future__ import annotations
 
@@ -7,15 +10,17 @@ from typing import Any
 
 import msgspec
 
-from adapters.mqtt.times import TimeFormat, parse_time
-from adapters.mqtt.values import INT_MAX, INT_MIN, MAX_DEPTH, MAX_FIELDS, MAX_ROWS, Row
-from rt_edge.sdk import CodecError, Value
+from rt_edge.data.errors import CodecError
+from rt_edge.data.reading import Value
+from rt_edge.sdk.payload.times import TimeFormat, parse_time
+from rt_edge.sdk.payload.values import INT_MAX, INT_MIN, MAX_DEPTH, MAX_FIELDS, MAX_ROWS, Row
 
 _MISSING = object()
+_DECODE = msgspec.json.Decoder().decode
 
 
-class JsonCodec:
-    """JSON documents.
+class DocumentCodec:
+    """Documents of objects, arrays and values.
 
     Args:
         at: JSON Pointer (RFC 6901) to the object, or array of objects, that holds the readings; empty: the document.
@@ -43,22 +48,24 @@ class JsonCodec:
         if fields is not None:
             pairs = fields.items() if isinstance(fields, Mapping) else [(name, name) for name in fields]
             self._fields = [(name, where, path(where)) for name, where in pairs]
-        self._decode = msgspec.json.Decoder().decode
+
+    def parse(self, payload: bytes) -> Any:
+        """The document in bytes.
+
+        Raises:
+            CodecError: it is none.
+        """
+        raise NotImplementedError
 
     def __call__(self, payload: bytes) -> list[Row]:
         """The rows; none for an empty payload, null or an object without values.
 
         Raises:
-            CodecError: not JSON, or not what the settings say; with the place.
+            CodecError: not such a document, or not what the settings say; with the place.
         """
         if not payload:
             return []
-        try:
-            document = self._decode(payload)
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
-            raise CodecError(f"not JSON: {error}") from None
-        except RecursionError:
-            raise CodecError("not JSON that can be read: nested too deep") from None
+        document = self.parse(payload)
         if self._at:
             document = self._descend(document)
         if type(document) is list:
@@ -123,6 +130,19 @@ class JsonCodec:
         return fields
 
 
+class JsonCodec(DocumentCodec):
+    """JSON documents; see `DocumentCodec` for the arguments."""
+
+    def parse(self, payload: bytes) -> Any:
+        """See `DocumentCodec`."""
+        try:
+            return _DECODE(payload)
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            raise CodecError(f"not JSON: {error}") from None
+        except RecursionError:
+            raise CodecError("not JSON that can be read: nested too deep") from None
+
+
 def pointer(text: str) -> tuple[str, ...]:
     """Steps of a JSON Pointer (RFC 6901).
 
@@ -166,7 +186,7 @@ def _flatten(item: dict[str, Any], prefix: str, fields: dict[str, Value], place:
         raise CodecError(f"{place}{prefix.rstrip('.')[:60]}: nested deeper than {MAX_DEPTH}")
     for key, value in item.items():
         kind = type(value)
-        if kind is float or kind is str or kind is bool:
+        if kind is float or kind is str or kind is bool or kind is bytes:
             fields[prefix + key if prefix else key] = value
         elif kind is int:
             fields[prefix + key if prefix else key] = _scalar(value, f"{place}{prefix}{key}")
@@ -187,5 +207,5 @@ def _scalar(value: Any, place: str) -> Value:
 
 
 def _kind(value: Any) -> str:
-    names: dict[type, str] = {dict: "an object", list: "an array", str: "a text", bool: "true or false"}
+    names: dict[type, str] = {dict: "an object", list: "an array", str: "a text", bool: "true or false", bytes: "a byte string"}
     return "null" if value is None else names.get(type(value), "a number")

@@ -6,7 +6,7 @@ import re
 from datetime import UTC, datetime, timedelta
 from typing import Literal
 
-from rt_edge.sdk import CodecError
+from rt_edge.data.errors import CodecError
 
 TimeFormat = Literal["auto", "iso8601", "s", "ms", "us", "ns"]
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 
-from rt_edge.sdk import CodecError, Value
+from rt_edge.data.errors import CodecError
+from rt_edge.data.reading import Value
 
 Row = tuple[int | None, dict[str, Value]]
 """Source time in nanoseconds (None: the payload has none) and the fields."""

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from adapters.mqtt.values import Row, to_bool, to_float, to_int, to_text
-from rt_edge.sdk import Value
+from rt_edge.data.reading import Value
+from rt_edge.sdk.payload.values import Row, to_bool, to_float, to_int, to_text
 
 
 class RawCodec:
