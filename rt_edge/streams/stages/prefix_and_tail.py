@@ -51,7 +51,7 @@ class PrefixAndTail(Stage, frozen=True):
         return _Logic(self)
 
 
-class Tail(Stage, frozen=True):
+class _Tail(Stage, frozen=True):
     """The rest of a stream."""
 
     logic: Any
@@ -100,7 +100,7 @@ class _Logic(StageLogic):
 
         self._emitted = True
         prefix, self._prefix = self._prefix, []
-        pair = ([item for chunk in prefix for item in chunk.items], Source(Tail(logic=self)))
+        pair: tuple[list[Any], Any] = ([item for chunk in prefix for item in chunk.items], Source(_Tail(logic=self)))
         for chunk in prefix:
             discard(self, chunk, PREFIX)
         self.push(OUT, Chunk([pair]))
