@@ -36,7 +36,7 @@ class FanIn(Stage, frozen=True):
 
     def holds(self) -> Hold:
         """What the other inlets are ahead of one; each by a chunk at most."""
-        return Hold(self.count * CHUNK_ELEMENTS)
+        return Hold(max(1, self.count - 1) * CHUNK_ELEMENTS)
 
 
 class KeyedFanIn(FanIn, frozen=True, kw_only=True):
@@ -66,6 +66,8 @@ class FanInLogic(OutboxLogic):
         self.inlets = stage.inlets
         self.held: list[deque[Chunk]] = [deque(maxlen=CHUNK_ELEMENTS) for _ in self.inlets]
         self.n = [0] * stage.count
+        self._gone = [0] * stage.count
+        """Elements of the first chunk that were taken: to cut it each time would copy the rest each time."""
         self._failure: BaseException | None = None
 
     # -- to override ---------------------------------------------------------------------------------------------------
@@ -86,12 +88,16 @@ class FanInLogic(OutboxLogic):
 
     def take(self, index: int, most: int) -> Chunk:
         """Up to `most` elements of the first chunk of an inlet that holds some."""
-        chunk = self.held[index].popleft()
-        if len(chunk) > most:
-            chunk, rest = chunk.cut(most)
-            self.held[index].appendleft(rest)
-        self.n[index] -= len(chunk)
-        return chunk
+        chunk, start = self.held[index][0], self._gone[index]
+        left = len(chunk) - start
+        if left <= most:
+            self.held[index].popleft()
+            self._gone[index] = 0
+            self.n[index] -= left
+            return chunk if not start else chunk.cut(start)[1]
+        self._gone[index] = end = start + most
+        self.n[index] -= most
+        return Chunk(chunk.items[start:end], chunk.receipt, chunk.marks and chunk.marks[start:end])
 
     def hold(self, inlet: Inlet, chunk: Chunk) -> None:
         """Keep it for its turn."""
@@ -110,6 +116,9 @@ class FanInLogic(OutboxLogic):
                 pieces.append(piece)
             for chunk in gather(pieces) if len(pieces) > 1 else pieces:
                 self.out.put(chunk)
+            if self._failure is not None:  # `give_up`, by what was next
+                self._cancel_all(self._failure)
+                return
         if not self.finished and self.is_over():
             for inlet in self.inlets:
                 self.cancel(inlet)
@@ -123,6 +132,13 @@ class FanInLogic(OutboxLogic):
         """Cancel all inlets; the error follows what can still go out."""
         self.advance(all_of_it=True)
         self._failure = error
+        self._cancel_all(error)
+
+    def give_up(self, error: BaseException) -> None:
+        """For `next_piece`, which has no further one: the stage fails behind what it has given."""
+        self._failure = error
+
+    def _cancel_all(self, error: BaseException) -> None:
         for inlet in self.inlets:
             self.cancel(inlet, error)
         self._fail_if_out()
@@ -165,10 +181,14 @@ class FanInLogic(OutboxLogic):
 
     def take_held(self) -> list[Chunk]:
         """What is held, inlet by inlet; nothing is held afterwards."""
+        for held, gone in zip(self.held, self._gone, strict=True):
+            if gone:
+                held.appendleft(held.popleft().cut(gone)[1])
         chunks = [chunk for held in self.held for chunk in held]
         for held in self.held:
             held.clear()
         self.n = [0] * len(self.n)
+        self._gone = [0] * len(self.n)
         return chunks
 
     def residue(self) -> list[Chunk]:

@@ -104,7 +104,7 @@ class _Logic(KeyedFanInLogic):
 
     def _broken(self, what: str) -> None:
         self.ctx.count("errors")
-        self.fail_stage(SequenceBroken(f"{self.ctx.name}: {what}"))
+        self.give_up(SequenceBroken(f"{self.ctx.name}: {what}"))
 
 
 def _numbers(run: Runner, may_say_nothing: bool) -> Runner:

@@ -65,7 +65,7 @@ class _Logic(KeyedFanInLogic):
             first, run = self._smallest(ready, most)
         except Exception as error:  # noqa: BLE001 - keys of the user's, that cannot be compared
             self.ctx.count("errors")
-            self.fail_stage(error)
+            self.give_up(error)
             return None
         return self.take(first, run)
 

@@ -231,8 +231,8 @@ def test_readings_are_merged_by_time_when_the_key_is_an_expression() -> None:
     """Gap records and readings without the field go with what came before them."""
     stage = Catalogue.built_in().check("merge_sorted", {"key": "n"}).stage
     assert stage is not None
-    a = [Reading("a", 0, {"n": 1}), gap_reading("a", "lost", 0, 1), Reading("a", 0, {"n": 5})]
-    b = [Reading("b", 0, {"n": 2}), Reading("b", 0, {"m": 0}), Reading("b", 0, {"n": 6})]
+    a = [Reading("a", 0, {"n": "a"}), gap_reading("a", "lost", 0, 1), Reading("a", 0, {"n": "e"})]
+    b = [Reading("b", 0, {"n": "b"}), Reading("b", 0, {"m": 0}), Reading("b", 0, {"n": "f"})]
     with StageBench(stage) as bench:
         bench.sink.request(9)
         bench.sources[0].send(*a)
@@ -286,6 +286,31 @@ def test_sequence_fails_when_a_number_is_missing_or_comes_twice(left: list[int],
         bench.sink.expect_next(0, 1)
         assert message in str(bench.sink.expect_error(SequenceBroken))
         assert "tested" in str(bench.sink.error)
+
+
+@pytest.mark.parametrize("wanted", [2, 9])
+def test_good_elements_go_out_when_the_next_breaks_the_order(wanted: int) -> None:
+    """What was taken in the same step as what is wrong is emitted in front of the error, and has an outcome."""
+    with StageBench(MergeSequence(count=1, number=lambda n: n)) as bench:
+        bench.sink.request(wanted)
+        bench.source.send(*[0, 1, 1][:wanted])
+        bench.sink.expect_next(0, 1)
+        if wanted == 2:
+            bench.sink.request(1)
+            bench.source.send(1)
+        bench.sink.expect_error(SequenceBroken)
+        assert bench.source.outcomes.stored() == [0, 1]
+
+
+def test_good_elements_go_out_when_the_next_cannot_be_compared() -> None:
+    """So it is where keys have no order."""
+    with StageBench(MergeSorted(count=2)) as bench:
+        bench.sink.request(9)
+        bench.sources[0].send(0, 5)
+        bench.sources[1].send(2, "x")
+        bench.sink.expect_next(0)
+        bench.sink.expect_error(TypeError)
+        assert bench.sources[0].outcomes.stored() == [0]
 
 
 def test_sequence_goes_on_when_it_may_skip() -> None:
