@@ -57,6 +57,32 @@ numbers.to(Sink.collect())
 numbers.to(Sink.fold("", lambda text, n: text + str(n)))
 
 
+def pair(left: int, right: int) -> str:
+    return f"{left}{right}"
+
+
+def text_of(n: int) -> str:
+    return str(n)
+
+
+def pair_of_text(text: str, n: int) -> str:
+    return f"{text}{n}"
+
+
+assert_type(numbers.concat(Source.single(4)).prepend(numbers).interleave(numbers, segment=2), Source[int])
+assert_type(numbers.merge_sorted(numbers, key=square).merge_preferred(numbers), Source[int])
+assert_type(numbers.merge_latest(numbers), Source[tuple[Any, ...]])
+assert_type(numbers.zip_with(pair, numbers), Source[str])
+assert_type(words.zip_latest_with(pair, numbers), Flow[int, str])
+assert_type(Source.merge_all(numbers, numbers), Source[int])
+assert_type(Source.zip_with_n(pair, numbers, numbers), Source[str])
+assert_type(numbers.delay(1.0).delay_with(float).idle_timeout(5.0).keep_alive(1.0, 0).take_within(9.0), Source[int])
+assert_type(numbers.grouped_weighted_within(10, float, 1.0), Source[list[int]])
+assert_type(numbers.conflate_with_seed(text_of, pair_of_text), Source[str])
+assert_type(numbers.expand(range), Source[int])
+assert_type(numbers.aggregate_with_boundary(list[int], lambda held, n: ([*held, n], n > 9), len), Source[int])
+
+
 async def double(n: int) -> float:
     return 2.0 * n
 

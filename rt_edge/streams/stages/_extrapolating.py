@@ -91,7 +91,6 @@ class ExtrapolateLogic(ElementLogic):
 
     def _emit(self, chunk: Chunk) -> None:
         """The first of each of these; the last one's iterable is the one that lasts."""
-        self._initial = None
         firsts, failures = attempt(self._first_of, chunk.items, self._policy)
         rest: Chunk | None = chunk
         if failures:

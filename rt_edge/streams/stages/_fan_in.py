@@ -106,7 +106,7 @@ class FanInLogic(OutboxLogic):
 
     def advance(self, all_of_it: bool = False) -> None:
         """Hand on what is next and wanted (or all that can go out), then ask for more, or end."""
-        if self._failure is not None:
+        if self.has_failed():
             return
         if all_of_it or self.is_free(OUT):
             room = CHUNK_ELEMENTS * len(self.inlets) if all_of_it else self.demand(OUT) - self.out.elements
@@ -116,8 +116,8 @@ class FanInLogic(OutboxLogic):
                 pieces.append(piece)
             for chunk in gather(pieces) if len(pieces) > 1 else pieces:
                 self.out.put(chunk)
-            if self._failure is not None:  # `give_up`, by what was next
-                self._cancel_all(self._failure)
+            if self.has_failed():  # `give_up`, by what was next
+                self._fail_if_out()
                 return
         if not self.finished and self.is_over():
             for inlet in self.inlets:
@@ -131,17 +131,19 @@ class FanInLogic(OutboxLogic):
     def fail_after_all(self, error: BaseException) -> None:
         """Cancel all inlets; the error follows what can still go out."""
         self.advance(all_of_it=True)
-        self._failure = error
-        self._cancel_all(error)
+        if not self.has_failed():
+            self.give_up(error)
+            self._fail_if_out()
 
     def give_up(self, error: BaseException) -> None:
-        """For `next_piece`, which has no further one: the stage fails behind what it has given."""
+        """Cancel all inlets; the error follows what was given. For `next_piece`, too, which has no further one then."""
         self._failure = error
-
-    def _cancel_all(self, error: BaseException) -> None:
         for inlet in self.inlets:
             self.cancel(inlet, error)
-        self._fail_if_out()
+
+    def has_failed(self) -> bool:
+        """Whether an error follows what is still to go out."""
+        return self._failure is not None
 
     def _fail_if_out(self) -> None:
         if self._failure is not None and not self.out:
@@ -151,7 +153,7 @@ class FanInLogic(OutboxLogic):
 
     def ask(self) -> None:
         """Keep every inlet stocked with what is wanted."""
-        if self.finished or self._failure is not None:
+        if self.finished or self.has_failed():
             return
         wanted = min(self.demand(OUT), CHUNK_ELEMENTS)
         for inlet, held in zip(self.inlets, self.n, strict=True):

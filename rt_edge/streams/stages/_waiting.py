@@ -1,4 +1,4 @@
-"""Waiting: chunks with the time at which each is due, in order."""
+"""Waiting: chunks in order, each with the time at which it is due."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from rt_edge.streams.stages._latest import gather
 
 
 class Waiting:
-    """Elements that wait for their time; none is due before those in front of it.
+    """Elements that wait for their time; none goes before those in front of it.
 
     Args:
         logic: of the stage that counts what is dropped.
@@ -39,8 +39,7 @@ class Waiting:
 
     def put(self, chunk: Chunk) -> None:
         """These wait too, until `due`."""
-        due = max(self.due, self._chunks[-1][0]) if self._chunks else self.due
-        self._chunks.append((due, chunk))
+        self._chunks.append((self.due, chunk))
         self.elements += len(chunk)
 
     def take_due(self, now: float, most: int, early: int = 0) -> Chunk | None:

@@ -179,6 +179,16 @@ def test_error_follows_what_is_good_when_user_code_raises_and_must_not() -> None
         assert bench.source.outcomes.failed() == [2, 3]
 
 
+def test_batch_fails_when_it_is_restarted() -> None:
+    """What is behind the guilty element begins a new one."""
+    with StageBench(Batch(count=9, seed=lambda n: [n], aggregate=raising(appended), on_error="restart")) as bench:
+        bench.source.send(1, 2, BAD, 4)
+        bench.sink.request(1)
+        bench.sink.expect_next([4])
+        assert bench.source.outcomes.failed() == [0, 1, 2]
+        assert (bench.counters["errors"], bench.counters["restarts"]) == (1, 1)
+
+
 def test_all_that_comes_becomes_one_when_it_is_conflated_with_a_seed() -> None:
     """The seed makes something else of the first; upstream never waits."""
     with StageBench(ConflateWithSeed(str, lambda text, n: f"{text}+{n}"), keep=True) as bench:
@@ -274,6 +284,20 @@ def test_aggregate_goes_out_when_it_is_due() -> None:
         bench.sink.expect_no_signal()
         bench.advance(1)
         bench.sink.expect_next(3)
+
+
+def test_aggregate_fails_when_it_is_restarted() -> None:
+    """What is behind the guilty element begins a new one."""
+    stage = AggregateWithBoundary(
+        allocate=list, aggregate=raising(lambda a, n: (appended(a, n), False)), harvest=tuple, on_error="restart"
+    )
+    with StageBench(stage) as bench:
+        bench.sink.request(9)
+        bench.source.send(1, 2, BAD, 4)
+        bench.source.complete()
+        bench.sink.expect_next((4,))
+        assert bench.source.outcomes.failed() == [0, 1, 2]
+        assert bench.source.outcomes.stored() == [3]
 
 
 @pytest.mark.parametrize("on_error", ["stop", "resume"])

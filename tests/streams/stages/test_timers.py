@@ -419,6 +419,22 @@ def test_what_was_asked_for_waits_when_its_demand_was_used_up() -> None:
         bench.sink.expect_next(2)
 
 
+def test_nothing_is_added_when_something_came_since_it_was_due() -> None:
+    """What was due and not wanted is forgotten with the next element."""
+    with StageBench(KeepAlive(1.0, "alive")) as bench:
+        bench.sink.request(2)
+        bench.advance(1.0)
+        bench.sink.expect_next("alive")
+        bench.source.send(1)
+        bench.sink.expect_next(1)
+        bench.advance(1.0)
+        bench.source.send(2)
+        bench.sink.request(1)
+        bench.sink.expect_next(2)
+        bench.sink.request(1)
+        bench.sink.expect_no_signal()
+
+
 def test_last_reading_is_marked_as_held_when_it_is_sent_again() -> None:
     """Nothing is sent before the first one."""
     reading = Reading("a", 1, {"t": 2.0})
