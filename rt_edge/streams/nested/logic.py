@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from rt_edge.data.chunk import CHUNK_ELEMENTS, Chunk
 from rt_edge.streams.blueprint import Blueprint
@@ -29,6 +29,9 @@ class NestingLogic(OutboxLogic):
         nest: the substreams.
         upstream_done: nothing more will come in.
     """
+
+    bound: ClassVar[int] = 16 * CHUNK_ELEMENTS
+    """`share` asks one after the other that is started for 1, 1/2, 1/3 ... of a chunk: for that much together, of any number."""
 
     nest: Nest
     upstream_done: bool

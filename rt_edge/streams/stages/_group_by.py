@@ -43,6 +43,7 @@ class GroupByLogic(NestingLogic, KeyedLogic):
     def __init__(self, stage: GroupBy) -> None:
         super().__init__(stage)
         self.stage = stage
+        self.bound = 2 * CHUNK_ELEMENTS + stage.size + 2 * stage.max_keys  # type: ignore[misc]  # as much is asked for at most
         self._part = stage.part()
         self._idle = float(stage.idle)
         self._waits = stage.overflow == "backpressure"
@@ -63,23 +64,25 @@ class GroupByLogic(NestingLogic, KeyedLogic):
         if wanted <= 0:
             return
         if self._dry:
-            self._ask_flows()
+            self._ask_flows(wanted)
         if self._waits and not self.upstream_done and len(self.nest) < 2 * self.stage.max_keys:
             most = min(wanted, self.stage.size - self.nest.waiting)
             asked = self.requested(IN)
             if too_few(asked, most):
                 self.request(IN, most - asked)
 
-    def _ask_flows(self) -> None:
+    def _ask_flows(self, extra: int) -> None:
+        """Each for its share; one in front of which more waits for more, `extra` in all."""
         asked = list(self._dry)
         if self.stage.order == "concat":
             asked = [sub for sub in self.nest.first() if sub in self._dry]
         each = max(1, CHUNK_ELEMENTS // max(1, len(self.nest)))
         for sub in asked:
             del self._dry[sub]
-            want = max(each, min(sub.waiting, CHUNK_ELEMENTS))
+            want = max(each, min(sub.waiting, each + extra))
             open_ = sub.requested
             if 2 * open_ < want:
+                extra -= want - each
                 sub.request(want - open_)
 
     def nest_turned(self, rested: bool) -> None:

@@ -48,7 +48,9 @@ class Conflate(UserCode, frozen=True, kw_only=True):
             raise ConfigError("aggregate has to be a function", "leave it out in a configuration")
 
     def holds(self) -> Hold:
-        """One element a source; it does not wait for further elements."""
+        """One element a source, or all that became the one that waits; it does not wait for further elements."""
+        if self.aggregate is not None:
+            return Hold(None, 0.0)
         return Hold(self.max_sources if self.per == "source" else 1, 0.0)
 
     @property

@@ -33,8 +33,8 @@ class ConflateWithSeed(UserCode, frozen=True):
     aggregate: Callable[[Any, Any], Any]
 
     def holds(self) -> Hold:
-        """One element; it does not wait for further elements."""
-        return Hold(1, 0.0)
+        """All that became the one that waits; it does not wait for further elements."""
+        return Hold(None, 0.0)
 
     def create_logic(self) -> StageLogic:
         """A logic with what waits."""

@@ -10,7 +10,9 @@ import pytest
 from rt_edge.data.errors import ConfigError
 from rt_edge.data.reading import Reading
 from rt_edge.streams.catalogue import Catalogue
+from rt_edge.streams.stage import Hold
 from rt_edge.streams.stages.conflate import Conflate
+from rt_edge.streams.stages.conflate_with_seed import ConflateWithSeed
 from rt_edge.testkit.probes import StageBench
 from rt_edge.testkit.stage_contract import BAD, Broken, StageContract, raising
 
@@ -95,6 +97,13 @@ def test_receipts_are_joined_when_elements_are_aggregated() -> None:
         assert bench.source.outcomes.by_mark == {}
         bench.sink.settle_all()
         assert bench.source.outcomes.stored() == [0, 1, 2]
+
+
+def test_no_bound_is_declared_when_elements_are_aggregated() -> None:
+    """What became one waits with it: as many receipts as came while nobody asked."""
+    assert Conflate(aggregate=lambda a, b: a + b).holds() == Hold(None, 0.0)
+    assert ConflateWithSeed(seed=abs, aggregate=max).holds() == Hold(None, 0.0)
+    assert Conflate(max_sources=7).holds() == Hold(7, 0.0)
 
 
 def test_settings_are_refused_when_an_aggregate_is_named() -> None:

@@ -62,6 +62,19 @@ def test_streams_take_turns_when_the_breadth_allows() -> None:
         assert bench.source.outcomes.stored() == [1, 2]
 
 
+@pytest.mark.parametrize("breadth", [2, 30])
+def test_chunks_of_one_element_find_room_when_all_streams_give_them_at_once(breadth: int) -> None:
+    """Each stream was asked for a share of what was wanted when it began; all of it may come together, a chunk each."""
+    one_by_one = Source.from_iterable(range(3000), chunk=1).initial_delay(1.0)
+    with StageBench(FlatMapMerge(lambda _: one_by_one, breadth=breadth)) as bench:
+        bench.sink.request(1024)
+        for n in range(breadth):
+            bench.source.send(n)
+        bench.advance(2.0)
+        assert not bench.sink.ended
+        assert len(bench.sink.received) == 1024
+
+
 def test_stream_is_advanced_as_far_as_wanted_when_it_is_endless() -> None:
     """Demand reaches the stream's source; a cancel ends it."""
     taken: list[int] = []

@@ -231,6 +231,19 @@ def test_flows_that_speak_by_themselves_are_bounded_when_nobody_asks() -> None:
         assert len(bench.sink.received) == 60
 
 
+def test_chunks_of_one_element_find_room_when_several_flows_give_them_at_once() -> None:
+    """Each flow is asked for a share at least, one in front of which more waits for more: all of it may come a chunk each."""
+    stage = GroupBy(per=lambda x: max(0, x % 10 - 7), flow=Flow().grouped(1), overflow="drop_head")
+    with StageBench(stage, keep=True) as bench:
+        bench.source.send(*range(1024))
+        bench.sink.request(1)
+        for first in range(1024, 10_000, 1024):
+            bench.source.send(*range(first, first + 1024))
+        assert not bench.sink.ended
+        inside = len(bench.source.sent) - len(bench.source.outcomes.by_mark) - len(bench.sink.received)
+        assert inside <= (stage.holds().elements or 0)
+
+
 def test_steps_are_the_flow_when_it_comes_from_a_configuration() -> None:
     """In a configuration a group has steps; mistakes in them are named with their place."""
     catalogue = Catalogue.built_in()
