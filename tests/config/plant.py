@@ -18,6 +18,7 @@ from rt_edge.testkit.mqtt_broker import packets as p
 from rt_edge.testkit.mqtt_client import RawClient
 from rt_edge.testkit.node_process import NodeProcess
 from rt_edge.testkit.pki import ThrowAwayCa
+from rt_edge.testkit.serial_instrument import plugged
 
 CONFIG = Path(__file__).resolve().parents[2] / "config"
 PASSWORD = "a word with spaces"
@@ -43,7 +44,7 @@ class LoopInThread:
 
 
 class Plant:
-    """A broker that asks for a password, a serial line, a TCP device, a certificate authority, and a folder of examples."""
+    """A broker that asks for a password, serial lines, a TCP device, a certificate authority, and a folder of examples."""
 
     def __init__(self, folder: Path, mosquitto: Path) -> None:
         self.folder = folder
@@ -65,6 +66,9 @@ class Plant:
         self.line = await self._stack.enter_async_context(RtuSlave(pumps, self.folder / "line"))
         self.meter = await self._stack.enter_async_context(TcpSlave(meters))
         self.broker = await self._stack.enter_async_context(broker)
+        self.balance = self._stack.enter_context(plugged(self.folder / "balance"))
+        self.balance.talk(0.05, lambda: b"ST,+  12.345 kg\r\n")
+        self.baths = self._stack.enter_context(plugged(self.folder / "baths", _bath))
 
     def publish(self, topic: str, payload: bytes) -> None:
         """One message at QoS 1; returns when the broker has it."""
@@ -103,6 +107,11 @@ class Plant:
 def _pump() -> SlaveUnit:
     high, low = float_registers(SystemClock(), lambda clock: 2.0 + clock.monotonic() % 1)
     return SlaveUnit(holding={100: low, 101: high, 102: counter()}, coil={3: 1})
+
+
+def _bath(request: bytes) -> list[tuple[float, bytes]]:
+    """What the thermometers answer."""
+    return [(0.005, b">%s+21.5\r" % request[1:3])]
 
 
 def _hashed(password: str) -> str:

@@ -24,9 +24,13 @@ LOCAL = {
     "simulated.yaml": {"machine/device-1", "machine/device-2", "machine/device-3"},
     "edge-full.yaml": {"line-1/pump-1", "line-1/pump-2", "test-bench/device-1", "test-bench/device-2"},
     "edge-processing.yaml": {"machine/device-1", "machine/device-2", "machine/device-3"},
+    "edge-serial.yaml": {"balance/scale-1", "baths/inlet", "baths/outlet"},
 }
 """What has to be in the store of the node itself."""
-FIELDS = {"edge-processing.yaml": {"temperature", "temperature_mean", "temperature_count"}}
+FIELDS = {
+    "edge-processing.yaml": {"temperature", "temperature_mean", "temperature_count"},
+    "edge-serial.yaml": {"state", "weight", "temperature"},
+}
 """Fields that have to be there, of all readings together."""
 
 
@@ -93,6 +97,10 @@ def _replacements(plant: Plant, up: str) -> dict[str, dict[str, str]]:
     return {
         "simulated.yaml": {},
         "edge-processing.yaml": {},
+        "edge-serial.yaml": {
+            "/dev/serial/by-id/usb-FTDI_USB_Serial_Converter_FT0001-if00-port0": str(plant.balance.path),
+            "/dev/serial/by-id/usb-FTDI_USB_Serial_Converter_FT0002-if00-port0": str(plant.baths.path),
+        },
         "edge-mqtt.yaml": {
             "up-a.example:1900": up,
             "mqtts://broker.local": broker,

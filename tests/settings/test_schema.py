@@ -124,12 +124,13 @@ def test_accepts_the_example_when_its_kinds_are_installed(example: Path, monkeyp
 
 
 def test_finds_the_examples_when_it_looks_in_config() -> None:
-    """The six examples the documentation names are there."""
+    """The examples the documentation names are there."""
     assert [path.name for path in EXAMPLES] == [
         "edge-full.yaml",
         "edge-modbus.yaml",
         "edge-mqtt.yaml",
         "edge-processing.yaml",
+        "edge-serial.yaml",
         "simulated.yaml",
         "upstream.yaml",
     ]

@@ -1,4 +1,4 @@
-"""Adapters as publishers keep the rules: simulated devices, an MQTT broker, a Modbus slave, on a real loop and real sockets.
+"""Adapters as publishers keep the rules: simulated devices, a broker, a slave, an instrument; on a real loop, sockets and ptys.
 
 A device has no end, and an adapter serves one stream at a time; what the specification says of completion is left out by that.
 """
@@ -17,6 +17,8 @@ from adapters.modbus import ModbusAdapter
 from adapters.modbus.settings import ModbusSettings
 from adapters.mqtt import MqttAdapter
 from adapters.mqtt.settings import MqttSettings
+from adapters.serial import SerialAdapter
+from adapters.serial.settings import SerialSettings
 from adapters.simulated import SimulatedAdapter
 from adapters.simulated.settings import SimulatedSettings
 from rt_edge.data.clock import SystemClock
@@ -31,6 +33,7 @@ from rt_edge.streams.dsl import Source
 from rt_edge.streams.host import AsyncioHost
 from rt_edge.testkit.modbus_slave import SlaveBank, SlaveUnit, TcpSlave
 from rt_edge.testkit.mqtt_broker import TestBroker as Broker
+from rt_edge.testkit.serial_instrument import Instrument
 from rt_edge.testkit.tck import Environment, OnLoop, PublisherVerification
 
 SIGNAL_S = 10.0
@@ -40,7 +43,7 @@ QUIET_S = 0.005
 def test_every_adapter_is_here_when_entry_points_are_read() -> None:
     """An adapter that rt-edge brings along has its verification in this file."""
     brought = {found.name for found in entry_points(group="rt_edge.adapters") if found.value.startswith("adapters.")}
-    assert brought == {cls.adapter.kind for cls in (TestSimulated, TestMqtt, TestModbus)}
+    assert brought == {cls.adapter.kind for cls in (TestSimulated, TestMqtt, TestModbus, TestSerial)}
 
 
 class OnItsLoop:
@@ -152,3 +155,24 @@ class TestModbus(AdapterPublisher):
     async def stop_peer(self) -> None:
         for slave in getattr(self, "slaves", []):
             await slave.stop()
+
+
+class TestSerial(AdapterPublisher):
+    """An instrument on a pty that is asked as fast as anybody asks."""
+
+    __test__ = True
+    adapter = SerialAdapter
+
+    async def start_peer(self, elements: int) -> Any:
+        self.instruments = getattr(self, "instruments", [])
+        instrument = Instrument(self.folder / f"tty{len(self.instruments)}", lambda line: [(0.0, b"%d\r" % len(instrument.got))])
+        self.instruments.append(instrument)
+        instrument.plug()
+        poll = {"requests": {"pressure": {"request": "P?\r", "every": "10ms"}}}
+        return SerialSettings.model_validate(
+            {"port": str(instrument.path), "framing": {"kind": "delimiter", "delimiter": "\r"}, "poll": poll}
+        )
+
+    async def stop_peer(self) -> None:
+        for instrument in getattr(self, "instruments", []):
+            instrument.unplug()

@@ -1,0 +1,193 @@
+"""SerialAdapter: settings and life of one port; listen.py and poll.py do the work."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib
+import re
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from rt_edge.sdk import AdapterContext, Advice, Capability, DeviceAdapter, ProbeResult, TransientError
+from rt_edge.sdk.seen import Seen
+
+if TYPE_CHECKING:
+    from adapters.serial.frames import Cutter
+    from adapters.serial.listen import Listener
+    from adapters.serial.poll import Poller
+    from adapters.serial.transport import SerialPort
+
+_UNSTABLE = re.compile(r"/dev/tty(USB|ACM)[0-9]+\Z")
+
+
+class SerialAdapter(DeviceAdapter):
+    """An instrument on a serial port."""
+
+    kind: ClassVar[str] = "serial"
+
+    def __init__(self, settings: Any, context: AdapterContext) -> None:
+        super().__init__(settings, context)
+        self._port: SerialPort | None = None
+        self._work: Listener | Poller | None = None
+        self._seen = Seen(context.data / "seen.json", context.clock)
+        self._credits = 0
+
+    @classmethod
+    def settings_model(cls) -> type[Any]:
+        """See `DeviceAdapter`."""
+        from adapters.serial.settings import SerialSettings
+
+        return SerialSettings
+
+    @classmethod
+    def claims(cls, settings: Any) -> dict[str, tuple[str | int, ...]]:
+        """The device behind all symbolic links; in the words of other adapters that open serial ports."""
+        return {f"the serial port {Path(settings.port).resolve()}": ("port",)}
+
+    @classmethod
+    def advice(cls, settings: Any) -> Sequence[Advice]:
+        """Of names that change, and of bytes that may be a delimiter."""
+        found = []
+        if _UNSTABLE.match(settings.port):
+            message = f"{settings.port} may be another device after a restart or when it was plugged in again"
+            found.append(Advice(message, "write its name in /dev/serial/by-id", ("port",)))
+        said = [("listen", settings.listen)] if settings.listen else []
+        said += [("poll", request) for request in settings.poll.requests.values()] if settings.poll else []
+        binary = [at for at, what in said if what.format.kind == "struct"]
+        if binary and settings.framing.kind == "delimiter":
+            message = "a binary frame ends wherever its values look like the delimiter"
+            found.append(Advice(message, "use length_field, cobs or slip if the instrument can", ("framing",)))
+        return found
+
+    @classmethod
+    def preload(cls) -> None:
+        """See `DeviceAdapter`."""
+        for name in ("listen", "layout", "nmea", "poll", "transport"):
+            importlib.import_module(f"adapters.serial.{name}")
+
+    @classmethod
+    def capability(cls, settings: Any) -> Capability:
+        """See `DeviceAdapter`."""
+        if settings.poll is not None:
+            return Capability(delivery="polled", backpressure="native")
+        held = settings.flow_control != "none"
+        return Capability(delivery="volatile", backpressure="native" if held else "bounded_drop")
+
+    async def open(self) -> None:
+        """See `DeviceAdapter`."""
+        from adapters.serial.listen import Listener
+        from adapters.serial.transport import open_port
+
+        if self._port is not None:
+            return
+        work = self._work
+        if work is None:  # kept over reconnects: demand, what waits, and replies that are still to come
+            work = self._work = self._made()
+        paused = isinstance(work, Listener) and work.paused
+        self._port = open_port(self.settings, self, paused)
+        work.start(self._port, asyncio.get_running_loop())
+
+    def _made(self) -> Listener | Poller:
+        from adapters.serial.frames import Cutter
+
+        times, problem = self._seen.load()
+        self._complain(problem)
+        cutter = Cutter(self.settings.framing, self.context.count)
+        work = self._poller(cutter, times) if self.settings.poll is not None else self._listener(cutter, times)
+        if self._credits:
+            work.demand(self._credits)
+        return work
+
+    def _listener(self, cutter: Cutter, times: dict[str, int]) -> Listener:
+        from adapters.serial.codec import parser_of
+        from adapters.serial.listen import Listener
+        from adapters.serial.ring import Ring
+        from adapters.serial.transport import CHUNK
+
+        listen = self.settings.listen
+        hold = self.settings.flow_control != "none"
+        listener = Listener(
+            self.context,
+            f"{self.context.name}/{listen.device}",
+            listen.tags,
+            cutter,
+            parser_of(listen.format),
+            Ring(max(CHUNK, listen.ring) if hold else listen.ring, listen.overflow),
+            hold,
+            listen.silent_after,
+            self._seen.emitted,
+        )
+        for wall in times.values():
+            listener.remember(wall)
+        return listener
+
+    def _poller(self, cutter: Cutter, times: dict[str, int]) -> Poller:
+        from adapters.serial.codec import parser_of
+        from adapters.serial.frames import frame_of
+        from adapters.serial.poll import Asks, Poller
+        from adapters.serial.template import Template
+
+        poll, framing = self.settings.poll, self.settings.framing
+        asks = [
+            Asks(
+                name,
+                f"{self.context.name}/{name}",
+                dict(request.tags),
+                Template(request.request, request.values),
+                Template(request.reply_begins, request.values),
+                partial(frame_of, framing) if request.framed else bytes,
+                request.every,
+                request.timeout,
+                parser_of(request.format),
+            )
+            for name, request in poll.requests.items()
+        ]
+        verified = framing.crc is not None
+        poller = Poller(self.context, asks, cutter, verified, poll.late_limit, poll.pause, poll.local_echo, self._seen.emitted)
+        for one in poller.polls.values():
+            if one.asks.source in times:
+                one.presence.remember(times[one.asks.source], self.context.clock.monotonic())
+        return poller
+
+    def on_data(self, data: bytes) -> None:
+        """See `adapters.serial.transport.Receiver`."""
+        if self._work is not None and self._port is not None:
+            self._work.on_data(data)
+
+    def on_lost(self, error: Exception) -> None:
+        """See `adapters.serial.transport.Receiver`."""
+        if self._port is not None:
+            self.context.lost(TransientError(f"{self.settings.port} is lost: {error}"))
+
+    def demand(self, n: int) -> None:
+        """See `DeviceAdapter`."""
+        if self._work is None:
+            self._credits += n
+        else:
+            self._work.demand(n)
+
+    def settled(self, through: int) -> None:
+        """See `DeviceAdapter`."""
+        self._complain(self._seen.settled(through))
+
+    async def close(self) -> None:
+        """See `DeviceAdapter`."""
+        port, self._port = self._port, None
+        self._complain(self._seen.save())
+        if port is None:
+            return
+        if self._work is not None:
+            self._work.stop()
+        await port.close()
+
+    async def probe(self) -> ProbeResult:
+        """Whether the port can be opened with these settings."""
+        await super().probe()
+        return ProbeResult(True, f"{self.settings.port} can be opened")
+
+    def _complain(self, problem: str) -> None:
+        if problem:
+            self.context.count("seen_problems")
+            self.context.log("warning", problem)

@@ -1,0 +1,336 @@
+"""Asking an instrument, one request at a time, on demand only; an answer that is late is never taken for another one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple, Protocol
+
+from adapters.serial.codec import FrameError, Parsed, Parser
+from adapters.serial.complaints import Complaints
+from adapters.serial.frames import Cutter
+from adapters.serial.listen import Handle, Timers
+from adapters.serial.presence import Presence
+from adapters.serial.template import Template
+from rt_edge.sdk import AdapterContext, Reading
+
+FAILURES = 3
+"""Unanswered requests in a row after which a poll comes more rarely, and its silence is said."""
+RARELY_S = 60.0
+"""Longest time between requests that nobody answers."""
+PAUSED_S = 10.0
+"""Time without demand from which on it is a gap."""
+PIECE_S = 0.05
+"""Before a request, so long nothing may have come of a frame that is begun: it would be taken for the answer's beginning."""
+
+
+class Asks(NamedTuple):
+    """One thing that is asked.
+
+    Attributes:
+        name: in the settings; source: of its Readings; tags: of them.
+        request: what is sent; begins: what its answer begins with.
+        frame: puts a request into what goes on the wire.
+        every, timeout: seconds.
+        parser: of the answer.
+    """
+
+    name: str
+    source: str
+    tags: Mapping[str, str]
+    request: Template
+    begins: Template
+    frame: Callable[[bytes], bytes]
+    every: float
+    timeout: float
+    parser: Parser
+
+
+class Port(Protocol):
+    """What a poller needs of a port."""
+
+    def write(self, data: bytes) -> None:
+        """Send, without waiting."""
+        ...
+
+    def forget_unsent(self) -> None:
+        """What is not sent yet need not be."""
+        ...
+
+
+class _Poll:
+    """One thing that is asked, and when."""
+
+    __slots__ = ("asks", "due", "failures", "late", "late_until", "presence")
+
+    def __init__(self, asks: Asks, presence: Presence) -> None:
+        self.asks = asks
+        self.presence = presence
+        self.due = 0.0
+        self.failures = 0
+        self.late: bytes | None = None  # what an answer that is still to come begins with
+        self.late_until = 0.0
+
+
+class _Pending(NamedTuple):
+    poll: _Poll
+    begins: bytes
+    deadline: float
+
+
+class Poller:
+    """Everything that is asked on one line.
+
+    Args:
+        context: the runtime.
+        asks: what is asked.
+        cutter: makes frames of what comes.
+        verified: whether a frame's checksum was verified: then what begins right is the answer, even if it cannot be read.
+        late_limit: seconds after its time-out in which an answer may still come.
+        pause: seconds between an answer and the next request.
+        local_echo: whether the line returns what is sent.
+        emitted: called for each Reading with source and time.
+    """
+
+    def __init__(
+        self,
+        context: AdapterContext,
+        asks: Sequence[Asks],
+        cutter: Cutter,
+        verified: bool,
+        late_limit: float,
+        pause: float,
+        local_echo: bool,
+        emitted: Callable[[str, int], None],
+    ) -> None:
+        self._context = context
+        self._clock = context.clock
+        self._cutter = cutter
+        self._verified = verified
+        self._late_limit = late_limit
+        self._pause = pause
+        self._local_echo = local_echo
+        self._emitted = emitted
+        self._complaints = Complaints(context)
+        self.polls = {one.name: _Poll(one, Presence(context, one.source)) for one in asks}
+        self._credits = 0
+        self._paused_at: float | None = None
+        self._sequence = 0
+        self._pending: _Pending | None = None
+        self._echo = b""
+        self._last = 0.0  # when something came
+        self._rest_until = 0.0
+        self._wait_until = 0.0
+        self._port: Port | None = None
+        self._timers: Timers | None = None
+        self._timer: Handle | None = None
+        self._inside = False
+
+    def start(self, port: Port, timers: Timers) -> None:
+        """The port is open."""
+        now = self._clock.monotonic()
+        self._port, self._timers = port, timers
+        self._cutter.restart(whole=True)
+        self._echo = b""
+        for poll in self.polls.values():
+            poll.due = max(poll.due, now)
+        if not self._credits:
+            self._paused_at = now
+        self._pump()
+
+    def stop(self) -> None:
+        """The port is closed; the answer to what was asked may still come on the next one."""
+        if self._port is None:
+            return
+        now, wall = self._clock.monotonic(), self._clock.wall_ns()
+        pending, self._pending = self._pending, None
+        self._port = None
+        self._arm(None, now)
+        if pending is not None:
+            self._expect_late(pending, now + pending.poll.asks.timeout)
+        for poll in self.polls.values():
+            poll.presence.silent("disconnected", now, wall)
+
+    def demand(self, n: int) -> None:
+        """So many more Readings may be emitted."""
+        now, wall = self._clock.monotonic(), self._clock.wall_ns()
+        if not self._credits:
+            long_enough = self._paused_at is not None and now - self._paused_at >= PAUSED_S
+            for poll in self.polls.values():
+                if long_enough:
+                    poll.presence.paused(wall)
+                poll.presence.wanted(wall)
+            self._paused_at = None
+        self._credits += n
+        self._pump()
+
+    # -- what comes ----------------------------------------------------------------------------------------------------
+
+    def on_data(self, data: bytes) -> None:
+        """Bytes came."""
+        self._last = self._clock.monotonic()
+        if self._echo:
+            data = self._without_echo(data)
+        for payload in self._cutter.feed(data):
+            self._frame(payload)
+        self._pump()
+
+    def _without_echo(self, data: bytes) -> bytes:
+        size = min(len(data), len(self._echo))
+        if data[:size] == self._echo[:size]:
+            self._echo = self._echo[size:]
+            return data[size:]
+        self._context.count("bad_echo")
+        self._echo = b""
+        return data
+
+    def _frame(self, payload: bytes) -> None:
+        pending = self._pending
+        if pending is not None and payload.startswith(pending.begins):
+            poll = pending.poll
+            try:
+                parsed = poll.asks.parser(payload)
+            except FrameError as error:
+                self._complaints.frame(poll.asks.source, error)
+                if pending.begins or self._verified:  # it is the answer; else it may be noise, and the answer still comes
+                    self._unread(pending)
+                return
+            self._answered(pending, parsed)
+            return
+        for poll in self.polls.values():
+            if poll.late is not None and payload.startswith(poll.late) and self._reads(poll, payload):
+                poll.late = None
+                self._context.count("late_frames")
+                return
+        self._context.count("unasked_frames")
+
+    def _reads(self, poll: _Poll, payload: bytes) -> bool:
+        """Whether it is an answer at all: noise must not pass for the late one that is waited for."""
+        if poll.late or self._verified:
+            return True
+        try:
+            poll.asks.parser(payload)
+        except FrameError:
+            return False
+        return True
+
+    def _answered(self, pending: _Pending, parsed: Parsed | None) -> None:
+        if parsed is None or not parsed.fields:
+            self._context.count("dropped_no_value")
+            self._unread(pending)
+            return
+        poll, wall = pending.poll, self._clock.wall_ns()
+        self._end(pending)
+        if poll.failures >= FAILURES:
+            self._context.log("info", f"{poll.asks.source} answers again")
+        poll.failures = 0
+        poll.presence.spoke(wall)
+        self._credits -= 1
+        if not self._credits:
+            self._paused_at = self._clock.monotonic()
+        tags = {**poll.asks.tags, **parsed.tags}
+        self._context.count("polls_ok")
+        self._emitted(poll.asks.source, wall)
+        self._inside = True  # whoever takes it may ask for more at once: not in the middle of this
+        try:
+            self._context.emit([Reading(poll.asks.source, wall, parsed.fields, tags=tags, received=wall)])
+        finally:
+            self._inside = False
+
+    def _unread(self, pending: _Pending) -> None:
+        """There was an answer, and nothing in it."""
+        self._end(pending)
+        self._context.count("polls_failed")
+        pending.poll.presence.silent("unreadable", self._clock.monotonic(), self._clock.wall_ns())
+
+    def _end(self, pending: _Pending) -> None:
+        self._pending = None
+        self._rest_until = self._clock.monotonic() + self._pause
+        pending.poll.due += pending.poll.asks.every
+
+    # -- what goes out -------------------------------------------------------------------------------------------------
+
+    def _pump(self) -> None:
+        """Ask the next, if there is demand, the line is free and something is due; else be woken when it is."""
+        if self._inside or self._port is None:
+            return
+        now = self._clock.monotonic()
+        if self._pending is not None:
+            self._arm(self._pending.deadline, now)
+            return
+        if self._credits <= 0:
+            self._arm(None, now)
+            return
+        at, poll = min(((self._free(poll, now), poll) for poll in self.polls.values()), key=lambda one: (one[0], one[1].due))
+        at = max(at, self._rest_until)
+        if at <= now and self._cutter.begun and now < self._last + PIECE_S:
+            self._wait_until = self._wait_until or now + self._late_limit  # a line that is never quiet must not stop everything
+            at = min(self._last + PIECE_S, self._wait_until)
+        if at > now:
+            self._arm(at, now)
+            return
+        self._wait_until = 0.0
+        self._ask(poll, now)
+
+    def _free(self, poll: _Poll, now: float) -> float:
+        """From when on it may be asked: when it is due, and no late answer can be taken for its own."""
+        begins = poll.asks.begins.render(self._sequence)
+        at = poll.due
+        for other in self.polls.values():
+            if other.late is None:
+                continue
+            if other.late_until <= now:
+                other.late = None
+            elif begins.startswith(other.late) or other.late.startswith(begins):
+                at = max(at, other.late_until)
+        return at
+
+    def _ask(self, poll: _Poll, now: float) -> None:
+        asks, port = poll.asks, self._port
+        assert port is not None
+        missed = int((now - poll.due) / asks.every)
+        if missed > 0:
+            self._context.count("slots_coalesced", missed)
+            poll.due += missed * asks.every
+        begins = asks.begins.render(self._sequence)
+        frame = asks.frame(asks.request.render(self._sequence))
+        self._sequence += 1
+        self._cutter.restart(whole=True)
+        self._echo = frame if self._local_echo else b""
+        self._pending = _Pending(poll, begins, now + asks.timeout)
+        self._arm(now + asks.timeout, now)
+        port.write(frame)
+
+    def _timed_out(self, pending: _Pending, now: float) -> None:
+        poll = pending.poll
+        self._context.count("timeouts")
+        if self._port is not None:
+            self._port.forget_unsent()
+        self._end(pending)
+        self._expect_late(pending, now)
+        poll.presence.silent("timeout", now, self._clock.wall_ns())
+        poll.failures += 1
+        if poll.failures == FAILURES:
+            self._context.log("warning", f"{poll.asks.source} did not answer {FAILURES} times within {poll.asks.timeout:g} s")
+        if poll.failures >= FAILURES:
+            rarely = min(RARELY_S, poll.asks.every * 2 ** min(poll.failures - FAILURES + 1, 16))
+            poll.due = max(poll.due, now + rarely)
+
+    def _expect_late(self, pending: _Pending, now: float) -> None:
+        pending.poll.late = pending.begins
+        pending.poll.late_until = now + self._late_limit
+
+    # -- one timer -----------------------------------------------------------------------------------------------------
+
+    def _arm(self, at: float | None, now: float) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if at is not None and self._timers is not None:
+            self._timer = self._timers.call_later(max(0.0, at - now), self._fired)
+
+    def _fired(self) -> None:
+        self._timer = None
+        now = self._clock.monotonic()
+        if self._pending is not None and now >= self._pending.deadline:
+            self._timed_out(self._pending, now)
+        self._pump()

@@ -1,0 +1,234 @@
+"""What a user writes for `kind: serial`; imported by `check` and the forms only, never by a running node."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from adapters.serial.codec import wire_bytes
+from adapters.serial.formats import Format, TextFormat
+from adapters.serial.frames import frame_of, length_field_of
+from adapters.serial.template import SEQUENCE, Template
+from rt_edge.sdk import ConfigError, Duration, RtEdgeError
+from rt_edge.sdk.framing import crc_named
+from rt_edge.sdk.settings import (
+    DurationField,
+    Field,
+    Name,
+    SettingError,
+    SettingErrors,
+    Settings,
+    field_validator,
+    model_validator,
+)
+
+
+def _wire(text: str, at: str = "") -> str:
+    try:
+        wire_bytes(text)
+    except ConfigError as error:
+        raise SettingError(error.message, error.hint, (at,) if at else ()) from None
+    return text
+
+
+class _Framing(Settings):
+    max_length: int = Field(default=1024, ge=1, le=65_536)
+    """Bytes of a frame as it is on the line, at most; a longer one is left out and counted."""
+    crc: str | None = None
+    """Checksum at the end of a frame, verified and taken off: CRC-16/MODBUS, CRC-8, CRC-32, ..."""
+    crc_order: Literal["usual", "big", "little"] = "usual"
+    """Order of its bytes; usual: little for reflected algorithms, like CRC-16/MODBUS and CRC-32, else big."""
+    crc_skip: int = Field(default=0, ge=0, le=64)
+    """Bytes at the beginning of a frame that the checksum leaves out."""
+
+    @field_validator("crc")
+    @classmethod
+    def _known(cls, name: str | None) -> str | None:
+        if name is not None:
+            try:
+                crc_named(name)
+            except ConfigError as error:
+                raise SettingError(error.message, error.hint) from None
+        return name
+
+
+class DelimiterFraming(_Framing):
+    """Frames end with a delimiter: lines."""
+
+    kind: Literal["delimiter"] = "delimiter"
+    """Frames end with a delimiter, which is not part of them; empty ones are left out."""
+    delimiter: str = Field(default="\n", min_length=1, max_length=16)
+    r"""What a frame ends with, in double quotes ("\r\n"), or bytes (hex:0d0a)."""
+
+    @field_validator("delimiter")
+    @classmethod
+    def _bytes(cls, text: str) -> str:
+        if "\\" in text:
+            raise SettingError(f"{text!r} has a backslash in it", r'write it in double quotes: "\r\n"')
+        return _wire(text)
+
+
+class LengthFraming(_Framing):
+    """Frames say how long they are. The frame stays whole: places in it count from its first byte."""
+
+    kind: Literal["length_field"]
+    """Frames say how long they are."""
+    offset: int = Field(default=0, ge=0, le=64)
+    """Bytes before the length."""
+    size: Literal[1, 2, 3, 4, 8] = 2
+    """Bytes of the length."""
+    order: Literal["big", "little"] = "big"
+    """Order of its bytes."""
+    includes_header: bool = False
+    """Whether the length counts itself and what is before it."""
+    trailer: int = Field(default=0, ge=0, le=64)
+    """Bytes at the end that the length does not count, like a checksum."""
+    magic: str = ""
+    """What every frame begins with, text or hex:aa55; the next frame behind garbage is found by it."""
+
+    @model_validator(mode="after")
+    def _fits(self) -> LengthFraming:
+        _wire(self.magic, "magic")
+        try:
+            length_field_of(self).check()
+        except ConfigError as error:
+            raise SettingError(error.message, error.hint, ("magic",)) from None
+        return self
+
+
+class CobsFraming(_Framing):
+    """Frames are stuffed by COBS, a zero behind each."""
+
+    kind: Literal["cobs"]
+    """Frames are stuffed by COBS, a zero behind each."""
+
+
+class SlipFraming(_Framing):
+    """Frames are stuffed by SLIP (RFC 1055)."""
+
+    kind: Literal["slip"]
+    """Frames are stuffed by SLIP (RFC 1055)."""
+
+
+Framing = Annotated[DelimiterFraming | LengthFraming | CobsFraming | SlipFraming, Field(discriminator="kind")]
+
+
+class Listen(Settings):
+    """The instrument talks by itself."""
+
+    device: Name = "instrument"
+    """Its name; its readings are called ADAPTER/NAME."""
+    tags: dict[str, str] = {}
+    """Tags of every reading."""
+    format: Format = TextFormat()
+    """What a frame says."""
+    ring: int = Field(default=1000, ge=1, le=100_000)
+    """Frames that wait while nothing is asked for, at most; with flow control none has to."""
+    overflow: Literal["drop_oldest", "drop_newest"] = "drop_oldest"
+    """Which frame is dropped when the ring is full; counted, and a gap record says of when."""
+    silent_after: DurationField | None = Field(default=None, gt=0)
+    """An instrument that says nothing for this long is said to be silent; never if not given."""
+
+
+class Request(Settings):
+    """One thing that is asked."""
+
+    request: str = Field(min_length=1, max_length=1024)
+    r"""What is sent: text in double quotes ("#{address:02d}\r"), with names of `values` and {sequence}, or hex:0103."""
+    reply_begins: str = Field(default="", max_length=1024)
+    """What its reply begins with, written like the request; anything else is not taken for it."""
+    values: dict[str, int | float | str] = {}
+    """Name -> value for the request and `reply_begins`."""
+    framed: bool = False
+    """Whether the request is put into a frame as replies are: checksum, then length, stuffing or delimiter."""
+    every: DurationField = Field(default=Duration(1.0), gt=0)
+    """How often it is asked."""
+    timeout: DurationField = Field(default=Duration(0.5), gt=0)
+    """Longest time from sending it to its whole reply."""
+    tags: dict[str, str] = {}
+    """Tags of every reading."""
+    format: Format = TextFormat()
+    """What the reply says."""
+
+    @model_validator(mode="after")
+    def _renders(self) -> Request:
+        errors = []
+        if SEQUENCE in self.values:
+            errors.append(SettingError("`sequence` is the number of the request", "call it otherwise", ("values", SEQUENCE)))
+        for name in ("request", "reply_begins"):
+            try:
+                Template(getattr(self, name), self.values)
+            except ConfigError as error:
+                errors.append(SettingError(error.message, error.hint, (name,)))
+        if errors:
+            raise SettingErrors(errors)
+        return self
+
+
+class Poll(Settings):
+    """The instrument is asked, one request at a time."""
+
+    requests: dict[Name, Request] = Field(min_length=1)
+    """Name -> what is asked; its readings are called ADAPTER/NAME."""
+    late_limit: DurationField = Field(default=Duration(2.0), gt=0)
+    """How long after its time-out a reply may still come: until then nothing is asked whose reply could be confused with it."""
+    pause: DurationField = Field(default=Duration(0.0), ge=0)
+    """Time between a reply and the next request, for instruments that need it."""
+    local_echo: bool = False
+    """Whether the line or the instrument returns what is sent; it is skipped then."""
+
+
+class SerialSettings(Settings):
+    """A serial port and the instrument on it."""
+
+    port: str = Field(min_length=1)
+    """The device, best by id: /dev/serial/by-id/..."""
+    baud: int = Field(default=9600, ge=50, le=4_000_000)
+    """Bits per second."""
+    data_bits: Literal[5, 6, 7, 8] = 8
+    """Bits of a character."""
+    parity: Literal["none", "even", "odd", "mark", "space"] = "none"
+    """Parity."""
+    stop_bits: Literal[1, 2] = 1
+    """Stop bits."""
+    flow_control: Literal["none", "rts_cts", "xon_xoff"] = "none"
+    """How the line is held back: by the RTS and CTS lines, by characters, or not."""
+    dtr: bool = True
+    """Whether DTR is raised when the port is opened; false for boards that reset by it."""
+    rts: bool = True
+    """Whether RTS is raised when the port is opened; flow control and RS-485 drive it themselves."""
+    rs485: bool = False
+    """Whether the kernel drives the RTS line of an RS-485 transceiver."""
+    framing: Framing = DelimiterFraming()
+    """How frames are told apart."""
+    listen: Listen | None = None
+    """The instrument talks by itself."""
+    poll: Poll | None = None
+    """The instrument is asked."""
+
+    @model_validator(mode="after")
+    def _work_together(self) -> SerialSettings:
+        if (self.listen is None) == (self.poll is None):
+            message = "the instrument both talks and is asked" if self.listen else "nothing is read from the port"
+            raise SettingError(message, "write either `listen:` or `poll:`")
+        errors = []
+        if self.flow_control == "xon_xoff" and self.framing.kind != "delimiter":
+            message = f"XON and XOFF are bytes that frames of {self.framing.kind} hold, too"
+            errors.append(SettingError(message, "write rts_cts, or none", ("flow_control",)))
+        if self.flow_control == "rts_cts" and self.rs485:
+            errors.append(SettingError("RS-485 drives RTS: it is not there for flow control", "write none", ("flow_control",)))
+        for name, request in (self.poll.requests if self.poll else {}).items():
+            errors += _framed(self, name, request)
+        if errors:
+            raise SettingErrors(errors)
+        return self
+
+
+def _framed(settings: SerialSettings, name: str, request: Request) -> list[SettingError]:
+    """What is wrong with a request that is put into a frame."""
+    if not request.framed:
+        return []
+    try:
+        frame_of(settings.framing, Template(request.request, request.values).render(0))
+    except RtEdgeError as error:
+        return [SettingError(f"the request cannot be framed: {error.message}", "", ("poll", "requests", name, "request"))]
+    return []
