@@ -91,9 +91,10 @@ class SourceProbe:
     Args:
         settle: runs the engine until it rests; called after each action.
         tracked: whether what it sends has receipts.
+        name: of its origin.
     """
 
-    def __init__(self, settle: Callable[[], None], tracked: bool = True) -> None:
+    def __init__(self, settle: Callable[[], None], tracked: bool = True, name: str = "probe") -> None:
         self.logic: StageLogic
         self.stage = _ProbeStage(self, is_source=True)
         self.outcomes = Outcomes()
@@ -103,7 +104,7 @@ class SourceProbe:
         self.finished = False
         self._settle = settle
         self.tracked = tracked
-        self._origin = Origin("probe", "1")
+        self._origin = Origin(name, "1")
 
     @property
     def demand(self) -> int:

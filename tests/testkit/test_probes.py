@@ -78,6 +78,8 @@ def run_contract(fault: str) -> list[str]:
             "everything": [(seed, ValueError("error")) for seed in range(4)],
             "error": [(seed,) for seed in range(6)],
             "not": [(seed,) for seed in range(4)],
+            "residue": [(seed,) for seed in range(6)],
+            "stage": [(seed,) for seed in range(6)],
         }.get(name.split("_")[1], [()])
         for values in arguments:
             try:
