@@ -13,6 +13,7 @@ import adapters
 import rt_edge
 from rt_edge.data.errors import RtEdgeError
 from rt_edge.settings.places import Place, Problem
+from rt_edge.streams.expression.errors import ExpressionError
 
 SKIPPED = ("rt_edge.settings.child",)
 
@@ -43,6 +44,7 @@ ARGUMENTS = {
     "BadConfiguration": (PROBLEMS,),
     "YamlRefused": (PROBLEMS,),
     "ExpressionError": ("reason", 3, "a +", "hint"),
+    "AssignmentErrors": ({"total": ExpressionError("reason", 3, "a +", "hint")},),
     "ModbusException": (2,),
 }
 

@@ -23,7 +23,7 @@ Kind = Literal["one", "scatter_gather", "tail_chopping"]
 class NoAnswer(TransientError):
     """Nobody of those who were asked has answered in time, or all of them failed."""
 
-    code = "RTE320"
+    code = "RTE322"
 
 
 class AskPolicy(msgspec.Struct, frozen=True, kw_only=True):

@@ -18,7 +18,7 @@ GRAIN = 0.001
 class StreamTimeout(StreamError):
     """Something in a stream took longer than it was allowed to; the subclasses say what."""
 
-    code: ClassVar[str] = "RTE611"
+    code: ClassVar[str] = "RTE617"
 
 
 class Timeout(Stage, frozen=True):
