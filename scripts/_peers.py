@@ -84,9 +84,10 @@ PEERS = {
         Peer("systemd", "systemd-analyze", ("--version",)),
         Peer("socat", "socat", ("-V",)),
         Peer("mbpoll", "mbpoll", ("-V",)),
+        Peer("libcoap3-bin", "coap-server-notls", ("-h",)),
     )
 }
-NEEDED = ("mosquitto", "mosquitto-clients", "systemd")
+NEEDED = ("mosquitto", "mosquitto-clients", "systemd", "libcoap3-bin")
 
 
 def say(text: str) -> None:

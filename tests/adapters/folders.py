@@ -24,8 +24,12 @@ HEADINGS = (
 """Of a README, in this order; others may stand between them."""
 RULES = ("demand-respected", "settings-documented", "contract-tested", "sans-io-codec", "reconnect-tested", "write")
 """What quality.yaml answers, each with done, todo or {exempt: why}."""
-LIBRARY_FILES = {"modbus": {"transport.py", "pdu.py"}}
-"""Files that may import the protocol's library, where it is not transport.py alone: pymodbus' PDUs are data, not transport."""
+LIBRARY_FILES = {
+    "modbus": {"transport.py", "pdu.py"},
+    "coap": {"transport.py", "peer.py", "observation.py", "server.py", "cbor.py"},
+}
+"""Files that may import the protocol's library, where it is not transport.py alone: pymodbus' PDUs are data, not transport; CoAP has
+two ends, and payloads in CBOR."""
 EVERYWHERE = {"rt_edge", "adapters", "msgspec"}
 IO = {"asyncio", "socket", "ssl", "select", "threading", "time", "serial", "subprocess"}
 """What a codec does not import."""

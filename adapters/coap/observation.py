@@ -1,0 +1,126 @@
+"""One observation at a host (RFC 7641): registered, refreshed and given up with one token, which aiocoap 0.4.17 does not do."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from aiocoap import error
+from aiocoap.message import Message
+from aiocoap.pipe import Pipe
+
+from adapters.coap.peer import answer_of, settle, words_of
+from adapters.coap.seam import Answer, BadAnswer, Target, Unanswered
+
+if TYPE_CHECKING:
+    from adapters.coap.transport import AiocoapChannel
+
+CANCEL_S = 1.0
+"""Longest wait for the answer to a deregistration."""
+
+
+class Observation:
+    """One token at the server: registration, notifications, registration again, deregistration."""
+
+    def __init__(self, channel: AiocoapChannel, target: Target, notified: Callable[[Answer | BadAnswer], None]) -> None:
+        self._channel = channel
+        self._target = target
+        self._notified = notified
+        self._waiting: asyncio.Future[Message] | None = None
+        self._assembling: asyncio.Task[None] | None = None
+        self._newer: Message | None = None
+        self._pipe = channel.pipe(channel.message(target, observe=0))
+        self._stop = self._pipe.on_event(self._event)
+        self._over = False
+
+    async def register(self) -> Answer:
+        """The first registration."""
+        return await self._answered(lambda: self._channel.start(self._pipe))
+
+    async def refresh(self) -> Answer:
+        """See `seam.Observing`."""
+        return await self._answered(lambda: self._again(0))
+
+    async def cancel(self) -> None:
+        """See `seam.Observing`."""
+        if self._over:
+            return
+        self._notified = lambda _answer: None
+        try:
+            async with asyncio.timeout(CANCEL_S):
+                await self._answered(lambda: self._again(1))
+        except (TimeoutError, Unanswered, BadAnswer):
+            return  # forgotten all the same: what comes later is answered with a reset
+        finally:
+            self.drop()
+
+    def drop(self) -> None:
+        """See `seam.Observing`."""
+        self._over = True
+        if self._assembling is not None:
+            self._assembling.cancel()
+        self._stop()
+
+    def _again(self, observe: int) -> None:
+        message = self._channel.message(self._target, observe=observe)
+        message.token = self._pipe.request.token
+        self._channel.send(message, self._reset)
+
+    def _reset(self) -> None:
+        self._event(Pipe.Event(None, error.MessageError(), True))
+
+    async def _answered(self, send: Callable[[], None]) -> Answer:
+        if self._over:
+            raise Unanswered("the observation is over", True)
+        before = self._channel.heard
+        self._waiting = asyncio.get_running_loop().create_future()
+        try:
+            async with asyncio.timeout(self._channel.timeout):
+                send()
+                return await self._channel.whole(self._target, await self._waiting)
+        except TimeoutError:
+            raise self._channel.late(before) from None
+        finally:
+            self._waiting = None
+
+    def _event(self, event: Any) -> bool:
+        """From aiocoap: a message with our token, or the end."""
+        if self._over:
+            return False
+        self._over = event.is_last
+        if self._waiting is not None:
+            if not self._waiting.done():
+                settle(self._waiting, event)
+        elif event.message is None:
+            self._notified(BadAnswer(words_of(event.exception) if event.exception else "the observation has ended"))
+        else:
+            self._notification(event.message)
+        return not event.is_last
+
+    def _notification(self, message: Message) -> None:
+        block = message.opt.block2
+        if block is None or not block.more:
+            self._notified(answer_of(message, message.payload))
+        elif self._assembling is None or self._assembling.done():
+            self._assembling = asyncio.get_running_loop().create_task(self._assemble(message), name="coap blocks")
+        else:
+            self._newer = message
+
+    async def _assemble(self, first: Message | None) -> None:
+        while first is not None:
+            self._newer = None
+            await self._assemble_one(first)
+            first = self._newer
+
+    async def _assemble_one(self, first: Message) -> None:
+        try:
+            async with asyncio.timeout(self._channel.timeout):
+                answer: Answer | BadAnswer = await self._channel.whole(self._target, first)
+        except (TimeoutError, Unanswered) as problem:
+            answer = BadAnswer(str(problem) or "its blocks did not come in time")
+        except BadAnswer as problem:
+            answer = problem
+        if isinstance(answer, Answer) and answer.observe is None:
+            answer = answer._replace(observe=first.opt.observe)
+        self._notified(answer)

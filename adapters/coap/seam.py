@@ -1,0 +1,202 @@
+"""What the adapter needs of a CoAP stack: a channel to one host, and a server; of aiocoap in transport.py and server.py."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import NamedTuple, Protocol
+
+
+class Answer(NamedTuple):
+    """A response, whole.
+
+    Attributes:
+        code: class and detail, `2.05`.
+        payload: assembled, if it came in blocks.
+        content_format: number of the Content-Format option (RFC 7252, 12.3); None without it.
+        max_age: seconds it stays fresh (RFC 7252, 5.10.5); 60 where the option is missing.
+        observe: sequence number of a notification (RFC 7641, 2); None: the server does not observe.
+    """
+
+    code: str
+    payload: bytes
+    content_format: int | None = None
+    max_age: float = 60.0
+    observe: int | None = None
+
+    @property
+    def ok(self) -> bool:
+        """Whether the code is a success."""
+        return self.code.startswith("2.")
+
+
+class Target(NamedTuple):
+    """What is asked for.
+
+    Attributes:
+        path: segments of the path.
+        query: items of the query.
+        accept: Content-Format asked for; None leaves it to the server.
+    """
+
+    path: tuple[str, ...]
+    query: tuple[str, ...] = ()
+    accept: int | None = None
+
+
+class Tuning(NamedTuple):
+    """Transmission parameters (RFC 7252, 4.8), and our own bounds.
+
+    Attributes:
+        ack_timeout: seconds before the first retransmission.
+        retransmits: retransmissions of a confirmable message.
+        timeout: seconds for an exchange, from its sending to the whole response.
+        max_payload: bytes of a response, all blocks together.
+    """
+
+    ack_timeout: float
+    retransmits: int
+    timeout: float
+    max_payload: int
+
+
+class Unanswered(Exception):
+    """Nothing came in time, or the network said why; `alive`: something else came from this host meanwhile."""
+
+    def __init__(self, message: str, alive: bool) -> None:
+        super().__init__(message)
+        self.alive = alive
+
+
+class BadAnswer(Exception):
+    """An answer that cannot be used: blocks that do not fit together, more bytes than allowed."""
+
+
+class Observing(Protocol):
+    """One observation, from its registration on."""
+
+    async def refresh(self) -> Answer:
+        """Register again with the same token (RFC 7641, 3.3.1). The answer is not given to the callback too.
+
+        Raises:
+            Unanswered: nothing came.
+            BadAnswer: it cannot be used.
+        """
+        ...
+
+    async def cancel(self) -> None:
+        """Deregister with the same token (RFC 7641, 3.6); returns when the server has answered, or does not in time."""
+        ...
+
+    def drop(self) -> None:
+        """Forget it without a word; the next notification is answered with a reset."""
+        ...
+
+
+class Channel(Protocol):
+    """The way to one host."""
+
+    async def open(self) -> None:
+        """Make the socket.
+
+        Raises:
+            Unanswered: no such name, or no route.
+        """
+        ...
+
+    async def ping(self) -> None:
+        """Ask for a sign of life (RFC 7252, 4.3).
+
+        Raises:
+            Unanswered: none came.
+        """
+        ...
+
+    async def get(self, target: Target) -> Answer:
+        """GET, all blocks.
+
+        Raises:
+            Unanswered: nothing came.
+            BadAnswer: it cannot be used.
+        """
+        ...
+
+    async def observe(self, target: Target, notified: Callable[[Answer | BadAnswer], None]) -> tuple[Answer, Observing | None]:
+        """Register; the first answer, and the observation if the server took it.
+
+        Args:
+            target: what.
+            notified: called with each later notification, in the order of arrival, duplicates included.
+
+        Raises:
+            Unanswered: nothing came.
+            BadAnswer: it cannot be used.
+        """
+        ...
+
+    async def close(self) -> None:
+        """Let the socket go; nothing is called any more."""
+        ...
+
+
+MakeChannel = Callable[[str, int, Tuning], Channel]
+
+
+class Pushed(NamedTuple):
+    """A request that brings readings.
+
+    Attributes:
+        endpoint: address and port it came from.
+        mid: message id.
+        token: its token.
+        confirmable: whether the sender repeats it until it is acknowledged.
+        method: `POST`, `PUT`, ...
+        path: segments.
+        query: items.
+        content_format: number; None without the option.
+        payload: assembled.
+    """
+
+    endpoint: str
+    mid: int
+    token: bytes
+    confirmable: bool
+    method: str
+    path: tuple[str, ...]
+    query: tuple[str, ...]
+    content_format: int | None
+    payload: bytes
+
+
+class Reply(NamedTuple):
+    """Our response to a push.
+
+    Attributes:
+        code: `2.04`.
+        diagnostic: why, for a person.
+        max_age: seconds after which to try again; None: not said.
+    """
+
+    code: str
+    diagnostic: str = ""
+    max_age: int | None = None
+
+
+TakePush = Callable[[Pushed], Awaitable[Reply]]
+
+
+class Server(Protocol):
+    """A listening endpoint."""
+
+    port: int
+
+    async def open(self) -> None:
+        """Bind.
+
+        Raises:
+            OSError: the address is not ours, or in use.
+        """
+        ...
+
+    async def close(self) -> None:
+        """Let the socket go; requests without their response get none."""
+        ...
