@@ -91,6 +91,7 @@ class _Logic(StageLogic):
         self._post = stage.post
         self._me = new_incarnation()
         self._consumer = ""
+        self._given_up = ""  # a consumer that cancelled before it had heard of this end
         self._total = 0  # elements the consumer has asked for
         self._sent = 0  # elements sent to it
         self._number = 0
@@ -160,6 +161,11 @@ class _Logic(StageLogic):
         if isinstance(signal, Resubscribe):  # our own post: the consumer's island can be reached from now on
             self._post.send(Resubscribe(self._wire, self._me, ""))
             return
+        if isinstance(signal, Cancel) and not signal.producer:
+            self._given_up = signal.consumer
+            if self._consumer == self._given_up:
+                self.cancel_stage(None)
+            return  # else its Subscribe is still on its way, or it is of long ago
         if signal.producer != self._me or signal.consumer != self._consumer:
             # Of an earlier life of this end, or of a consumer that a late Subscribe has pushed aside: let it dial again if it
             # is alive; a dead one does not hear this.
@@ -176,6 +182,9 @@ class _Logic(StageLogic):
             self.ctx.count("stale_signals")
 
     def _subscribe(self, consumer: str) -> None:
+        if consumer == self._given_up:
+            self.cancel_stage(None)
+            return
         if consumer != self._consumer:
             self._consumer = consumer
             self._total = self._sent = self._number = self._received = self._applied = 0

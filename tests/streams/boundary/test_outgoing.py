@@ -1,0 +1,58 @@
+"""The producing end of a wire by itself, against signals made by hand: consumers that go before they have come."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from rt_edge.data.reading import Reading
+from rt_edge.protocol.signals import Cancel, OnSubscribe, Subscribe
+from rt_edge.streams.boundary.outgoing import WireOut
+from rt_edge.streams.dsl import Sink, Source
+from rt_edge.testkit.virtual_clock import VirtualHost
+
+
+class Begin:
+    """A `WireOut` behind a source of readings; the test is its consumer."""
+
+    def __init__(self) -> None:
+        self.sent: list[Any] = []
+        self.host = VirtualHost()
+        source = Source.from_iterable([Reading("dev", n, {"v": n}) for n in range(100)])
+        self.running = source.to(Sink(WireOut(wire="w", post=self))).run(self.host)
+        self.host.settle()
+
+    def register(self, wire: str, receive: Any) -> None:
+        self.receive = receive
+
+    def send(self, signal: Any) -> None:
+        self.sent.append(signal)
+
+    def hear(self, *signals: Any) -> None:
+        for signal in signals:
+            self.receive(signal)
+            self.host.settle()
+
+    @property
+    def is_over(self) -> bool:
+        return all(seat.stopped for seat in self.running.engine.seats.values())
+
+
+HELLO, GOODBYE = Subscribe("w", "", "c1"), Cancel("w", "", "c1")
+
+
+@pytest.mark.parametrize("signals", [(HELLO, GOODBYE), (GOODBYE, HELLO)])
+def test_upstream_is_cancelled_when_the_consumer_cancels_before_it_has_heard_of_the_producer(signals: tuple[Any, ...]) -> None:
+    """Its cancel names no producer, as it knows none; it counts, also where it overtakes the Subscribe."""
+    begin = Begin()
+    begin.hear(*signals)
+    assert begin.is_over
+
+
+def test_a_cancel_without_a_producer_is_passed_over_when_it_is_of_another_consumer() -> None:
+    """What an earlier consumer said late does not end the stream of the one that is there."""
+    begin = Begin()
+    begin.hear(Subscribe("w", "", "c2"), GOODBYE)
+    assert not begin.is_over
+    assert [signal.consumer for signal in begin.sent if isinstance(signal, OnSubscribe)] == ["c2"]
