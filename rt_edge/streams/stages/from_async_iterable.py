@@ -50,6 +50,7 @@ class _Logic(StageLogic):
         self._got: list[Any] = []
         """What the iterator gave and nobody has taken so far; at most one chunk."""
         self._fetching = False
+        self._inside = False  # the iterator's code runs, or waits for something
         self._collecting = False
         self._exhausted = False
         self._error: BaseException | None = None
@@ -74,10 +75,12 @@ class _Logic(StageLogic):
         iterator = self._iterator
         assert iterator is not None
         for _ in range(min(wanted, BURST)):
+            self._inside = True
             try:
                 item = await anext(iterator)
             except StopAsyncIteration:
                 return True
+            self._inside = False
             if item is None:
                 raise TypeError("None is not an element (rule 2.13)")
             self._got.append(item)
@@ -111,7 +114,7 @@ class _Logic(StageLogic):
     def on_stop(self, error: BaseException | None) -> None:
         self._got = []
         close = getattr(self._iterator, "aclose", None)
-        if close is not None and not self._fetching and not self._exhausted:  # cancelled where it waits, it ends by itself
+        if close is not None and not self._inside and not self._exhausted:  # cancelled where it waits, it ends by itself
             self.ctx.spawn(close(), self._closed)
 
     def _closed(self, result: None, error: BaseException | None) -> None:
