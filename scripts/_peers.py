@@ -82,12 +82,13 @@ PEERS = {
         Peer("mosquitto", "mosquitto", ("-h",), (2, 0, 20), BACKLOG),
         Peer("mosquitto-clients", "mosquitto_pub", ("--version",), (2, 0, 20), "its library goes with the broker's"),
         Peer("systemd", "systemd-analyze", ("--version",)),
+        Peer("dbus-daemon", "dbus-daemon", ("--version",)),
         Peer("socat", "socat", ("-V",)),
         Peer("mbpoll", "mbpoll", ("-V",)),
         Peer("libcoap3-bin", "coap-server-notls", ("-h",)),
     )
 }
-NEEDED = ("mosquitto", "mosquitto-clients", "systemd", "libcoap3-bin")
+NEEDED = ("mosquitto", "mosquitto-clients", "systemd", "libcoap3-bin", "dbus-daemon")
 
 
 def say(text: str) -> None:

@@ -1,0 +1,302 @@
+"""BleAdapter: settings, life and commands; advertisements are the business of scanner.py, connections that of gatt.py."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib
+from collections import OrderedDict
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from adapters.ble.outbox import Outbox
+from rt_edge.sdk import (
+    AdapterContext,
+    Capability,
+    CodecError,
+    DeviceAdapter,
+    FatalAdapterError,
+    ProbeResult,
+    RtEdgeError,
+    TransientError,
+    Value,
+    WriteResult,
+)
+from rt_edge.sdk.seen import Seen
+
+if TYPE_CHECKING:
+    from adapters.ble.gatt import Command, GattDevice
+    from adapters.ble.scanner import Scanner
+    from adapters.ble.transport import BluezTransport
+
+ANSWERS = 1024
+"""Commands whose result is kept to answer a repetition."""
+
+TICK_S = 60.0
+"""Gaps of devices that stay away are said so often."""
+
+_OTHERS = ""
+"""Stands in the file of what was stored for devices beyond its bound: addresses change, and the file must not grow."""
+
+
+class BleAdapter(DeviceAdapter):
+    """One Bluetooth controller."""
+
+    kind: ClassVar[str] = "ble"
+
+    def __init__(self, settings: Any, context: AdapterContext) -> None:
+        super().__init__(settings, context)
+        self._outbox = Outbox(context, settings.ring, self._emitted, self._hunger)
+        self._transport: BluezTransport | None = None
+        self._scanner: Scanner | None = None
+        self._devices: dict[str, GattDevice] = {}
+        self._tasks: list[asyncio.Task[None]] = []
+        self._idle: asyncio.TimerHandle | None = None
+        self._is_active = False
+        self._is_lost = False
+        self._seen = Seen(context.data / "seen.json", context.clock)
+        self._kept: set[str] = set()
+        self._answers: OrderedDict[str, asyncio.Future[WriteResult]] = OrderedDict()
+
+    @classmethod
+    def settings_model(cls) -> type[Any]:
+        """See `DeviceAdapter`."""
+        from adapters.ble.settings import BleSettings
+
+        return BleSettings
+
+    @classmethod
+    def claims(cls, settings: Any) -> dict[str, tuple[str | int, ...]]:
+        """The controller: two scans of one controller disturb each other, and its connections are few."""
+        return {f"the Bluetooth controller {settings.controller}": ("controller",)}
+
+    @classmethod
+    def preload(cls) -> None:
+        """See `DeviceAdapter`."""
+        for name in ("gatt", "scanner", "transport"):
+            importlib.import_module(f"adapters.ble.{name}")
+
+    @classmethod
+    def capability(cls, settings: Any) -> Capability:
+        """Polled where points are only read; volatile as soon as anything comes by itself."""
+        points = [point for device in settings.devices.values() for point in device.points.values()]
+        volatile = settings.scan is not None or any(point.notify for point in points)
+        return Capability(
+            delivery="volatile" if volatile else "polled",
+            backpressure="bounded_drop" if volatile else "native",
+            writable=any(point.writable for point in points),
+        )
+
+    # -- life --------------------------------------------------------------------------------------------------------
+
+    def _prepare(self) -> Scanner:
+        """What outlives connections; made at the first `open`, since it needs a running loop and reads files."""
+        from adapters.ble.gatt import GattDevice
+        from adapters.ble.scanner import Scanner
+
+        remembered, problem = self._seen.load()
+        self._complain(problem)
+        remembered.pop(_OTHERS, None)
+        settings = self.settings
+        keys = {address: _key(address, secret) for address, secret in (settings.scan.keys if settings.scan else {}).items()}
+        for name, device in settings.devices.items():
+            made = self._devices[name] = GattDevice(name, device, settings, self.context, self._outbox)
+            if made.presence.source in remembered:
+                made.presence.remember(remembered.pop(made.presence.source))
+        return Scanner(settings.scan, self.context, self._outbox, remembered, keys)
+
+    async def open(self) -> None:
+        """See `DeviceAdapter`."""
+        from adapters.ble.transport import BluezTransport
+
+        if self._transport is not None:
+            return
+        scanner = self._scanner = self._scanner or self._prepare()
+        transport = BluezTransport(self.settings.controller, self._lost)
+        try:
+            await transport.open()
+            if self.settings.scan is not None and self.settings.scan.mode == "passive" and not transport.passive:
+                raise FatalAdapterError(
+                    f"BlueZ offers no passive scanning on {self.settings.controller}",
+                    "start bluetoothd with --experimental (before 5.76), or write `mode: auto`",
+                )
+            released = await transport.release([device.address for device in self._devices.values()])
+        except BaseException:
+            await transport.close()
+            raise
+        if released:
+            self.context.count("stale_connections", released)
+        self._transport, self._is_lost = transport, False
+        slots = asyncio.Semaphore(self.settings.connections)
+        self._spawn(scanner.run(transport), "scan")
+        for device in self._devices.values():
+            self._spawn(device.run(transport, scanner, slots), device.name)
+        self._spawn(self._ticking(), "gaps")
+        self._outbox.start()
+
+    def _spawn(self, work: Any, name: str) -> None:
+        task = asyncio.create_task(work, name=f"ble {self.context.name} {name}")
+        task.add_done_callback(self._ended)
+        self._tasks.append(task)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        """A part that ends by itself is a loss."""
+        if not task.cancelled() and (error := task.exception()) is not None:
+            if not isinstance(error, RtEdgeError):
+                self.context.log("error", f"{task.get_name()} ended with {error!r}: this is a mistake in the adapter")
+                error = TransientError(f"{task.get_name()} ended with {error!r}")
+            self._lost(error)
+
+    def _lost(self, error: Exception) -> None:
+        """Say it once: what fails in consequence is not another loss."""
+        if self._transport is not None and not self._is_lost:
+            self._is_lost = True
+            self.context.lost(error)
+
+    async def close(self) -> None:
+        """See `DeviceAdapter`."""
+        transport, self._transport = self._transport, None
+        if self._idle is not None:
+            self._idle.cancel()
+            self._idle = None
+        self._outbox.stop()
+        self._is_active = False
+        for device in self._devices.values():
+            device.active(False)
+        tasks, self._tasks = self._tasks, []
+        for task in tasks:
+            task.cancel()
+        if tasks:
+            await asyncio.wait(tasks)
+        if self._scanner is not None:
+            self._scanner.closed()
+        self._complain(self._seen.save())
+        if transport is not None:
+            await transport.close()
+
+    async def probe(self) -> ProbeResult:
+        """Whether the controller can be used; nothing is scanned."""
+        await self.open()
+        assert self._transport is not None
+        passive, address = self._transport.passive, self._transport.address
+        await self.close()
+        how = "active and passive" if passive else "active"
+        details = {"address": address, "passive": passive}
+        return ProbeResult(True, f"controller {self.settings.controller} ({address}) can scan: {how}", details)
+
+    # -- demand ------------------------------------------------------------------------------------------------------
+
+    def demand(self, n: int) -> None:
+        """See `DeviceAdapter`."""
+        self._outbox.demand(n)
+
+    def _hunger(self, hungry: bool) -> None:
+        """With demand the radio works; without, it rests after a while."""
+        if self._idle is not None:
+            self._idle.cancel()
+            self._idle = None
+        if hungry:
+            self._active(True)
+        else:
+            self._idle = asyncio.get_running_loop().call_later(self.settings.idle_after, self._active, False)
+
+    def _active(self, active: bool) -> None:
+        assert self._scanner is not None
+        if active == self._is_active:
+            return
+        self._is_active = active
+        self._scanner.want(active)
+        for device in self._devices.values():
+            device.active(active)
+
+    def _emitted(self, source: str, ts: int) -> None:
+        if source not in self._kept:
+            most = self.settings.scan.max_devices if self.settings.scan is not None else 0
+            if len(self._kept) >= most + len(self._devices):
+                source = _OTHERS
+            self._kept.add(source)
+        self._seen.emitted(source, ts)
+
+    def settled(self, through: int) -> None:
+        """See `DeviceAdapter`."""
+        self._complain(self._seen.settled(through))
+
+    def _complain(self, problem: str) -> None:
+        if problem:
+            self.context.count("seen_problems")
+            self.context.log("warning", problem)
+
+    async def _ticking(self) -> None:
+        assert self._scanner is not None
+        while True:
+            await asyncio.sleep(TICK_S)
+            wall = self.context.clock.wall_ns()
+            self._scanner.tick(wall)
+            for device in self._devices.values():
+                device.presence.still(wall)
+            self.context.gauge("devices_connected", sum(device.connected for device in self._devices.values()))
+
+    # -- commands ----------------------------------------------------------------------------------------------------
+
+    async def write(self, point: str, value: Value, key: str) -> WriteResult:
+        """Write `DEVICE/POINT`, connecting if need be.
+
+        `confirmed`: the device said so; `sent`: without its answer; `failed`: not done; `refused`: not a point to be written.
+        Only what may have reached the device is remembered under `key`.
+        """
+        from adapters.ble.gatt import Command
+
+        known = self._answers.get(key)
+        if known is not None:
+            return await asyncio.shield(known)
+        name, _, point_name = point.partition("/")
+        device = self._devices.get(name)
+        where = device.points.get(point_name) if device is not None else None
+        if device is None or where is None:
+            if name in self.settings.devices and point_name in self.settings.devices[name].points:
+                return WriteResult("failed", "not connected")
+            return WriteResult("refused", f"there is no point {point!r}; a point is written DEVICE/POINT")
+        if not where.writable:
+            return WriteResult("refused", f"{point} is not writable; say `writable: true` at the point")
+        if self._transport is None:
+            return WriteResult("failed", "not connected")
+        try:
+            data = where.codec.encode(value)
+        except CodecError as error:
+            return WriteResult("refused", error.message)
+        answer: asyncio.Future[WriteResult] = asyncio.get_running_loop().create_future()
+        command = Command(where, data, answer)
+        if not device.submit(command):
+            return WriteResult("refused", "too many commands wait already")
+        self._answers[key] = answer
+        if len(self._answers) > ANSWERS:
+            self._answers.popitem(last=False)
+        expiry = asyncio.get_running_loop().call_later(self.settings.write_expiry, _expire, command)
+
+        def settle(done: asyncio.Future[WriteResult]) -> None:
+            expiry.cancel()
+            self.context.count(f"writes_{done.result().status}")
+            if done.result().status == "failed":
+                self._answers.pop(key, None)
+
+        answer.add_done_callback(settle)
+        return await asyncio.shield(answer)
+
+
+def _expire(command: Command) -> None:
+    if not command.started:
+        command.end(WriteResult("failed", "not sent in time"))
+
+
+def _key(address: str, secret: Any) -> bytes:
+    """A BTHome key of 32 hex digits.
+
+    Raises:
+        FatalAdapterError: it is none, or cannot be read.
+    """
+    try:
+        key = bytes.fromhex(secret.reveal().strip())
+    except (ValueError, OSError, RtEdgeError) as error:
+        reason = "it is not hex digits" if isinstance(error, ValueError) else str(error)
+        raise FatalAdapterError(f"the key of {address} cannot be used: {reason}") from None
+    if len(key) != 16:
+        raise FatalAdapterError(f"the key of {address} has {len(key)} bytes, and 16 are wanted")
+    return key
