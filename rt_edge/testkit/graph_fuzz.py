@@ -39,6 +39,10 @@ from rt_edge.testkit.virtual_clock import VirtualHost
 STEPS = 60
 ROUNDS = 3000
 HOUR = 3600.0
+MANY = 10_000
+"""Elements of a source, at most."""
+RACE = 1_000_000
+"""Asked for at a time where all is."""
 FLOOD = 1000
 """Elements sent beyond what may be inside, when nothing is asked for."""
 
@@ -56,6 +60,7 @@ class Fuzz:
         self.host = VirtualHost(seed=seed)
         self.tracked = self.random.random() < 0.85
         self.flood = self.random.random() < 0.15
+        self.race = self.flood and self.random.random() < 0.4
         self.graph = RandomGraph(self.random, faulty=self.random.random() < 0.3, only=only)
         self.sources = [SourceProbe(self.host.settle, self.tracked, start.node) for start in self.graph.starts]
         keep = self.random.random() < 0.6 and not self.flood
@@ -161,16 +166,17 @@ class Fuzz:
             source.complete(settle=settle)
 
     def _flood(self) -> None:
-        """All that is asked for comes, and next to nothing is taken."""
+        """All that is asked for comes, and next to nothing is taken; or all is asked for, in a race."""
+        most = MANY if self.race else min(self.bound or 0, MANY) + FLOOD
         for index, source in enumerate(self.sources):
             start = self.graph.starts[index]
             for _ in range(4):
                 n = min(source.demand, 1024)
-                if not source.ended and n and len(source.sent) < (self.bound or 0) + FLOOD:
+                if not source.ended and n and len(source.sent) < most:
                     source.send(*(item(start.elements, start.first + len(source.sent) + i) for i in range(n)), settle=True)
         sink = self.random.choice(self.sinks)
         if self.random.random() < 0.2 and not sink.ended:
-            sink.request(1)
+            sink.request(RACE if self.race else 1)
         if self.tracked and self.bound is not None:
             inside = sum(len(source.sent) - len(source.outcomes.by_mark) for source in self.sources)
             assert inside <= self.bound, f"{inside} elements inside, the planner says {self.bound}"

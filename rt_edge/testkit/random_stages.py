@@ -70,7 +70,7 @@ class Maker:
             values = {}
             for field in msgspec.structs.fields(kind):
                 if field.required or (kind.__name__, field.name) in SPECIFIC or self.random.random() < 0.5:
-                    found = self._draw(kind.__name__, field, elements)
+                    found = self.draw(kind.__name__, field, elements)
                     if found is not None:
                         values[field.name] = found
             try:
@@ -81,7 +81,8 @@ class Maker:
             return made
         return None
 
-    def _draw(self, kind: str, field: msgspec.structs.FieldInfo, elements: str) -> Any:
+    def draw(self, kind: str, field: msgspec.structs.FieldInfo, elements: str) -> Any:
+        """A value for a parameter; None: its default."""
         if (kind, field.name) in SPECIFIC:
             return SPECIFIC[kind, field.name](self)
         drawn = NAMED.get(field.name)

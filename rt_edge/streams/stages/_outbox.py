@@ -31,6 +31,9 @@ class Outbox:
     def __bool__(self) -> bool:
         return bool(self._chunks)
 
+    def __len__(self) -> int:
+        return len(self._chunks)
+
     def put(self, chunk: Chunk) -> None:
         """Push it now, or when it is wanted."""
         if len(self._chunks) == self._chunks.maxlen:
@@ -96,13 +99,17 @@ class Outbox:
         settle_rest(self._logic, self.take_all(), error)
 
 
+FEW = 8
+"""Chunks in an outbox from which on nothing more is asked for, however much is wanted: only one goes out at a time."""
+
+
 class OutboxLogic(StageLogic):
     """A logic with one outlet that may hold several chunks ready for it.
 
     `ask()` requests what the stage wants; it is called with every demand, and has to be called (by `proceed`) after input.
     """
 
-    bound: ClassVar[int] = CHUNK_ELEMENTS
+    bound: ClassVar[int] = CHUNK_ELEMENTS + FEW
     out: Outbox
     finished: bool
 
@@ -116,7 +123,7 @@ class OutboxLogic(StageLogic):
 
     def on_pull(self, outlet: Outlet, n: int) -> None:
         """Ask first, since `demand` says 0 once something was pushed."""
-        if not self.finished:
+        if not self.finished and len(self.out) < FEW:
             self.ask()
         self.out.flush()
         if self.finished and not self.out:
@@ -124,10 +131,10 @@ class OutboxLogic(StageLogic):
 
     def proceed(self) -> None:
         """Input was consumed: ask for more, now or when the slot is empty."""
-        if self.is_free(OUT):
-            self.ask()
-        else:
+        if not self.is_free(OUT):
             self.pull_again(OUT)
+        elif len(self.out) < FEW:
+            self.ask()
 
     def on_upstream_finish(self, inlet: Inlet) -> None:
         """Complete as soon as what is held has gone out."""

@@ -8,10 +8,13 @@ import pytest
 
 from rt_edge.data.receipt import Failed, Stored
 from rt_edge.protocol.demand import UNBOUNDED
+from rt_edge.streams.dsl import Sink, Source
 from rt_edge.streams.stage import Hold
+from rt_edge.streams.stages.count import Count
 from rt_edge.streams.stages.grouped import Grouped
 from rt_edge.testkit.probes import StageBench
 from rt_edge.testkit.stage_contract import StageContract
+from rt_edge.testkit.virtual_clock import VirtualHost
 
 
 def groups(items: list[Any], n: int) -> list[list[Any]]:
@@ -90,3 +93,12 @@ def test_upstream_is_asked_again_when_demand_is_unbounded() -> None:
         for _ in range(10):
             bench.source.send(*range(500))
         assert len(bench.sink.received) == 5
+
+
+def test_lists_do_not_pile_up_when_all_are_wanted() -> None:
+    """One chunk goes out at a time: with any demand, no more is asked for than goes out."""
+    sink = Sink(Count(demand=1_000_000), "count")
+    host = VirtualHost()
+    running = Source.from_iterable(range(60_000)).grouped(3).to(sink).run(host)
+    host.advance(1.0)
+    assert running.results["count"].value() == 20_000
