@@ -18,8 +18,11 @@ if TYPE_CHECKING:
 GRAIN = 0.01
 """Elements of one grain of time (seconds) go out together: a timer each would cost more than it smooths."""
 
-EXACT = 1e-9
-"""Tokens that rounding may have taken."""
+EXACT = 1e-6
+"""Tokens that rounding may have taken: clocks that have run for months are exact to a nanosecond."""
+
+SHORTEST = 1e-6
+"""Seconds to wait for tokens, at least: with less, a clock that has run for long would not move at all."""
 
 
 class RateExceeded(StreamError):
@@ -97,7 +100,7 @@ class BucketLogic(StageLogic):
             self._release(wanted)
 
     def _release(self, wanted: int) -> None:
-        n = min(len(self._held[0]), wanted, int(self._tokens + 1e-9))
+        n = min(len(self._held[0]), wanted, int(self._tokens + EXACT))
         if n:
             chunk = self._held.popleft()
             if n < len(chunk):
@@ -110,11 +113,11 @@ class BucketLogic(StageLogic):
         elif not self._timed:
             self._timed = True
             grain = min(max(1.0, self._rate * GRAIN), self._elements, self._capacity)
-            self.ctx.after((grain - self._tokens) / self._rate, "token")
+            self.ctx.after(max(SHORTEST, (grain - self._tokens) / self._rate), "token")
 
     def _enforce(self, chunk: Chunk) -> None:
         self._fill()
-        good = int(self._tokens + 1e-9)
+        good = int(self._tokens + EXACT)
         if good >= len(chunk):
             self._tokens -= len(chunk)
             self.push(OUT, chunk)
@@ -252,7 +255,7 @@ class CostLogic(ElementLogic):
             return
         need = min(self._costs[0], self._capacity)
         grain = max(need, min(self._rate * GRAIN, sum(self._costs), self._capacity))
-        self.ctx.after(max(0.0, grain - self._tokens) / self._rate, "token")
+        self.ctx.after(max(SHORTEST, (grain - self._tokens) / self._rate), "token")
 
     def _paid(self, most: int) -> int:
         """How many of the first find their tokens, which they take."""

@@ -149,3 +149,17 @@ def test_bytes_are_metered_when_the_cost_is_an_expression() -> None:
         assert bench.source.outcomes.failed() == [1]
         assert len(bench.sink.received) == 1
     assert Catalogue.built_in().check("throttle", {"elements": 10, "cost": "1 /"}).errors
+
+
+@pytest.mark.parametrize("cost", [None, lambda _: 1.0])
+@pytest.mark.parametrize("uptime", [36_000.0, 1e7])
+def test_rate_is_kept_when_the_clock_has_run_for_long(uptime: float, cost: Any) -> None:
+    """What rounding takes of the tokens is neither waited for nor lost: no timer that does not move the clock."""
+    with StageBench(Throttle(elements=1000, per=1.0, burst=1, cost=cost)) as bench:
+        bench.advance(uptime)
+        bench.sink.request(100_000)
+        for _ in range(2000):
+            if bench.source.demand:
+                bench.source.send(0)
+            bench.advance(0.001)
+        assert 1900 <= len(bench.sink.received) <= 2001
