@@ -234,6 +234,8 @@ SPECIFIC: dict[tuple[str, str], Callable[[Maker], Any]] = {
     ("AggregateWithBoundary", "allocate"): lambda _m: list,
     ("AggregateWithBoundary", "aggregate"): lambda _m: lambda some, element: ([*some, element], len(some) > 1),
     ("AggregateWithBoundary", "harvest"): lambda _m: list,
+    ("KeepAlive", "after"): lambda _m: 50.0,
+    ("GroupBy", "order"): lambda _m: "merge",  # under `concat` it may wait for ever, as it says
     ("Expand", "function"): lambda _m: lambda element: [element] * 3,
     ("RouteByKey", "key"): lambda m: m.number(3),
     ("Partition", "count"): lambda m: m.random.choice([2, 3]),
@@ -277,7 +279,7 @@ def played() -> list[type[Stage]]:
 def fits(stage: type[Stage], elements: str) -> bool:
     """Whether a stage is for such elements."""
     module = stage.__module__.rpartition(".")[2]
-    if module.endswith(("_decode", "_encode")) or module.startswith("crc_"):
+    if (module.endswith(("_decode", "_encode", "zip", "flate")) and module not in {"zip", "unzip"}) or module.startswith("crc_"):
         return elements == "bytes"
     names = {field.name for field in msgspec.structs.fields(stage)}
     wants = {"fields", "field", "from_fields", "time", "into", "rename"} & names and stage.__name__ != "Log"

@@ -5,10 +5,15 @@ from __future__ import annotations
 from collections import deque
 from typing import Any, ClassVar
 
-from rt_edge.data.chunk import CHUNK_ELEMENTS, Chunk, join
+from rt_edge.data.chunk import CHUNK_ELEMENTS, Chunk
+from rt_edge.data.receipt import Dropped, Failed, Outcome
 from rt_edge.streams.stage import IN, OUT, Hold, Inlet, Outlet, ReceiptUse, StageLogic
-from rt_edge.streams.stages._common import Combining, at_least, discard, intake, settle_rest
+from rt_edge.streams.stages._common import Combining, at_least, bare, discard, intake, named
+from rt_edge.streams.stages._joining import Share, share_each
 from rt_edge.streams.stages._outbox import OutboxLogic
+
+SKIPPED = "skipped"
+"""The reason of what is between two lists."""
 
 
 class Sliding(Combining, frozen=True):
@@ -52,7 +57,7 @@ class _Logic(OutboxLogic):
     def __init__(self, stage: Sliding) -> None:
         self._stage = stage
         self._items: list[Any] = []  # of the oldest open list and those behind it
-        self._open: deque[list[Chunk]] = deque(maxlen=-(-stage.count // stage.step))  # receipts of each open list
+        self._open: deque[list[Share]] = deque(maxlen=-(-stage.count // stage.step))  # the elements of each open list
         self._came = 0
         self._fresh = False  # an element has come that no emitted list has
 
@@ -72,51 +77,55 @@ class _Logic(OutboxLogic):
 
     def on_push(self, inlet: Inlet, chunk: Chunk) -> None:
         chunk = intake(self._stage, chunk)
-        made: list[Chunk] = []
-        for place in range(len(chunk)):
-            self._add(chunk.take([place]), made)
-        if len(made) > 1 and chunk.receipt is None:
-            made = [Chunk([x for one in made for x in one.items])] if all(one.receipt is None for one in made) else made
-        for one in made:
-            self.out.put(one)
+        count, step = self._stage.count, self._stage.step
+        items, opened = self._items, self._open
+        tracked = chunk.receipt is not None
+        made: list[list[Any]] = []
+        shares: list[list[Share]] = []
+        for place, item in enumerate(chunk.items):
+            if self._came % step == 0:
+                opened.append([])
+            self._came += 1
+            if not opened:
+                discard(self, chunk.take([place]), SKIPPED)
+                continue
+            items.append(item)
+            self._fresh = True
+            if tracked:
+                self._share(bare(chunk.take([place])))
+            if len(items) == count:
+                made.append(items[:])
+                shares.append(opened.popleft())
+                del items[:step]
+                self._fresh = False
+        if made:
+            self.out.put(share_each(made, shares))
         self.proceed()
 
-    def _add(self, piece: Chunk, made: list[Chunk]) -> None:
-        count, step = self._stage.count, self._stage.step
-        if self._came % step == 0:
-            self._open.append([])
-        self._came += 1
-        if not self._open:
-            discard(self, piece, "skipped")
-            return
-        self._items.append(piece.items[0])
-        self._fresh = True
-        if piece.receipt is not None:
-            shares = piece.fork(len(self._open)) if len(self._open) > 1 else [piece]
-            for receipts, share in zip(self._open, shares, strict=True):
-                receipts.append(share)
-        if len(self._items) == count:
-            made.append(self._oldest())
-            del self._items[:step]
-
-    def _oldest(self) -> Chunk:
-        """The oldest list, as it is."""
-        self._fresh = False
-        return join([self._items[: self._stage.count]], self._open.popleft())
+    def _share(self, piece: Chunk) -> None:
+        """An element is in every list that is open when it comes."""
+        share = Share(piece, SKIPPED)
+        for own in self._open:
+            share.use()
+            own.append(share)
+        share.close()
 
     def _last(self) -> list[Chunk]:
         """The last list, if it says something new; nothing is held afterwards."""
-        last = [self._oldest()] if self._fresh else []
-        for receipts in self._take_open():
-            for share in receipts:
-                share.drop("skipped")
+        last = [share_each([self._items[: self._stage.count]], [self._open.popleft()])] if self._fresh else []
+        self._fresh = False
+        self._let_go(Dropped(SKIPPED))
         return last
 
-    def _take_open(self) -> list[list[Chunk]]:
-        taken = list(self._open)
+    def _let_go(self, outcome: Outcome) -> None:
+        """What is in lists that are open has this outcome, as far as they are concerned."""
+        taken = [share for own in self._open for share in own]
         self._open.clear()
         self._items.clear()
-        return taken
+        if isinstance(outcome, Dropped) and outcome.reason != SKIPPED and taken:
+            self.ctx.count(f"dropped_{outcome.reason}", len(dict.fromkeys(taken)))
+        for share in taken:
+            share.vote(outcome)
 
     def on_upstream_finish(self, inlet: Inlet) -> None:
         for chunk in self._last():
@@ -125,7 +134,7 @@ class _Logic(OutboxLogic):
 
     def on_stop(self, error: BaseException | None) -> None:
         super().on_stop(error)
-        settle_rest(self, [share for receipts in self._take_open() for share in receipts], error)
+        self._let_go(Dropped("cancelled") if error is None else Failed(named(self, error)))
 
     def residue(self) -> list[Chunk]:
         """Full lists, then the last one."""
