@@ -10,6 +10,7 @@ import cbor2
 
 from rt_edge.sdk import CodecError
 from rt_edge.sdk.payload.json_rows import DocumentCodec
+from rt_edge.sdk.payload.values import INT_MAX, INT_MIN
 
 MAX_DEPTH = 16
 """Deepest nesting of maps and arrays."""
@@ -19,7 +20,8 @@ def load(payload: bytes) -> Any:
     """The one item in `payload`, as it stands: the keys of maps may be numbers.
 
     Raises:
-        CodecError: not CBOR, something behind it, nested too deep, or a tag (a date, a big number, a shared value, ...).
+        CodecError: not CBOR, something behind it, nested too deep, or what is no value (a date, a shared
+            value, ...).
     """
     stream = io.BytesIO(payload)
     try:
@@ -43,7 +45,11 @@ def plain(item: Any, depth: int) -> Any:
     if depth > MAX_DEPTH:
         raise CodecError(f"nested deeper than {MAX_DEPTH}")
     kind = type(item)
-    if kind in (int, str, bytes, bool) or item is None:
+    if kind in (str, bytes, bool) or item is None:
+        return item
+    if kind is int:
+        if not INT_MIN <= item <= INT_MAX:
+            raise CodecError("a whole number of more than 64 bits")
         return item
     if kind is float:
         if not math.isfinite(item):

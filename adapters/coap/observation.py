@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 from aiocoap import error
 from aiocoap.message import Message
+from aiocoap.numbers.types import ACK
 from aiocoap.pipe import Pipe
 
 from adapters.coap.peer import answer_of, settle, words_of
-from adapters.coap.seam import Answer, BadAnswer, Target, Unanswered
+from adapters.coap.seam import Answer, BadAnswer, Target, Told, Unanswered
 
 if TYPE_CHECKING:
     from adapters.coap.transport import AiocoapChannel
@@ -23,7 +24,7 @@ CANCEL_S = 1.0
 class Observation:
     """One token at the server: registration, notifications, registration again, deregistration."""
 
-    def __init__(self, channel: AiocoapChannel, target: Target, notified: Callable[[Answer | BadAnswer], None]) -> None:
+    def __init__(self, channel: AiocoapChannel, target: Target, notified: Callable[[Told], None]) -> None:
         self._channel = channel
         self._target = target
         self._notified = notified
@@ -33,6 +34,7 @@ class Observation:
         self._pipe = channel.pipe(channel.message(target, observe=0))
         self._stop = self._pipe.on_event(self._event)
         self._over = False
+        self._mid: int | None = None
 
     async def register(self) -> Answer:
         """The first registration."""
@@ -66,6 +68,7 @@ class Observation:
         message = self._channel.message(self._target, observe=observe)
         message.token = self._pipe.request.token
         self._channel.send(message, self._reset)
+        self._mid = message.mid
 
     def _reset(self) -> None:
         self._event(Pipe.Event(None, error.MessageError(), True))
@@ -78,7 +81,12 @@ class Observation:
         try:
             async with asyncio.timeout(self._channel.timeout):
                 send()
-                return await self._channel.whole(self._target, await self._waiting)
+                first = await self._waiting
+                answer = await self._channel.whole(self._target, first)
+                return answer._replace(
+                    observe=first.opt.observe if answer.observe is None else answer.observe,
+                    direct=first.mtype is ACK and first.mid == self._mid,
+                )
         except TimeoutError:
             raise self._channel.late(before) from None
         finally:
@@ -93,14 +101,16 @@ class Observation:
             if not self._waiting.done():
                 settle(self._waiting, event)
         elif event.message is None:
-            self._notified(BadAnswer(words_of(event.exception) if event.exception else "the observation has ended"))
+            self._notified(_end(event.exception))
         else:
             self._notification(event.message)
         return not event.is_last
 
     def _notification(self, message: Message) -> None:
         block = message.opt.block2
-        if block is None or not block.more:
+        if len(message.payload) > self._channel.limit:
+            self._notified(BadAnswer(f"more than max_payload ({self._channel.limit} bytes)"))
+        elif block is None or not block.more:
             self._notified(answer_of(message, message.payload))
         elif self._assembling is None or self._assembling.done():
             self._assembling = asyncio.get_running_loop().create_task(self._assemble(message), name="coap blocks")
@@ -124,3 +134,10 @@ class Observation:
         if isinstance(answer, Answer) and answer.observe is None:
             answer = answer._replace(observe=first.opt.observe)
         self._notified(answer)
+
+
+def _end(problem: BaseException | None) -> Told:
+    """Why there will be no more notifications."""
+    if isinstance(problem, error.NetworkError):
+        return Unanswered(words_of(problem), False)
+    return BadAnswer("the host has reset the observation" if isinstance(problem, error.MessageError) else "it has ended")

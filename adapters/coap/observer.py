@@ -6,7 +6,7 @@ from typing import Protocol
 
 from adapters.coap.observe import Freshness, refresh_after
 from adapters.coap.resource import Resource
-from adapters.coap.seam import Answer, BadAnswer, Channel
+from adapters.coap.seam import Answer, BadAnswer, Channel, Told, Unanswered
 from rt_edge.sdk import AdapterContext
 
 
@@ -61,8 +61,10 @@ class Observer:
         if resource.observing is not None:
             answer = await resource.observing.refresh()
             self._context.count("refreshed")
-            self._registered(resource, answer)
-            return
+            if not self._began_anew(resource, answer):
+                return
+            # What the host still has under way for this token carries the higher numbers of before: a new token tells it apart.
+            await self.end(resource)
         answer, observing = await channel.observe(resource.target, lambda what: self._notified(resource, what))
         if observing is not None:
             resource.observing = observing
@@ -77,8 +79,20 @@ class Observer:
         resource.due = self._context.clock.monotonic() + resource.every
         self._owner.arm(resource, resource.due)
 
+    def _began_anew(self, resource: Resource, answer: Answer) -> bool:
+        """Takes the answer to a repeated registration; whether the host counts from the beginning again, as after a restart."""
+        if not answer.direct or not answer.ok or answer.observe is None:
+            self._notified(resource, answer)
+            return False
+        known = None if resource.last is None else resource.last[0]
+        now = self._context.clock.monotonic()
+        if known not in (None, answer.observe) and not resource.freshness.accepts(answer.observe, now):
+            return True
+        self._registered(resource, answer)
+        return False
+
     def _registered(self, resource: Resource, answer: Answer) -> None:
-        """An answer to a registration: what it says is the newest, whatever its number; a restarted host begins anew."""
+        """An answer to a registration: what it says is the newest."""
         same = resource.last == (answer.observe, answer.payload)
         if answer.observe is None or not answer.ok:
             self._ended(resource)
@@ -89,8 +103,12 @@ class Observer:
         if not same or not answer.ok:
             self._owner.answered(resource, answer)
 
-    def _notified(self, resource: Resource, what: Answer | BadAnswer) -> None:
+    def _notified(self, resource: Resource, what: Told) -> None:
         """A notification, in the order of arrival."""
+        if isinstance(what, Unanswered):  # the registration that follows finds out whether the host is there
+            self._ended(resource)
+            self._owner.arm(resource, self._context.clock.monotonic())
+            return
         self._owner.heard(resource)
         if isinstance(what, BadAnswer):
             self._ended(resource)

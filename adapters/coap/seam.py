@@ -15,6 +15,7 @@ class Answer(NamedTuple):
         content_format: number of the Content-Format option (RFC 7252, 12.3); None without it.
         max_age: seconds it stays fresh (RFC 7252, 5.10.5); 60 where the option is missing.
         observe: sequence number of a notification (RFC 7641, 2); None: the server does not observe.
+        direct: it came with the acknowledgement of the request, and is no notification that came in between.
     """
 
     code: str
@@ -22,6 +23,7 @@ class Answer(NamedTuple):
     content_format: int | None = None
     max_age: float = 60.0
     observe: int | None = None
+    direct: bool = False
 
     @property
     def ok(self) -> bool:
@@ -69,6 +71,10 @@ class Unanswered(Exception):
 
 class BadAnswer(Exception):
     """An answer that cannot be used: blocks that do not fit together, more bytes than allowed."""
+
+
+Told = Answer | BadAnswer | Unanswered
+"""What comes of an observation: a notification, its end, or that the host is not there any more."""
 
 
 class Observing(Protocol):
@@ -120,7 +126,7 @@ class Channel(Protocol):
         """
         ...
 
-    async def observe(self, target: Target, notified: Callable[[Answer | BadAnswer], None]) -> tuple[Answer, Observing | None]:
+    async def observe(self, target: Target, notified: Callable[[Told], None]) -> tuple[Answer, Observing | None]:
         """Register; the first answer, and the observation if the server took it.
 
         Args:

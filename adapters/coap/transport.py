@@ -23,7 +23,7 @@ from aiocoap.tokenmanager import TokenManager
 
 from adapters.coap.observation import Observation
 from adapters.coap.peer import LOG, Peer, PeerInterface, answer_of, code_of, settle, words_of
-from adapters.coap.seam import Answer, BadAnswer, Observing, Target, Tuning, Unanswered
+from adapters.coap.seam import Answer, BadAnswer, Observing, Target, Told, Tuning, Unanswered
 
 RESTARTS = 2
 """How often a block-wise response is begun again because the resource changed meanwhile."""
@@ -119,7 +119,7 @@ class AiocoapChannel:
         except TimeoutError:
             raise self.late(before) from None
 
-    async def observe(self, target: Target, notified: Callable[[Answer | BadAnswer], None]) -> tuple[Answer, Observing | None]:
+    async def observe(self, target: Target, notified: Callable[[Told], None]) -> tuple[Answer, Observing | None]:
         """See `seam.Channel`."""
         observing = Observation(self, target, notified)
         try:
@@ -148,6 +148,11 @@ class AiocoapChannel:
     def timeout(self) -> float:
         """Seconds of an exchange."""
         return self._tuning.timeout
+
+    @property
+    def limit(self) -> int:
+        """Bytes of a response."""
+        return self._tuning.max_payload
 
     def start(self, pipe: Pipe) -> None:
         """Send the request of `pipe`."""

@@ -10,15 +10,15 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from random import Random
-from typing import Any
+from typing import Any, Self
 
 import aiocoap
 import pytest
 from aiocoap import resource
 
 from adapters.coap import CoapAdapter
-from adapters.coap.settings import CoapSettings
 from adapters.coap.seam import Tuning, Unanswered
+from adapters.coap.settings import CoapSettings
 from adapters.coap.transport import AiocoapChannel
 from rt_edge.settings.frozen import freeze
 from rt_edge.settings.validate import melt
@@ -61,7 +61,7 @@ class LibcoapServer:
         self._arguments = arguments
         self._process: asyncio.subprocess.Process | None = None
 
-    async def __aenter__(self) -> LibcoapServer:
+    async def __aenter__(self) -> Self:
         await self.start()
         return self
 
@@ -142,7 +142,7 @@ class AiocoapServer:
         self.port = port
         self._context: Any = None
 
-    async def __aenter__(self) -> AiocoapServer:
+    async def __aenter__(self) -> Self:
         await self.start()
         return self
 
@@ -182,7 +182,7 @@ class Relay:
         self._ways: dict[tuple[str, int], asyncio.DatagramTransport] = {}
         self._front: Any = None
 
-    async def __aenter__(self) -> Relay:
+    async def __aenter__(self) -> Self:
         loop = asyncio.get_running_loop()
         self._front, _ = await loop.create_datagram_endpoint(lambda: _Ends(self._inward), local_addr=("127.0.0.1", 0))
         self.port = self._front.get_extra_info("sockname")[1]

@@ -1,4 +1,4 @@
-"""The CoAP adapter under the contract of all adapters: polled and observed on libcoap's server, observed on aiocoap's, and pushed to."""
+"""The CoAP adapter under the contract of all adapters: polled on libcoap, observed on aiocoap, and pushed to."""
 
 from __future__ import annotations
 
