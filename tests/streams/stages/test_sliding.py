@@ -54,13 +54,12 @@ def test_element_is_stored_when_all_lists_with_it_are() -> None:
         bench.sink.request(9)
         bench.feed([0, 1, 2, 3])
         bench.sink.expect_next([0, 1], [1, 2], [2, 3])
-        (chunk,) = bench.sink.held
-        bench.sink.held.clear()
-        chunk.take([0]).settle()
+        lists = [chunk.take([place]) for chunk in bench.sink.held for place in range(len(chunk))]
+        lists[0].settle()
         by_mark = bench.source.outcomes.by_mark
         assert [type(by_mark.get(mark)) for mark in range(3)] == [Stored, type(None), type(None)]
-        chunk.take([1]).settle()
-        chunk.take([2]).fail(ValueError())
+        lists[1].settle()
+        lists[2].fail(ValueError())
         bench.source.complete()
         assert [type(by_mark.get(mark)) for mark in range(4)] == [Stored, Stored, Failed, Failed]
 
