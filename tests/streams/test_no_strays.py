@@ -28,7 +28,7 @@ STAGES = Path(rt_edge.streams.stages.__file__).parent
 OUTSIDE = {"_async", "_asking", "_worker", "_stepping"}
 """Modules for what goes on outside turns; a stage that uses none of them would have to `spawn` or make threads itself."""
 
-SEEDS = 25
+SEEDS = 20
 END_S = 20.0
 
 
@@ -122,7 +122,7 @@ COMPOSED: dict[str, Callable[[Inside], Source[Any]]] = {
     "foreach_async": lambda it: endless().also_to(Sink.foreach_async(it.work)),
     "in a group": lambda it: endless().group_by(lambda n: n % 3, Flow().map_async(it.work)),
     "in a flattened stream": lambda it: endless().flat_map_merge(lambda _: Source.from_async_iterable(it.endless()), 2),
-    "in a switch": lambda it: endless().switch_map(lambda _: Source.from_async_iterable(it.endless())),
+    "in a switch": lambda it: endless().map_async(it.work).switch_map(lambda _: Source.from_async_iterable(it.endless())),
     "behind a restart": lambda it: Source.restart_source(
         lambda: endless().map_async(it.work), min_backoff=0.001, max_backoff=0.001
     ),
@@ -155,7 +155,7 @@ async def gone(condition: Callable[[], bool]) -> None:
     """Wait until it holds; the loop turns meanwhile."""
     async with asyncio.timeout(END_S):
         while not condition():  # noqa: ASYNC110 - threads and tasks of others ring no bell
-            await asyncio.sleep(0.001)
+            await asyncio.sleep(0)
 
 
 def behind(how: str, source: Source[Any], rng: random.Random) -> Graph:
