@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import os
+import threading
 
 import msgspec
 
@@ -15,6 +16,7 @@ from rt_edge.actors.routers.routee import RouteeActor
 from rt_edge.actors.routers.settings import RouterSettings
 from rt_edge.actors.routers.topic_actor import SubscriberActor
 from rt_edge.actors.transport.serializer import register_message
+from rt_edge.streams.routing.resizer import Resizer
 
 
 @register_message
@@ -33,6 +35,8 @@ class Worker(RouteeActor):
     def work(self, payload):
         if payload == "die":
             os._exit(3)
+        if payload == "busy":
+            threading.Event().wait(0.2)
         if payload == "fail":
             raise ValueError("as told")
         self.seen.append(payload)
@@ -150,3 +154,12 @@ class Reader(SubscriberActor):
 
     def on_Note(self, _message, sender):
         self.send(sender, Note(str(os.getpid()), self.seen))
+
+
+class Elastic(RouterActor):
+    settings = RouterSettings(size=1, window=1, resizer=Resizer(least=1, most=3, every=0.05))
+    routee_class = Worker
+
+
+class Ranked(RouterActor):
+    settings = RouterSettings(strategy="priority")

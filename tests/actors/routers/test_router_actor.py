@@ -14,10 +14,12 @@ from rt_edge.actors.routers.messages import (
     AdjustPoolSize,
     Broadcast,
     GetRoutees,
+    RemoveRoutee,
     RouteAnswer,
     RouteAsk,
     Routees,
     RouteTell,
+    SetPriority,
     StopRoutees,
     Subscribed,
 )
@@ -55,6 +57,34 @@ def test_pool_works_and_heals_when_a_routee_is_killed(node):
     node.tell(router, StopRoutees())
     wait_until(lambda: not routees(node, router).routees, S, "none is left")
     assert "NoAnswer" in ask(node, router, "x", "nobody", timeout=0.2).error
+
+
+def test_pool_follows_the_pressure_when_it_has_a_resizer(node):
+    """It grows to its bound while all are busy and work waits, not beyond it on order, and shrinks when there is none."""
+    router = node.create(cast.Elastic)
+    assert ask(node, router, "x", "first").payload[1] == "x"
+    for _ in range(30):
+        node.tell(router, RouteTell("busy"))
+    wait_until(lambda: len(routees(node, router).routees) == 3, S, "it has grown")
+    node.tell(router, AdjustPoolSize(5, "more"))
+    assert len(routees(node, router).routees) == 3
+    wait_until(lambda: len(routees(node, router).routees) == 1, S, "it has shrunk")
+    assert not ask(node, router, "x", "last").error
+
+
+def test_group_obeys_when_it_is_managed_by_message(node):
+    """The most important gets the work; priorities change live; one that is removed gets no more."""
+    router = node.create(cast.Ranked)
+    one, two = node.create(cast.Worker), node.create(cast.Worker)
+    for address, name, priority in ((one, "one", 5), (two, "two", 1)):
+        assert not node.ask(router, AddRoutee(address, name, priority=priority), S, Subscribed).error
+    pids = [int(node.ask(at, cast.Note(), S, cast.Note).text) for at in (one, two)]
+    assert ask(node, router, "x", "q1").payload[0] == pids[0]
+    node.tell(router, SetPriority("two", 9))
+    assert ask(node, router, "x", "q2").payload[0] == pids[1]
+    node.tell(router, RemoveRoutee("two"))
+    wait_until(lambda: [r.name for r in routees(node, router).routees] == ["one"], S, "it has left")
+    assert ask(node, router, "x", "q3").payload[0] == pids[0]
 
 
 def test_group_routes_by_content_when_actors_subscribe(node):
