@@ -21,8 +21,8 @@ from rt_edge.testkit.random_stages import EXEMPT, Maker, Random, fits, played
 
 BLOCK = 100
 CAMPAIGN = os.environ.get("RT_EDGE_CAMPAIGN") == "1"
-BLOCKS = 150 if CAMPAIGN else 12
-ALONE = 120 if CAMPAIGN else 12
+BLOCKS = 150 if CAMPAIGN else 8
+ALONE = 120 if CAMPAIGN else 8
 """Graphs in which a certain stage is."""
 
 

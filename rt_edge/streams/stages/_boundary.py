@@ -27,12 +27,6 @@ class BoundaryLogic(OutboxLogic):
         self._n = 0
         self._failure: BaseException | None = None
 
-    def on_start(self) -> None:
-        """Begin to look at it."""
-        super().on_start()
-        if self._stage.every:
-            self.ctx.every(float(self._stage.every), "look")
-
     def ask(self) -> None:
         """No more than may be emitted of it."""
         n = min(self.demand(OUT), CHUNK_ELEMENTS) - self.out.elements - self.requested(IN)
@@ -61,6 +55,8 @@ class BoundaryLogic(OutboxLogic):
                 break
             place += 1
             self._n += 1
+            if self._n == 1:
+                self._look_again()
             if is_whole or self._n >= stage.most:
                 is_whole = True
                 break
@@ -109,8 +105,12 @@ class BoundaryLogic(OutboxLogic):
         if chunk is not None:
             self.out.put(chunk)
 
+    def _look_again(self) -> None:
+        if self._stage.every:
+            self.ctx.after(float(self._stage.every), "look")
+
     def on_timer(self, key: object) -> None:
-        """It may be due."""
+        """It may be due; without an aggregate nothing is looked at."""
         if not self._n or self.finished:
             return
         try:
@@ -121,6 +121,8 @@ class BoundaryLogic(OutboxLogic):
             is_due = False
         if is_due:
             self._emit()
+        elif self._n:
+            self._look_again()
         self._go_on()
 
     def on_pull(self, outlet: Outlet, n: int) -> None:

@@ -29,7 +29,7 @@ class AggregateWithBoundary(Combining, frozen=True, kw_only=True):
         aggregate: (aggregate, element) -> (aggregate, whether it is whole with that element).
         harvest: aggregate -> element; not None.
         most: elements of an aggregate, at most.
-        is_due: aggregate -> whether to emit it although it is not whole; asked every `every`.
+        is_due: aggregate -> whether to emit it although it is not whole; asked every `every` from its first element on.
         every: how often; 0: never.
         on_error: stop, resume or restart; see `UserCode`. What cannot be harvested fails as a whole.
     """

@@ -284,6 +284,7 @@ def test_aggregate_goes_out_when_it_is_due() -> None:
         bench.sink.expect_no_signal()
         bench.advance(1)
         bench.sink.expect_next(3)
+        assert not bench.host.time.step(), "it is looked at although there is none"
 
 
 def test_aggregate_fails_when_it_is_restarted() -> None:
