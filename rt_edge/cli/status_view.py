@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 
 from rich.console import Group, RenderableType
 from rich.table import Table
@@ -85,6 +86,9 @@ def render(status: NodeStatus, before: NodeStatus | None, width: int = 80, *, ev
     held = bottlenecks(status, before)
     if held:
         parts += [Text(), *(Text(f"bottleneck: {text}", "bold yellow") for text in held)]
+    waits = list(_waits(look))
+    if waits:
+        parts += [Text(), *(Text(visible(text), "yellow") for text in waits)]
     nodes, dropped = _nodes(look)
     if nodes.row_count:
         parts += [Text(), nodes]
@@ -147,6 +151,14 @@ def _state(state: str) -> Text:
 
 def _process(island: IslandStatus) -> str:
     return f"{island.name} ({island.pid or '-'})"
+
+
+def _waits(look: _Look) -> Iterator[str]:
+    """A line for each graph node that others wait for, where nothing moves; a source that has nothing to give only on demand."""
+    for member in look.members():
+        for wait in member.waits:
+            if look.everything or not wait.idle:
+                yield f"{member.name}: nothing moves since {show_duration(round(member.still_s))}: {wait.text}"
 
 
 # -- graph nodes -----------------------------------------------------------------------------------------------------

@@ -89,8 +89,29 @@ class IngressStatus(msgspec.Struct):
     counters: dict[str, int] = {}
 
 
+class WaitStatus(msgspec.Struct):
+    """Where a member waits in which nothing moves.
+
+    Attributes:
+        node: the graph node that waits for no other one.
+        waits_for: element, demand, time, work, nothing, cycle, turn: see `rt_edge.streams.stuck`.
+        text: in words.
+        idle: it is a source that has nothing to give, which is no fault.
+    """
+
+    node: str
+    waits_for: str
+    text: str
+    idle: bool = False
+
+
 class MemberStatus(msgspec.Struct):
-    """A member: `adapter/plc`, `graph/telemetry`, `uplink/hq`, `ingress`."""
+    """A member: `adapter/plc`, `graph/telemetry`, `uplink/hq`, `ingress`.
+
+    Attributes:
+        still_s: seconds for which nothing has moved in it; 0: it moves.
+        waits: where, and for what.
+    """
 
     name: str
     state: str
@@ -101,6 +122,8 @@ class MemberStatus(msgspec.Struct):
     adapter: AdapterStatus | None = None
     uplink: UplinkStatus | None = None
     ingress: IngressStatus | None = None
+    still_s: float = 0.0
+    waits: list[WaitStatus] = []
 
 
 class IslandStatus(msgspec.Struct):

@@ -31,6 +31,7 @@ from rt_edge.telemetry.status import (
     MemberStatus,
     NodeStatus,
     UplinkStatus,
+    WaitStatus,
     WireStatus,
 )
 from rt_edge.testkit.node_process import NodeProcess, wait_until
@@ -115,6 +116,21 @@ def test_every_column_is_readable_when_numbers_are_large(width: int) -> None:
     )
     assert "dropped: keep-what-is-warm-enough-for-the-archive 1,000,000 (filtered)" in lines
     assert not any("from adapter/a>" in line for line in lines)
+
+
+def test_names_the_graph_node_when_nothing_moves() -> None:
+    """Who waits, and for what; a source without anything to give is no news, unless everything is to be shown."""
+    still = replace(graph(5), still_s=12.4)
+    still.waits = [
+        WaitStatus("ask", "work", "ask was asked for 3 elements and waits for work outside (1 tasks)"),
+        WaitStatus("broker", "element", "broker was asked for 9 elements and gives none", idle=True),
+    ]
+    text = "\n".join(shown(status_of(still), width=140))
+    assert "graph/telemetry: nothing moves since 12s: ask was asked for 3 elements and waits for work outside (1 tasks)" in text
+    assert "gives none" not in text
+    out = io.StringIO()
+    Console(file=out, width=140).print(render(status_of(still), None, 140, everything=True))
+    assert "broker was asked for 9 elements and gives none" in out.getvalue()
 
 
 def test_says_what_is_wrong_when_parts_do_not_work() -> None:

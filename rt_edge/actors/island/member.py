@@ -16,12 +16,16 @@ from rt_edge.streams.blueprint import Blueprint
 from rt_edge.streams.engine import Engine
 from rt_edge.streams.host import AsyncioHost
 from rt_edge.streams.seat import Seat
+from rt_edge.streams.stuck import Stuck, watch
 from rt_edge.streams.wire import Wire
-from rt_edge.telemetry.status import GraphNodeStatus, MemberStatus, WireStatus
+from rt_edge.telemetry.status import GraphNodeStatus, MemberStatus, WaitStatus, WireStatus
 
 log = logging.getLogger(__name__)
 
 MemberState = Literal["new", "opening", "running", "waiting", "failed", "stopped"]
+
+STILL_S = 4.0
+"""Where nothing moves for so long, the status says who waits, and for what."""
 
 
 class Member:
@@ -44,6 +48,8 @@ class Member:
         self._started = 0.0
         self._cancel_restart: Callable[[], None] | None = None
         self._preparing: asyncio.Task[None] | None = None
+        self._still: Stuck | None = None
+        self._watching: Callable[[], None] = lambda: None
 
     # -- for subclasses ----------------------------------------------------------------------------------------------
 
@@ -134,6 +140,11 @@ class Member:
         self.engine = engine
         self.state, self.error = "running", ""
         engine.start()
+        self._watching()
+        self._watching = watch(engine, host, STILL_S, self._stands_still)
+
+    def _stands_still(self, stuck: Stuck | None) -> None:
+        self._still = stuck
 
     def _ended(self, error: BaseException | None) -> None:
         if self.state == "stopped":
@@ -154,6 +165,7 @@ class Member:
         self.state = "stopped"
         if self._cancel_restart is not None:
             self._cancel_restart()
+        self._watching()
         if self.engine is not None:
             self.engine.stop(IslandDied(f"{self.name} has been stopped"))
 
@@ -165,6 +177,12 @@ class Member:
         if self.engine is not None:
             status.nodes = [_node_status(seat) for seat in self.engine.seats.values()]
             status.wires = [WireStatus(w.name, w.passed, w.chunks, _demand(w.demand), w.buffered) for w in self.engine.wires]
+            sources = {seat.name for seat in self.engine.seats.values() if not seat.ins}
+            if self._still is not None and self.state == "running":
+                status.still_s = self.clock.monotonic() - self._still.since
+                status.waits = [
+                    WaitStatus(wait.node, wait.waits_for, wait.text, wait.node in sources) for wait in self._still.waits
+                ]
         self.describe(status)
         return status
 

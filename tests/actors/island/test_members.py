@@ -10,6 +10,7 @@ from rt_edge.actors.island.member import Member
 from rt_edge.data.clock import SystemClock
 from rt_edge.data.errors import ConfigError, FatalAdapterError
 from rt_edge.streams.blueprint import Blueprint
+from rt_edge.streams.dsl import Sink, Source
 
 
 class High:
@@ -81,3 +82,40 @@ def test_a_stopped_member_does_not_come_again_when_it_was_waiting():
         assert member.state == "stopped"
 
     asyncio.run(run())
+
+
+class Asking(Member):
+    """Elements go through a coroutine that never comes back."""
+
+    def __init__(self, clock, asks):
+        super().__init__("graph/x", clock, High())
+        self.asks = asks
+
+    def build(self):
+        async def never(_):
+            await asyncio.Event().wait()
+
+        source = Source.from_iterable([1, 2, 3]) if self.asks else Source.never()
+        return source.map_async(never, name="ask").to(Sink.ignore(name="end")).blueprint
+
+
+@pytest.mark.parametrize(("asks", "node", "waits_for"), [(True, "ask", "work"), (False, "never", "element")])
+def test_status_names_who_waits_when_nothing_moves(monkeypatch, asks, node, waits_for):
+    """It says for what, and since when; it says nothing of a member that has just begun, nor of one that was stopped."""
+    monkeypatch.setattr("rt_edge.actors.island.member.STILL_S", 0.02)
+
+    async def run():
+        member = Asking(SystemClock(), asks)
+        member.start()
+        assert member.status().waits == []
+        async with asyncio.timeout(10):
+            while not member.status().waits:  # noqa: ASYNC110 - nothing rings when a timer of the loop has fired
+                await asyncio.sleep(0)
+        status = member.status()
+        member.stop()
+        return status, member.status()
+
+    status, after = asyncio.run(run())
+    assert [(wait.node, wait.waits_for, wait.idle) for wait in status.waits] == [(node, waits_for, not asks)]
+    assert status.still_s >= 0.02
+    assert after.waits == []
