@@ -5,12 +5,23 @@ from __future__ import annotations
 import asyncio
 import importlib
 import re
+from collections import OrderedDict
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from rt_edge.sdk import AdapterContext, Advice, Capability, DeviceAdapter, ProbeResult, TransientError
+from rt_edge.sdk import (
+    AdapterContext,
+    Advice,
+    Capability,
+    ConfigError,
+    DeviceAdapter,
+    ProbeResult,
+    TransientError,
+    Value,
+    WriteResult,
+)
 from rt_edge.sdk.seen import Seen
 
 if TYPE_CHECKING:
@@ -18,6 +29,9 @@ if TYPE_CHECKING:
     from adapters.serial.listen import Listener
     from adapters.serial.poll import Poller
     from adapters.serial.transport import SerialPort
+
+ANSWERS = 1024
+"""Commands whose result is kept to answer a repetition."""
 
 _UNSTABLE = re.compile(r"/dev/tty(USB|ACM)[0-9]+\Z")
 
@@ -33,6 +47,7 @@ class SerialAdapter(DeviceAdapter):
         self._work: Listener | Poller | None = None
         self._seen = Seen(context.data / "seen.json", context.clock)
         self._credits = 0
+        self._answers: OrderedDict[str, asyncio.Future[WriteResult]] = OrderedDict()
 
     @classmethod
     def settings_model(cls) -> type[Any]:
@@ -64,16 +79,17 @@ class SerialAdapter(DeviceAdapter):
     @classmethod
     def preload(cls) -> None:
         """See `DeviceAdapter`."""
-        for name in ("listen", "layout", "nmea", "poll", "transport"):
+        for name in ("commands", "listen", "layout", "nmea", "poll", "transport"):
             importlib.import_module(f"adapters.serial.{name}")
 
     @classmethod
     def capability(cls, settings: Any) -> Capability:
         """See `DeviceAdapter`."""
+        writable = bool(settings.commands)
         if settings.poll is not None:
-            return Capability(delivery="polled", backpressure="native")
+            return Capability(delivery="polled", backpressure="native", writable=writable)
         held = settings.flow_control != "none"
-        return Capability(delivery="volatile", backpressure="native" if held else "bounded_drop")
+        return Capability(delivery="volatile", backpressure="native" if held else "bounded_drop", writable=writable)
 
     async def open(self) -> None:
         """See `DeviceAdapter`."""
@@ -124,9 +140,10 @@ class SerialAdapter(DeviceAdapter):
         return listener
 
     def _poller(self, cutter: Cutter, times: dict[str, int]) -> Poller:
+        from adapters.serial.asks import Asks
         from adapters.serial.codec import parser_of
         from adapters.serial.frames import frame_of
-        from adapters.serial.poll import Asks, Poller
+        from adapters.serial.poll import Poller
         from adapters.serial.template import Template
 
         poll, framing = self.settings.poll, self.settings.framing
@@ -187,7 +204,55 @@ class SerialAdapter(DeviceAdapter):
         await super().probe()
         return ProbeResult(True, f"{self.settings.port} can be opened")
 
+    async def write(self, point: str, value: Value, key: str) -> WriteResult:
+        """Send the command `point`, ahead of all requests.
+
+        `confirmed`: the instrument said so; `sent`: it may have been done, no reply came or none is waited for; `failed`: not
+        sent, or the instrument refused; `refused`: no such command, or not such a value. Only the first two are remembered under
+        `key`: the others may be tried again with the same key.
+        """
+        from adapters.serial.commands import Command, Job
+
+        known = self._answers.get(key)
+        if known is not None:
+            return await asyncio.shield(known)
+        settings = self.settings.commands.get(point)
+        if settings is None:
+            return WriteResult("refused", f"there is no command {point!r}")
+        command = Command(settings, self.settings.framing)
+        try:
+            frame = command.frame(value)
+        except ConfigError as error:
+            return WriteResult("refused", error.message)
+        if self._port is None or self._work is None:
+            return WriteResult("failed", "not connected")
+        answer: asyncio.Future[WriteResult] = asyncio.get_running_loop().create_future()
+        self._remember(key, answer)
+        expires = self.context.clock.monotonic() + self.settings.write_expiry
+        job = Job(frame, command.begins, command.refusals, command.timeout, expires, partial(_settle, answer))
+        if not self._work.submit(job):
+            _settle(answer, WriteResult("refused", "too many commands wait already"))
+        return await asyncio.shield(answer)
+
+    def _remember(self, key: str, answer: asyncio.Future[WriteResult]) -> None:
+        self._answers[key] = answer
+        if len(self._answers) > ANSWERS:  # the oldest: answered long ago, since fewer can wait than are kept
+            self._answers.popitem(last=False)
+
+        def settled(done: asyncio.Future[WriteResult]) -> None:
+            result = done.result()
+            self.context.count(f"writes_{result.status}")
+            if result.status in ("failed", "refused"):
+                self._answers.pop(key, None)
+
+        answer.add_done_callback(settled)
+
     def _complain(self, problem: str) -> None:
         if problem:
             self.context.count("seen_problems")
             self.context.log("warning", problem)
+
+
+def _settle(answer: asyncio.Future[WriteResult], result: WriteResult) -> None:
+    if not answer.done():
+        answer.set_result(result)

@@ -6,10 +6,11 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
 from adapters.serial.codec import FrameError, Parser
+from adapters.serial.commands import Job
 from adapters.serial.complaints import Complaints
 from adapters.serial.frames import Cutter
 from adapters.serial.ring import Heard, Lost, Ring
-from rt_edge.sdk import AdapterContext, Reading
+from rt_edge.sdk import AdapterContext, Reading, WriteResult
 
 SETTLED_S = 0.1
 """A line that was quiet for this long since it was opened begins with a whole frame; else its first frame is left out."""
@@ -24,6 +25,10 @@ class Line(Protocol):
 
     def resume(self) -> None:
         """Read again."""
+        ...
+
+    def write(self, data: bytes) -> None:
+        """Send, without waiting."""
         ...
 
 
@@ -124,6 +129,14 @@ class Listener:
         """So many more Readings may be emitted."""
         self._credits += n
         self._deliver()
+
+    def submit(self, job: Job) -> bool:
+        """Send a command; nothing of what the instrument says is taken for its reply."""
+        if self._line is None:
+            return False
+        self._line.write(job.frame)
+        job.done(WriteResult("sent", "no reply is waited for"))
+        return True
 
     def on_data(self, data: bytes) -> None:
         """Bytes came."""

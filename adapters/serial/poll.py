@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections import deque
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import NamedTuple, Protocol
 
-from adapters.serial.codec import FrameError, Parsed, Parser
+from adapters.serial.asks import Asked, Asks
+from adapters.serial.codec import FrameError, Parsed
+from adapters.serial.commands import Job
 from adapters.serial.complaints import Complaints
 from adapters.serial.frames import Cutter
+from adapters.serial.late import Lates
 from adapters.serial.listen import Handle, Timers
 from adapters.serial.presence import Presence
-from adapters.serial.template import Template
-from rt_edge.sdk import AdapterContext, Reading
+from rt_edge.sdk import AdapterContext, Reading, WriteResult
 
 FAILURES = 3
 """Unanswered requests in a row after which a poll comes more rarely, and its silence is said."""
@@ -19,30 +23,10 @@ RARELY_S = 60.0
 """Longest time between requests that nobody answers."""
 PAUSED_S = 10.0
 """Time without demand from which on it is a gap."""
+MAX_JOBS = 64
+"""Commands that wait."""
 PIECE_S = 0.05
 """Before a request, so long nothing may have come of a frame that is begun: it would be taken for the answer's beginning."""
-
-
-class Asks(NamedTuple):
-    """One thing that is asked.
-
-    Attributes:
-        name: in the settings; source: of its Readings; tags: of them.
-        request: what is sent; begins: what its answer begins with.
-        frame: puts a request into what goes on the wire.
-        every, timeout: seconds.
-        parser: of the answer.
-    """
-
-    name: str
-    source: str
-    tags: Mapping[str, str]
-    request: Template
-    begins: Template
-    frame: Callable[[bytes], bytes]
-    every: float
-    timeout: float
-    parser: Parser
 
 
 class Port(Protocol):
@@ -57,23 +41,14 @@ class Port(Protocol):
         ...
 
 
-class _Poll:
-    """One thing that is asked, and when."""
-
-    __slots__ = ("asks", "due", "failures", "late", "late_until", "presence")
-
-    def __init__(self, asks: Asks, presence: Presence) -> None:
-        self.asks = asks
-        self.presence = presence
-        self.due = 0.0
-        self.failures = 0
-        self.late: bytes | None = None  # what an answer that is still to come begins with
-        self.late_until = 0.0
-
-
 class _Pending(NamedTuple):
-    poll: _Poll
+    poll: Asked
     begins: bytes
+    deadline: float
+
+
+class _Commanded(NamedTuple):
+    job: Job
     deadline: float
 
 
@@ -111,11 +86,13 @@ class Poller:
         self._local_echo = local_echo
         self._emitted = emitted
         self._complaints = Complaints(context)
-        self.polls = {one.name: _Poll(one, Presence(context, one.source)) for one in asks}
+        self.polls = {one.name: Asked(one, Presence(context, one.source)) for one in asks}
         self._credits = 0
         self._paused_at: float | None = None
         self._sequence = 0
-        self._pending: _Pending | None = None
+        self._pending: _Pending | _Commanded | None = None
+        self._lates = Lates()
+        self._jobs: deque[Job] = deque(maxlen=MAX_JOBS)
         self._echo = b""
         self._last = 0.0  # when something came
         self._rest_until = 0.0
@@ -145,8 +122,13 @@ class Poller:
         pending, self._pending = self._pending, None
         self._port = None
         self._arm(None, now)
-        if pending is not None:
+        if isinstance(pending, _Commanded):
+            self._expect_reply(pending.job, now + pending.job.timeout)
+            pending.job.done(WriteResult("sent", "the line was lost before the reply"))
+        elif pending is not None:
             self._expect_late(pending, now + pending.poll.asks.timeout)
+        while self._jobs:
+            self._jobs.popleft().done(WriteResult("failed", "the line was lost before it was sent"))
         for poll in self.polls.values():
             poll.presence.silent("disconnected", now, wall)
 
@@ -162,6 +144,14 @@ class Poller:
             self._paused_at = None
         self._credits += n
         self._pump()
+
+    def submit(self, job: Job) -> bool:
+        """Send a command as soon as the line is free, ahead of all requests; False if too many wait."""
+        if len(self._jobs) >= MAX_JOBS:
+            return False
+        self._jobs.append(job)
+        self._pump()
+        return True
 
     # -- what comes ----------------------------------------------------------------------------------------------------
 
@@ -185,7 +175,11 @@ class Poller:
 
     def _frame(self, payload: bytes) -> None:
         pending = self._pending
-        if pending is not None and payload.startswith(pending.begins):
+        if isinstance(pending, _Commanded):
+            if payload.startswith(pending.job.begins + pending.job.refusals):
+                self._replied(pending, payload)
+                return
+        elif pending is not None and payload.startswith(pending.begins):
             poll = pending.poll
             try:
                 parsed = poll.asks.parser(payload)
@@ -196,22 +190,23 @@ class Poller:
                 return
             self._answered(pending, parsed)
             return
-        for poll in self.polls.values():
-            if poll.late is not None and payload.startswith(poll.late) and self._reads(poll, payload):
-                poll.late = None
-                self._context.count("late_frames")
-                return
-        self._context.count("unasked_frames")
+        self._context.count("late_frames" if self._lates.take(payload) else "unasked_frames")
 
-    def _reads(self, poll: _Poll, payload: bytes) -> bool:
+    def _reads(self, poll: Asked, begins: bytes, payload: bytes) -> bool:
         """Whether it is an answer at all: noise must not pass for the late one that is waited for."""
-        if poll.late or self._verified:
+        if begins or self._verified:
             return True
         try:
             poll.asks.parser(payload)
         except FrameError:
             return False
         return True
+
+    def _replied(self, commanded: _Commanded, payload: bytes) -> None:
+        self._pending = None
+        self._rest_until = self._clock.monotonic() + self._pause
+        refused = bool(commanded.job.refusals) and payload.startswith(commanded.job.refusals)
+        commanded.job.done(WriteResult("failed" if refused else "confirmed", f"the reply was {payload[:80]!r}"))
 
     def _answered(self, pending: _Pending, parsed: Parsed | None) -> None:
         if parsed is None or not parsed.fields:
@@ -257,36 +252,60 @@ class Poller:
         if self._pending is not None:
             self._arm(self._pending.deadline, now)
             return
+        while self._jobs and self._jobs[0].expires <= now:
+            self._jobs.popleft().done(WriteResult("failed", "the line was not free in time: it was not sent"))
+        if self._jobs:
+            job = self._jobs[0]
+            at = self._quiet_at(self._lates.free_at(job.begins + job.refusals, now), now)
+            if at <= now:
+                self._command(self._jobs.popleft(), now)
+            else:
+                self._arm(min(at, job.expires), now)
+            return
         if self._credits <= 0:
             self._arm(None, now)
             return
         at, poll = min(((self._free(poll, now), poll) for poll in self.polls.values()), key=lambda one: (one[0], one[1].due))
-        at = max(at, self._rest_until)
-        if at <= now and self._cutter.begun and now < self._last + PIECE_S:
-            self._wait_until = self._wait_until or now + self._late_limit  # a line that is never quiet must not stop everything
-            at = min(self._last + PIECE_S, self._wait_until)
-        if at > now:
+        at = self._quiet_at(at, now)
+        if at <= now:
+            self._ask(poll, now)
+        else:
             self._arm(at, now)
-            return
-        self._wait_until = 0.0
-        self._ask(poll, now)
 
-    def _free(self, poll: _Poll, now: float) -> float:
-        """From when on it may be asked: when it is due, and no late answer can be taken for its own."""
-        begins = poll.asks.begins.render(self._sequence)
-        at = poll.due
-        for other in self.polls.values():
-            if other.late is None:
-                continue
-            if other.late_until <= now:
-                other.late = None
-            elif begins.startswith(other.late) or other.late.startswith(begins):
-                at = max(at, other.late_until)
+    def _quiet_at(self, at: float, now: float) -> float:
+        """From when on something may be sent that may be from `at` on: not in the middle of a frame that is coming."""
+        at = max(at, self._rest_until)
+        if at > now:
+            return at
+        if self._cutter.begun and now < self._last + PIECE_S:
+            self._wait_until = self._wait_until or now + self._late_limit  # a line that is never quiet must not stop everything
+            return min(self._last + PIECE_S, self._wait_until)
+        self._wait_until = 0.0
         return at
 
-    def _ask(self, poll: _Poll, now: float) -> None:
-        asks, port = poll.asks, self._port
-        assert port is not None
+    def _free(self, poll: Asked, now: float) -> float:
+        """From when on it may be asked: when it is due, and no late answer can be taken for its own."""
+        return max(poll.due, self._lates.free_at((poll.asks.begins.render(self._sequence),), now))
+
+    def _command(self, job: Job, now: float) -> None:
+        self._cutter.restart(whole=True)
+        self._echo = job.frame if self._local_echo else b""
+        if job.begins or job.refusals:
+            self._pending = _Commanded(job, now + job.timeout)
+            self._arm(now + job.timeout, now)
+        else:
+            self._rest_until = now + self._pause
+            self._arm(self._rest_until, now)
+        self._write(job.frame)
+        if self._pending is None:
+            job.done(WriteResult("sent", "no reply is waited for"))
+
+    def _write(self, frame: bytes) -> None:
+        assert self._port is not None
+        self._port.write(frame)
+
+    def _ask(self, poll: Asked, now: float) -> None:
+        asks = poll.asks
         missed = int((now - poll.due) / asks.every)
         if missed > 0:
             self._context.count("slots_coalesced", missed)
@@ -298,7 +317,7 @@ class Poller:
         self._echo = frame if self._local_echo else b""
         self._pending = _Pending(poll, begins, now + asks.timeout)
         self._arm(now + asks.timeout, now)
-        port.write(frame)
+        self._write(frame)
 
     def _timed_out(self, pending: _Pending, now: float) -> None:
         poll = pending.poll
@@ -316,8 +335,11 @@ class Poller:
             poll.due = max(poll.due, now + rarely)
 
     def _expect_late(self, pending: _Pending, now: float) -> None:
-        pending.poll.late = pending.begins
-        pending.poll.late_until = now + self._late_limit
+        reads = partial(self._reads, pending.poll, pending.begins)
+        self._lates.expect((pending.begins,), now + self._late_limit, reads)
+
+    def _expect_reply(self, job: Job, now: float) -> None:
+        self._lates.expect(job.begins + job.refusals, now + self._late_limit, lambda _: True)
 
     # -- one timer -----------------------------------------------------------------------------------------------------
 
@@ -331,6 +353,11 @@ class Poller:
     def _fired(self) -> None:
         self._timer = None
         now = self._clock.monotonic()
-        if self._pending is not None and now >= self._pending.deadline:
-            self._timed_out(self._pending, now)
+        pending = self._pending
+        if isinstance(pending, _Commanded) and now >= pending.deadline:
+            self._pending = None
+            self._expect_reply(pending.job, now)
+            pending.job.done(WriteResult("sent", f"no reply within {pending.job.timeout:g} s: it may have been done"))
+        elif isinstance(pending, _Pending) and now >= pending.deadline:
+            self._timed_out(pending, now)
         self._pump()

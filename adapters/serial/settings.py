@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Literal
 
 from adapters.serial.codec import wire_bytes
+from adapters.serial.commands import SAMPLES
 from adapters.serial.formats import Format, TextFormat
 from adapters.serial.frames import frame_of, length_field_of
 from adapters.serial.template import SEQUENCE, Template
@@ -177,6 +178,49 @@ class Poll(Settings):
     """Whether the line or the instrument returns what is sent; it is skipped then."""
 
 
+class Command(Settings):
+    """Something that can be set or done, by `rt-edge write` and commands."""
+
+    command: str = Field(min_length=1, max_length=1024)
+    r"""What is sent: text in double quotes ("SP {value:.2f}\r"), with {value} and names of `values`, or hex:0103."""
+    type: Literal["float", "int", "str"] = "float"
+    """What a value is; a text is without control characters."""
+    minimum: int | float | None = None
+    """Least value that is sent."""
+    maximum: int | float | None = None
+    """Greatest value that is sent."""
+    reply_begins: str = Field(default="", max_length=256)
+    """What the reply begins with that confirms it; without it (and refusal_begins) none is waited for, and nothing is known."""
+    refusal_begins: str = Field(default="", max_length=256)
+    """What the reply begins with that refuses it."""
+    values: dict[str, int | float | str] = {}
+    """Name -> value for the command."""
+    framed: bool = False
+    """Whether it is put into a frame as replies are."""
+    timeout: DurationField = Field(default=Duration(0.5), gt=0)
+    """Longest time from sending it to its whole reply."""
+
+    @model_validator(mode="after")
+    def _renders(self) -> Command:
+        errors = []
+        for name in ("reply_begins", "refusal_begins"):
+            try:
+                wire_bytes(getattr(self, name))
+            except ConfigError as error:
+                errors.append(SettingError(error.message, error.hint, (name,)))
+        try:
+            Template(self.command, self.values, SAMPLES[self.type])
+        except ConfigError as error:
+            errors.append(SettingError(error.message, error.hint, ("command",)))
+        if self.type == "str" and (self.minimum is not None or self.maximum is not None):
+            errors.append(SettingError("a text has no least and greatest", "remove minimum and maximum", ("type",)))
+        if self.minimum is not None and self.maximum is not None and self.minimum > self.maximum:
+            errors.append(SettingError(f"minimum is above maximum {self.maximum}", "exchange them", ("minimum",)))
+        if errors:
+            raise SettingErrors(errors)
+        return self
+
+
 class SerialSettings(Settings):
     """A serial port and the instrument on it."""
 
@@ -205,6 +249,11 @@ class SerialSettings(Settings):
     poll: Poll | None = None
     """The instrument is asked."""
 
+    commands: dict[Name, Command] = {}
+    """Name -> what can be set or done."""
+    write_expiry: DurationField = Field(default=Duration(10.0), gt=0)
+    """A command that could not be sent for this long fails."""
+
     @model_validator(mode="after")
     def _work_together(self) -> SerialSettings:
         if (self.listen is None) == (self.poll is None):
@@ -218,6 +267,10 @@ class SerialSettings(Settings):
             errors.append(SettingError("RS-485 drives RTS: it is not there for flow control", "write none", ("flow_control",)))
         for name, request in (self.poll.requests if self.poll else {}).items():
             errors += _framed(self, name, request)
+        for name, command in self.commands.items():
+            if self.listen is not None and (command.reply_begins or command.refusal_begins):
+                hint = "an instrument that talks by itself cannot be told from its replies: remove it, or poll"
+                errors.append(SettingError("no reply is waited for while listening", hint, ("commands", name)))
         if errors:
             raise SettingErrors(errors)
         return self

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import os
 import struct
 from collections.abc import Coroutine
@@ -23,6 +24,7 @@ from rt_edge.testkit.serial_instrument import Instrument, plugged
 
 LINES = {"kind": "delimiter", "delimiter": "\n"}
 NUMBER: dict[str, Any] = {"kind": "text", "field": "n", "type": "int"}
+TIOCGEXCL = 0x80045440
 LINE_HOLDS = 80_000
 """Bytes that a pty holds while nobody reads it, at most."""
 
@@ -62,7 +64,10 @@ def test_nothing_is_lost_when_flow_control_holds_the_line(settings: Any, tmp_pat
             assert 0 < taken < LINE_HOLDS < len(data), "nobody reads, so nothing more goes in"
             h.demand(7)
             await h.received(7)
-            assert await h.quiet(0.1) == 0
+            for _ in range(6):  # the seventh asked for was the last: from then on it must not be read again
+                assert await h.quiet(0.05) == 0
+                taken += instrument.say(data[taken:])
+            assert taken < LINE_HOLDS
             h.demand(39_993)
             await instrument.say_all(data[taken:])
             await h.received(40_000, within=30)
@@ -315,6 +320,32 @@ def test_nothing_leaks_when_ports_are_opened_closed_and_lost(settings: Any, tmp_
     run(main())
 
 
+def exclusive(path: Path) -> bool:
+    """Whether the kernel refuses others than root (tty_ioctl(4), TIOCGEXCL)."""
+    port = os.open(path, os.O_RDWR | os.O_NOCTTY | os.O_NONBLOCK)
+    try:
+        return bool(struct.unpack("i", fcntl.ioctl(port, TIOCGEXCL, bytes(4)))[0])
+    finally:
+        os.close(port)
+
+
+def test_what_was_said_before_is_thrown_away_when_the_port_is_opened(settings: Any, tmp_path: Path) -> None:
+    """The kernel may hold what came while nobody listened: of when it was nobody knows."""
+
+    async def main() -> None:
+        with plugged(tmp_path / "tty") as instrument:
+            instrument.say(b"\n1\n2\n")
+            h = harness(settings, tmp_path, instrument, listen={"format": NUMBER})
+            await h.open()
+            h.demand(10)
+            instrument.say(b"\n3\n")
+            await h.received(1)
+            await h.close()
+        assert numbers(h) == [3]
+
+    run(main())
+
+
 def test_second_opener_is_refused_when_the_port_is_in_use(settings: Any, tmp_path: Path) -> None:
     """Through another link to the same device: refused while the first has it, and free afterwards; TIOCEXCL is taken back."""
 
@@ -326,9 +357,11 @@ def test_second_opener_is_refused_when_the_port_is_in_use(settings: Any, tmp_pat
             s = settings(port=str(alias), listen={})
             second = AdapterHarness(SerialAdapter, s, tmp_path)
             await first.open()
+            assert exclusive(instrument.path)
             with pytest.raises(TransientError, match="in use by another program"):
                 await second.open()
             await first.close()
+            assert not exclusive(instrument.path)
             await second.open()
             await second.close()
 

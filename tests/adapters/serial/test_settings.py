@@ -175,6 +175,24 @@ BAD = [
         ],
     ),
     (
+        "a command without its value",
+        '    listen: {}\n    commands: {c: {command: "{v}", minimum: 2, maximum: 1}}\n',
+        [
+            "7:29: adapters > x > commands > c > command: '{v}' uses 'v', which `values` does not name (add it to values)",
+            "7:45: adapters > x > commands > c > minimum: minimum is above maximum 1 (exchange them)",
+        ],
+    ),
+    (
+        "a reply while listening",
+        '    listen: {}\n    commands: {c: {command: "T", reply_begins: "OK"}}\n',
+        [
+            (
+                "7:16: adapters > x > commands > c: no reply is waited for while listening"
+                " (an instrument that talks by itself cannot be told from its replies: remove it, or poll)"
+            )
+        ],
+    ),
+    (
         "a character that is no byte",
         POLL % 'request: "€"',
         [

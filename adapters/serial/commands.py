@@ -1,0 +1,78 @@
+"""Commands to an instrument: the checked value in its template, and what became of it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from adapters.serial.codec import wire_bytes
+from adapters.serial.frames import frame_of
+from adapters.serial.template import Template
+from rt_edge.sdk import ConfigError, Value, WriteResult
+
+MAX_TEXT = 256
+"""Characters of a text that is written."""
+SAMPLES: dict[str, int | float | str] = {"float": 1.5, "int": 1, "str": "x"}
+"""A value of each type, to try a template with."""
+
+
+class Job(NamedTuple):
+    """A command on its way.
+
+    Attributes:
+        frame: what is sent.
+        begins: what a reply that confirms it begins with; refusals: one that refuses it. Both empty: no reply is waited for.
+        timeout: seconds to the reply.
+        expires: when it fails if it could not be sent until then (monotonic seconds).
+        done: called once with what became of it.
+    """
+
+    frame: bytes
+    begins: tuple[bytes, ...]
+    refusals: tuple[bytes, ...]
+    timeout: float
+    expires: float
+    done: Callable[[WriteResult], None]
+
+
+class Command:
+    """One command of the settings.
+
+    Args:
+        settings: of the command.
+        framing: of the line.
+    """
+
+    def __init__(self, settings: Any, framing: Any) -> None:
+        self._settings = settings
+        self._framing = framing
+        self._template = Template(settings.command, settings.values, SAMPLES[settings.type])
+        self.begins = (wire_bytes(settings.reply_begins),) if settings.reply_begins else ()
+        self.refusals = (wire_bytes(settings.refusal_begins),) if settings.refusal_begins else ()
+        self.timeout: float = settings.timeout
+
+    def frame(self, value: Value) -> bytes:
+        """What is sent to set `value`.
+
+        Raises:
+            ConfigError: the value is not of the type, or not allowed.
+        """
+        data = self._template.render(0, self._checked(value))
+        return frame_of(self._framing, data) if self._settings.framed else data
+
+    def _checked(self, value: Value) -> int | float | str:
+        settings, kind = self._settings, self._settings.type
+        if kind == "str":
+            if not isinstance(value, str) or len(value) > MAX_TEXT or not value.isprintable():
+                raise ConfigError(f"not a text of at most {MAX_TEXT} characters without control characters")
+            return value
+        if isinstance(value, bool) or not isinstance(value, int if kind == "int" else int | float):
+            raise ConfigError(f"{value!r} is not {'a whole number' if kind == 'int' else 'a number'}")
+        if not math.isfinite(value):
+            raise ConfigError(f"{value!r} is not finite")
+        if (settings.minimum is not None and value < settings.minimum) or (
+            settings.maximum is not None and value > settings.maximum
+        ):
+            raise ConfigError(f"{value!r} is not within {settings.minimum} to {settings.maximum}")
+        return float(value) if kind == "float" else value
