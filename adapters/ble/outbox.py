@@ -15,6 +15,9 @@ from rt_edge.sdk import AdapterContext, Reading
 BATCH = 256
 """Readings handed on in one go."""
 
+RING = 256
+"""Notifications kept a device, unless the settings say otherwise."""
+
 Entry = tuple[Presence, Reading, int]
 """Whose, what, and in which epoch of the presence it was received."""
 

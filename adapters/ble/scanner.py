@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from adapters.ble.transport import BluezTransport, Mode, Pattern
 
 READINGS = "readings"
+MAX_DEVICES = 1000
+"""Devices kept in mind, unless the settings say otherwise."""
+
 COMPLAINTS = 256
 """Devices whose first malformed advertisement is logged; of further ones it is counted only."""
 

@@ -7,6 +7,8 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, BeforeValidator
 
 from adapters.ble.codec import device_address, full_uuid
+from adapters.ble.outbox import RING
+from adapters.ble.scanner import MAX_DEVICES
 from rt_edge.sdk import ConfigError, Duration
 from rt_edge.sdk.settings import DurationField, Field, Name, SecretField, SettingError, SettingErrors, Settings, model_validator
 
@@ -77,7 +79,7 @@ class Scan(Settings):
     """An advertisement with the same bytes as the last is a reading again only after this time."""
     away_after: DurationField = Field(default=Duration(300.0), gt=0, le=604_800)
     """A device that was not heard for this time is away: a gap record says so."""
-    max_devices: int = Field(default=1000, ge=1, le=100_000)
+    max_devices: int = Field(default=MAX_DEVICES, ge=1, le=100_000)
     """Most devices that are kept in mind; further ones are passed over and counted while these are heard."""
     restart_after: DurationField = Field(default=Duration(90.0), ge=5, le=86_400)
     """The scan is started anew when nothing at all was heard for this time; controllers fall silent sometimes."""
@@ -183,7 +185,7 @@ class BleSettings(Settings):
     """Upper bound of every such wait."""
     idle_after: DurationField = Field(default=Duration(10.0), ge=0, le=3600)
     """Without demand for this time, scanning and notifications stop; they begin again with demand."""
-    ring: int = Field(default=256, ge=1, le=65_536)
+    ring: int = Field(default=RING, ge=1, le=65_536)
     """Notifications of a device kept while there is no demand; then the oldest are dropped, counted, and recorded as a gap."""
     write_expiry: DurationField = Field(default=Duration(30.0), gt=0, le=3600)
     """A command that could not be sent for this long fails."""

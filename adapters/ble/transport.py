@@ -19,6 +19,7 @@ from bleak.backends.bluezdbus import manager as bleak_manager
 from bleak.backends.bluezdbus.version import BlueZFeatures
 from bleak.backends.device import BLEDevice
 from bleak.backends.scanner import AdvertisementData
+from bleak.exc import BleakDBusError
 from dbus_fast import BusType, Message, MessageType
 from dbus_fast.aio import MessageBus
 from dbus_fast.errors import AuthError, DBusError, InvalidAddressError
@@ -38,6 +39,8 @@ _NO_OWNER = {
     "org.freedesktop.DBus.Error.NameHasNoOwner",
     "org.freedesktop.DBus.Error.Spawn.ServiceNotFound",
 }
+_BUS_ENDED = "no D-Bus: the connection to the system bus has ended"
+_BLUEZ_ENDED = ("bluetoothd has ended", "`systemctl status bluetooth` says why")
 CALL_S = 10.0
 """Longest time BlueZ may take to answer a call that needs no radio."""
 
@@ -82,12 +85,14 @@ class BluezTransport:
             TransientError: no D-Bus, no bluetoothd, no controller, or it is off.
             FatalAdapterError: the controller cannot be a central.
         """
-        bus = MessageBus(bus_type=BusType.SYSTEM)
+        bus: MessageBus | None = None
         try:
+            bus = MessageBus(bus_type=BusType.SYSTEM)
             async with asyncio.timeout(CALL_S):
                 await bus.connect()
         except BaseException as error:
-            bus.disconnect()  # releases the file descriptors, also of one that never connected
+            if bus is not None:
+                bus.disconnect()  # releases the file descriptors, also of one that never connected
             if isinstance(error, (OSError, EOFError, AuthError, InvalidAddressError, DBusError, ValueError)):
                 reason = str(error) or type(error).__name__
                 hint = "start dbus, or give the container /run/dbus/system_bus_socket"
@@ -162,7 +167,7 @@ class BluezTransport:
     async def _until_disconnected(self, bus: MessageBus) -> None:
         with contextlib.suppress(*FAILURES):  # whatever it was, the bus is gone
             await bus.wait_for_disconnect()  # type: ignore[no-untyped-call]
-        await self._fail(TransientError("no D-Bus: the connection to the system bus has ended"))
+        await self._fail(TransientError(_BUS_ENDED))
 
     async def _fail(self, error: Exception) -> None:
         if self._lost or self._bus is None:
@@ -178,7 +183,7 @@ class BluezTransport:
         error: Exception | None = None
         if message.member == "NameOwnerChanged" and message.sender == _DBUS and body[0] == BLUEZ:
             if body[1]:  # it had an owner: another one knows nothing of our scan and our connections
-                error = TransientError("bluetoothd has ended", "`systemctl status bluetooth` says why")
+                error = TransientError(*_BLUEZ_ENDED)
         elif message.path == self._path and message.member == "PropertiesChanged" and body[0] == _ADAPTER:
             powered = body[1].get("Powered")
             if powered is not None and not powered.value:
@@ -275,7 +280,7 @@ class BluezTransport:
         except TimeoutError:
             raise TransientError(f"bluetoothd did not start the scan within {CALL_S:g} s") from None
         except FAILURES as error:
-            raise TransientError(f"scanning cannot be started: {said(error)}") from error
+            raise _cause(error, "scanning cannot be started") from error
         self._scanner = scanner
 
     async def stop_scan(self) -> None:
@@ -293,7 +298,7 @@ class BluezTransport:
         except TimeoutError:
             raise TransientError(f"bluetoothd did not end the scan within {CALL_S:g} s") from None
         except FAILURES as error:
-            raise TransientError(f"scanning cannot be ended: {said(error)}") from error
+            raise _cause(error, "scanning cannot be ended") from error
 
     async def connect(self, device: BLEDevice, within: float, on_lost: Callable[[], None]) -> Link:
         """Connect to a device that was heard.
@@ -304,6 +309,15 @@ class BluezTransport:
         link = BleakLink(device, within, self._name, on_lost)
         await link.connect(within)
         return link
+
+
+def _cause(error: BaseException, what: str) -> TransientError:
+    """An error of a scan: the same words as of the loss behind it, whichever of the two is noticed first."""
+    if isinstance(error, EOFError):
+        return TransientError(_BUS_ENDED)
+    if isinstance(error, BleakDBusError) and error.dbus_error in {*_NO_OWNER, "org.freedesktop.DBus.Error.NoReply"}:
+        return TransientError(*_BLUEZ_ENDED)
+    return TransientError(f"{what}: {said(error)}")
 
 
 async def _ended(bus: MessageBus) -> None:

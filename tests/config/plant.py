@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from rt_edge.data.clock import SystemClock
+from rt_edge.testkit.bluez import Advertiser, BluezStandIn, Peripheral, PrivateBus, Value, find_dbus_daemon
 from rt_edge.testkit.modbus_slave import RtuSlave, SlaveBank, SlaveUnit, TcpSlave, counter, float_registers
 from rt_edge.testkit.mosquitto import MosquittoProcess
 from rt_edge.testkit.mqtt_broker import packets as p
@@ -68,7 +69,20 @@ class Plant:
         self.broker = await self._stack.enter_async_context(broker)
         self.balance = self._stack.enter_context(plugged(self.folder / "balance"))
         self.balance.talk(0.05, lambda: b"ST,+  12.345 kg\r\n")
+        await self._air()
         self.baths = self._stack.enter_context(plugged(self.folder / "baths", _bath))
+
+    async def _air(self) -> None:
+        """Two sensors that advertise, and a device that is connected to."""
+        program = find_dbus_daemon(CONFIG.parent / ".peers" / "bin")
+        assert program is not None, "the examples need dbus-daemon: run scripts/peers dbus-daemon"
+        self.d_bus = await self._stack.enter_async_context(PrivateBus(self.folder, program))
+        bluez = await self._stack.enter_async_context(BluezStandIn(self.d_bus.address))
+        service, battery, temperature = (f"0000{short}-0000-1000-8000-00805f9b34fb" for short in ("181a", "2a19", "2a6e"))
+        values = {battery: Value(b"\x5a"), temperature: Value((2150).to_bytes(2, "little"))}
+        sensors = [Peripheral(f"C0:FF:EE:00:00:0{i}") for i in range(2)]
+        pump = Peripheral("C0:FF:EE:00:00:02", "pump", {service: values})
+        await self._stack.enter_async_context(Advertiser(bluez, [*sensors, pump], _sensed, 0.3))
 
     def publish(self, topic: str, payload: bytes) -> None:
         """One message at QoS 1; returns when the broker has it."""
@@ -112,6 +126,12 @@ def _pump() -> SlaveUnit:
 def _bath(request: bytes) -> list[tuple[float, bytes]]:
     """What the thermometers answer."""
     return [(0.005, b">%s+21.5\r" % request[1:3])]
+
+
+def _sensed(sensor: Peripheral, count: int) -> None:
+    """BTHome: a packet id and a battery of 97 %."""
+    bthome = "0000fcd2-0000-1000-8000-00805f9b34fb"
+    sensor.advertise(service={bthome: bytes([0x40, 0x00, count % 256, 0x01, 97])} if sensor.name != "pump" else {})
 
 
 def _hashed(password: str) -> str:

@@ -21,6 +21,7 @@ EDGES = {
 }
 """What has to arrive upstream from each edge."""
 LOCAL = {
+    "edge-ble.yaml": {"air/fridge", "air/door", "air/pump"},
     "simulated.yaml": {"machine/device-1", "machine/device-2", "machine/device-3"},
     "edge-full.yaml": {"line-1/pump-1", "line-1/pump-2", "test-bench/device-1", "test-bench/device-2"},
     "edge-processing.yaml": {"machine/device-1", "machine/device-2", "machine/device-3"},
@@ -97,6 +98,7 @@ def _replacements(plant: Plant, up: str) -> dict[str, dict[str, str]]:
     return {
         "simulated.yaml": {},
         "edge-processing.yaml": {},
+        "edge-ble.yaml": {},
         "edge-serial.yaml": {
             "/dev/serial/by-id/usb-FTDI_USB_Serial_Converter_FT0001-if00-port0": str(plant.balance.path),
             "/dev/serial/by-id/usb-FTDI_USB_Serial_Converter_FT0002-if00-port0": str(plant.baths.path),
@@ -121,7 +123,11 @@ def _replacements(plant: Plant, up: str) -> dict[str, dict[str, str]]:
 def test_stores_what_its_devices_say_when_an_example_runs(example: str, plant: Plant, upstream: tuple[NodeProcess, str]) -> None:
     """Each example delivers readings of all its devices to the upstream example, or into its own store, and stops when told."""
     up, address = upstream
-    node = plant.node(example, _replacements(plant, address)[example], {"MQTT_PASSWORD": PASSWORD})
+    node = plant.node(
+        example,
+        _replacements(plant, address)[example],
+        {"MQTT_PASSWORD": PASSWORD, "DBUS_SYSTEM_BUS_ADDRESS": plant.d_bus.address},
+    )
     node.start()
     try:
         sender = node.status().node

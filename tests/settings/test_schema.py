@@ -126,6 +126,7 @@ def test_accepts_the_example_when_its_kinds_are_installed(example: Path, monkeyp
 def test_finds_the_examples_when_it_looks_in_config() -> None:
     """The examples the documentation names are there."""
     assert [path.name for path in EXAMPLES] == [
+        "edge-ble.yaml",
         "edge-full.yaml",
         "edge-modbus.yaml",
         "edge-mqtt.yaml",

@@ -9,8 +9,9 @@ What it does is what was seen of BlueZ 5.66 and what bleak relies on; what it do
 timing and losses. It needs dbus-fast (which bleak brings) and the program dbus-daemon (`scripts/peers dbus-daemon`).
 """
 
+from rt_edge.testkit.bluez.advertiser import Advertiser
 from rt_edge.testkit.bluez.bus import PrivateBus, find_dbus_daemon
 from rt_edge.testkit.bluez.peripheral import Peripheral, Value
 from rt_edge.testkit.bluez.stand_in import BluezStandIn
 
-__all__ = ["BluezStandIn", "Peripheral", "PrivateBus", "Value", "find_dbus_daemon"]
+__all__ = ["Advertiser", "BluezStandIn", "Peripheral", "PrivateBus", "Value", "find_dbus_daemon"]

@@ -148,6 +148,7 @@ class Peripheral:
         self._shown.changed("Connected")
         self.resolved = True
         self._shown.changed("ServicesResolved")
+        self._bluez.bell.ring()
 
     def drop(self) -> None:
         """The connection ends, from either side."""
@@ -157,3 +158,5 @@ class Peripheral:
                 value.notifying = False
         if self._shown is not None:
             self._shown.changed("ServicesResolved", "Connected")
+        if self._bluez is not None:
+            self._bluez.bell.ring()

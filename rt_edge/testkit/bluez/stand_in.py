@@ -29,7 +29,7 @@ class BluezStandIn:
         most_connected: most connections there were at a time.
         scans: times that scanning began.
         fail_scan: (error name, message) that StartDiscovery ends with; None: it succeeds.
-        bell: rung when scanning begins or ends.
+        bell: rung when scanning or a connection begins or ends.
     """
 
     def __init__(self, address: str, controller: str = "hci0", passive: bool = False) -> None:

@@ -10,14 +10,14 @@ import tempfile
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 import pytest
 
 from adapters.ble import BleAdapter
 from adapters.ble.settings import BleSettings
 from rt_edge.testkit.adapter_harness import AdapterHarness
-from rt_edge.testkit.bluez import BluezStandIn, Peripheral, PrivateBus, Value, find_dbus_daemon
+from rt_edge.testkit.bluez import Advertiser, BluezStandIn, Peripheral, PrivateBus, Value, find_dbus_daemon
 
 PEERS = Path(__file__).resolve().parents[3] / ".peers" / "bin"
 FRIDGE = "C0:FF:EE:00:00:01"
@@ -79,29 +79,9 @@ POINTS = {
 }
 
 
-class Beacon:
-    """Peripherals that advertise again and again while the stand-in scans, as devices do."""
-
-    def __init__(self, stand_in: BluezStandIn, *peripherals: Peripheral) -> None:
-        self._stand_in = stand_in
-        self._peripherals = [stand_in.add(peripheral) for peripheral in peripherals]
-        self._task: asyncio.Task[None] | None = None
-
-    async def __aenter__(self) -> Self:
-        self._task = asyncio.create_task(self._send(), name="beacon")
-        return self
-
-    async def __aexit__(self, *exc: object) -> None:
-        assert self._task is not None
-        self._task.cancel()
-        await asyncio.wait([self._task])
-
-    async def _send(self) -> None:
-        while True:
-            for peripheral in self._peripherals:
-                if not peripheral.connected:
-                    peripheral.advertise(manufacturer={0xFFFF: b"\0"})
-            await pause(0.01)
+def beacon(stand_in: BluezStandIn, *peripherals: Peripheral) -> Advertiser:
+    """Peripherals that can be found while the stand-in scans."""
+    return Advertiser(stand_in, peripherals, lambda peripheral, _count: peripheral.advertise(manufacturer={0xFFFF: b"\0"}))
 
 
 async def pause(seconds: float) -> None:
@@ -112,3 +92,8 @@ async def pause(seconds: float) -> None:
         await done.wait()
     finally:
         timer.cancel()
+
+
+def held() -> tuple[int, int]:
+    """File descriptors of this process, and tasks of this loop."""
+    return len(list(Path("/proc/self/fd").iterdir())), len(asyncio.all_tasks())

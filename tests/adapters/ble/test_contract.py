@@ -10,7 +10,7 @@ from pathlib import Path
 from rt_edge.testkit.adapter_contract import AdapterBench, AdapterContract
 from rt_edge.testkit.adapter_harness import AdapterHarness
 from rt_edge.testkit.bluez import BluezStandIn, Peripheral
-from tests.adapters.ble.bench import FRIDGE, POINTS, PUMP, Beacon, bluez, bthome, harness, pause, pump
+from tests.adapters.ble.bench import FRIDGE, POINTS, PUMP, beacon, bluez, bthome, harness, pause, pump
 
 
 class _Bench(AdapterBench):
@@ -68,7 +68,7 @@ class TestReads(AdapterContract):
     @asynccontextmanager
     async def bench(self, tmp_path: Path) -> AsyncIterator[AdapterBench]:
         device = {"address": PUMP, "every": "50ms", "hold": True, "points": POINTS}
-        async with bluez() as stand_in, Beacon(stand_in, pump()):
+        async with bluez() as stand_in, beacon(stand_in, pump()):
             yield Polling(harness(tmp_path, devices={"pump": device}), stand_in)
 
 
@@ -90,7 +90,7 @@ class TestNotifications(AdapterContract):
 
             task = asyncio.create_task(say())
             try:
-                async with Beacon(stand_in, device):
+                async with beacon(stand_in, device):
                     yield Polling(harness(tmp_path, devices={"pump": {"address": PUMP, "points": {"t": point}}}), stand_in)
             finally:
                 task.cancel()

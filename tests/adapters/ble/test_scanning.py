@@ -11,7 +11,7 @@ import pytest
 from rt_edge.sdk import FatalAdapterError
 from rt_edge.testkit.adapter_harness import AdapterHarness
 from rt_edge.testkit.bluez import BluezStandIn, Peripheral
-from tests.adapters.ble.bench import BTHOME, FRIDGE, bluez, bthome, harness, pause
+from tests.adapters.ble.bench import BTHOME, FRIDGE, bluez, bthome, harness, held, pause
 
 BTHOME_RULE = {"accept": [{"formats": ["bthome"]}], "repeat_every": "0s"}
 
@@ -318,7 +318,7 @@ def test_nothing_is_left_when_it_was_opened_and_closed_often(tmp_path: Path) -> 
                 await h.received(len(counts) + 1)
                 await h.adapter.close()
                 await h.quiet(0.01)  # BlueZ's side of the sockets
-                counts.append((len(list(Path("/proc/self/fd").iterdir())), len(asyncio.all_tasks())))
+                counts.append(held())
             assert counts[-1] == counts[0]
 
     asyncio.run(run())
