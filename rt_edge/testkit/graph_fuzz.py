@@ -220,12 +220,13 @@ class Fuzz:
 
     def _remove(self) -> None:
         """Take a stage out, by what a live edit may know of it: its residue."""
-        names = [n for n in self.graph.steps if not self.engine.seats[n].stopped]
+        seats = self.engine.seats
+        names = [n for n in self.graph.steps if not seats[n].stopped and not seats[n].outs[0].out_closed]
         if names:
             self.removed = self.random.choice(names)
             self.host.settle()
             seat = self.engine.seats[self.removed]
-            if not seat.stopped:
+            if not seat.stopped and not seat.outs[0].out_closed:
                 before = [dict(source.outcomes.by_mark) for source in self.sources]
                 shares = type(seat.stage).__name__ in SHARING | ABANDONING
                 take_out(self.engine, seat)
