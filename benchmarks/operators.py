@@ -85,6 +85,8 @@ EXACT: dict[str, dict[str, Any]] = {
     "InitialDelay": {"by": 0.001},
     "Collect": {"most": 1_000_000_000},
 }
+UNMEASURED = {"Head", "HeadOption", "Cancelled", "Gunzip", "Inflate", "Unzip"}
+"""Stages that end with their first element, or want elements of their own."""
 
 
 class Feed(Stage, frozen=True):
@@ -219,7 +221,11 @@ def main() -> None:
     logging.disable(logging.CRITICAL)
     rows: list[Row] = []
     for kind in played():
-        if not instance(kind, sort_of(kind)).inlets or (args.only and kind.__name__ not in {*args.only, "Map"}):
+        if (
+            kind.__name__ in UNMEASURED
+            or not instance(kind, sort_of(kind)).inlets
+            or (args.only and kind.__name__ not in {*args.only, "Map"})
+        ):
             continue
         sort = sort_of(kind)
         if args.profile:
