@@ -179,7 +179,7 @@ class Poll(Settings):
 
 
 class Command(Settings):
-    """Something that can be set or done, by `rt-edge write` and commands."""
+    """Something that can be set or done."""
 
     command: str = Field(min_length=1, max_length=1024)
     r"""What is sent: text in double quotes ("SP {value:.2f}\r"), with {value} and names of `values`, or hex:0103."""

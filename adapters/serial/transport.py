@@ -158,6 +158,8 @@ class SerialPort:
 def open_port(settings: Any, receiver: Receiver, paused: bool) -> SerialPort:
     """Open a port for this process alone: flock, which others who lock see, and TIOCEXCL, which the kernel enforces.
 
+    What came before is thrown away (pyserial does it): nobody knows when that was, and it may begin in the middle of a frame.
+
     Args:
         settings: port, baud, data_bits, parity, stop_bits, flow_control, dtr, rts, rs485.
         receiver: gets the bytes.
@@ -186,7 +188,6 @@ def open_port(settings: Any, receiver: Receiver, paused: bool) -> SerialPort:
         raise _open_error(settings.port, error) from error
     try:
         fcntl.ioctl(port.fileno(), termios.TIOCEXCL)
-        port.reset_input_buffer()  # what came before nobody asked for, and it may begin in the middle of a frame
         return SerialPort(port, receiver, paused)
     except (OSError, termios.error) as error:
         port.close()

@@ -15,12 +15,14 @@ import pytest
 
 from adapters.serial import SerialAdapter
 from adapters.serial.frames import frame_of
+from adapters.serial.listen import SETTLED_S
 from adapters.serial.nmea import checksum
 from rt_edge.data.clock import SystemClock
 from rt_edge.sdk import FatalAdapterError, TransientError
 from rt_edge.sdk.runner import AdapterRunner
 from rt_edge.testkit.adapter_harness import AdapterHarness
 from rt_edge.testkit.serial_instrument import Instrument, plugged
+from rt_edge.testkit.simulated_time import SimulatedTime
 
 LINES = {"kind": "delimiter", "delimiter": "\n"}
 NUMBER: dict[str, Any] = {"kind": "text", "field": "n", "type": "int"}
@@ -115,13 +117,15 @@ def test_first_frame_is_left_out_when_the_port_is_opened_in_its_middle(settings:
 
     async def main() -> None:
         with plugged(tmp_path / "tty") as instrument:
-            h = harness(settings, tmp_path, instrument, listen={"format": NUMBER})
+            time = SimulatedTime()  # stands still, however busy this machine is
+            s = settings(port=str(instrument.path), framing=LINES, listen={"format": NUMBER})
+            h = AdapterHarness(SerialAdapter, s, tmp_path, clock=time)
             await h.open()
             h.demand(100)
             instrument.say(b"3\n124\n")
             await h.received(1)
             await h.reopen()
-            await h.quiet(0.15)
+            time.now += SETTLED_S
             instrument.say(b"125\n")
             await h.received(2)
             instrument.say(b"12")

@@ -192,6 +192,17 @@ def test_noise_is_no_reply_when_it_cannot_be_read(world: Any) -> None:
     assert w.context.counts == {"unasked_frames": 1, "dropped_bad_text": 1, "polls_ok": 1}
 
 
+def test_noise_is_not_put_in_front_of_a_reply_when_it_came_before_the_request(world: Any) -> None:
+    """A piece without an end is thrown away when the next request goes out: 99 and 1 are not 991."""
+    w = world(at_once)
+    w.start()
+    w.heard(b"99")
+    w.demand(1)
+    w.run(1)
+    assert w.right == [(1, 1)]
+    assert w.context.counts == {"garbage_bytes": 2, "polls_ok": 1}
+
+
 def test_reply_ends_the_wait_when_it_begins_right_and_says_nothing(world: Any) -> None:
     """`ERR` behind the right beginning is the reply: the next request does not wait for another one."""
     requests = {"v": {"reply_begins": "V", "every": "100ms", "timeout": "90ms"}}
