@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from itertools import count
 from typing import Any, ClassVar, Literal
 
 from rt_edge.data.chunk import Chunk
 from rt_edge.data.errors import ConfigError
-from rt_edge.data.reading import Reading
+from rt_edge.data.reading import Reading, is_gap
 from rt_edge.streams.stage import Hold, ReceiptUse, StageLogic
 from rt_edge.streams.stages._common import UserCode, at_least, discard, settle_rest
 from rt_edge.streams.stages._conflating import AggregatingLogic, ConflateLogic
@@ -19,7 +20,8 @@ class Conflate(UserCode, frozen=True, kw_only=True):
     """Never makes upstream wait: keeps the latest element of each source, or of the stream, until downstream asks.
 
     What is replaced is settled as dropped, `conflated`. With `aggregate` nothing is replaced: the elements become one, which
-    stands for all of them (their receipts are joined). Sources keep the order in which they first waited.
+    stands for all of them (their receipts are joined). Sources keep the order in which they first waited. A gap record of a
+    source is replaced by nothing and replaces nothing: it says what no later reading says.
 
     Emits when: downstream asks and an element has arrived since.
     Backpressures when: never, but for the sources above `max_sources`, of which the oldest waiting is dropped (`conflated`).
@@ -68,12 +70,23 @@ class _Latest(ConflateLogic):
         super().__init__(stage.max_sources)
         self._stage = stage
         self._waiting: dict[Any, Chunk] = {}
+        self._gaps = count()
+        self._gapped: set[str] = set()
+        """Sources with a gap among what waits."""
 
     def _absorb(self, chunk: Chunk) -> None:
         latest: dict[Any, int] = {}
         per_source = self._stage.per == "source"
         for place, item in enumerate(chunk.items):
-            latest[item.source if per_source and isinstance(item, Reading) else None] = place
+            if not (per_source and isinstance(item, Reading)):
+                latest[None] = place
+            elif is_gap(item):  # says what no other reading says
+                self._gapped.add(item.source)
+                latest[item.source, next(self._gaps)] = place
+            else:
+                if item.source in self._gapped:
+                    latest.pop(item.source, None)  # so that it goes out behind the gap
+                latest[item.source] = place
         if len(latest) < len(chunk):
             kept = set(latest.values())
             discard(self, chunk.take([place for place in range(len(chunk)) if place not in kept]), CONFLATED)
@@ -81,7 +94,7 @@ class _Latest(ConflateLogic):
         for key, place in latest.items():
             piece = chunk.take([place])
             if key in waiting:
-                discard(self, waiting[key], CONFLATED)
+                discard(self, waiting.pop(key) if key in self._gapped else waiting[key], CONFLATED)
             elif len(waiting) >= self._stage.max_sources:
                 discard(self, waiting.pop(next(iter(waiting))), CONFLATED)
             waiting[key] = piece
@@ -91,6 +104,7 @@ class _Latest(ConflateLogic):
 
     def _take_waiting(self) -> list[Chunk]:
         waiting, self._waiting = list(self._waiting.values()), {}
+        self._gapped.clear()
         if waiting and all(piece.receipt is None for piece in waiting):
             return [Chunk([piece.items[0] for piece in waiting])]
         return waiting

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from rt_edge.data.errors import ConfigError
-from rt_edge.data.reading import Reading
+from rt_edge.data.reading import Reading, gap_reading
 from rt_edge.streams.catalogue import Catalogue
 from rt_edge.streams.stage import Hold
 from rt_edge.streams.stages.conflate import Conflate
@@ -123,3 +123,24 @@ def test_later_elements_follow_when_they_came_while_earlier_ones_went_out() -> N
         bench.source.send(readings[2])
         bench.sink.request(2)
         bench.sink.expect_next(readings[1], readings[2])
+
+
+def test_a_gap_is_kept_in_its_place_when_readings_of_its_source_are_replaced() -> None:
+    """Without it nobody would know that the device could not be read: it is neither replaced nor does it replace."""
+    gap = gap_reading("a", "timeout", 2, 3)
+    later = gap_reading("a", "timeout", 5, 6)
+    readings = [
+        Reading("a", 1, {"n": 1}),
+        Reading("b", 1, {"n": 1}),
+        gap,
+        Reading("a", 4, {"n": 2}),
+        later,
+        Reading("a", 7, {"n": 3}),
+    ]
+    for chunks in ([readings], [[reading] for reading in readings]):
+        with StageBench(Conflate()) as bench:
+            for chunk in chunks:
+                bench.source.send(*chunk)
+            bench.sink.request(10)
+            bench.sink.expect_next(readings[1], gap, later, readings[-1])
+            assert bench.source.outcomes.dropped("conflated") == [0, 3]
