@@ -41,6 +41,7 @@ class CoapAdapter(DeviceAdapter):
         self._session: SessionFile | None = None
         self._server: Server | None = None
         self._waiting_credits = 0
+        self._said_bad = False
 
     @classmethod
     def settings_model(cls) -> type[Any]:
@@ -100,6 +101,7 @@ class CoapAdapter(DeviceAdapter):
         return self._intake
 
     async def _listen(self) -> None:
+        from adapters.coap.seam import Tuning
         from adapters.coap.server import AiocoapServer
         from adapters.coap.session import SessionFile
 
@@ -118,7 +120,10 @@ class CoapAdapter(DeviceAdapter):
         host, port = listen.address.host, listen.address.port
         host = "127.0.0.1" if host == "localhost" else host
         clock = self.context.clock
-        server = AiocoapServer(host, port, intake.take, self.settings.max_payload, listen.ack_after, clock.monotonic, links)
+        settings = self.settings
+        tuning = Tuning(settings.ack_timeout, settings.retransmits, settings.timeout, settings.max_payload)
+        after, now = listen.ack_after, clock.monotonic
+        server = AiocoapServer(host, port, intake.take, tuning, after, now, links, self._bad_datagram)
         try:
             await server.open()
         except OSError as error:
@@ -127,6 +132,12 @@ class CoapAdapter(DeviceAdapter):
                 raise FatalAdapterError(where, "name an address of this host, and a port above 1023") from None
             raise TransientError(where) from None
         self._server = server
+
+    def _bad_datagram(self, error: Exception) -> None:
+        self.context.count("bad_datagrams")
+        if not self._said_bad:
+            self._said_bad = True
+            self.context.log("warning", "a datagram could not be read; further ones are only counted", why=repr(error)[:200])
 
     def demand(self, n: int) -> None:
         """See `DeviceAdapter`."""

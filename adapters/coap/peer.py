@@ -52,7 +52,7 @@ class Peer(asyncio.DatagramProtocol, interfaces.EndpointAddress):  # type: ignor
             return
         try:
             message = Message.decode(data, remote=self)
-        except error.UnparsableMessage:
+        except (error.UnparsableMessage, ValueError, AssertionError):  # the latter from options: not UTF-8, too long
             return
         self.heard += 1
         if self.on_life is not None:

@@ -8,6 +8,7 @@ the whole message count too (design 7), and the memory has a bound.
 from __future__ import annotations
 
 import asyncio
+import socket
 from collections import OrderedDict
 from collections.abc import Callable
 from hashlib import blake2b
@@ -23,8 +24,9 @@ from aiocoap.protocol import Context
 from aiocoap.tokenmanager import TokenManager
 from aiocoap.transports.udp6 import MessageInterfaceUDP6
 
+from adapters.coap.keys import LIFETIME_S
 from adapters.coap.peer import LOG
-from adapters.coap.seam import Pushed, Reply, TakePush
+from adapters.coap.seam import Pushed, Reply, TakePush, Tuning
 
 MAX_RECENT = 65_536
 """Messages remembered for their lifetime; beyond them a new one is not heard, and comes again."""
@@ -41,15 +43,13 @@ class _Messages(MessageManager):  # type: ignore[misc]  # untyped
 
     Args:
         tokens: the layer above.
-        ack_after: seconds until an empty acknowledgement is sent instead of a response.
+        tuning: times of what is received and sent.
         now: monotonic seconds.
     """
 
-    def __init__(self, tokens: TokenManager, ack_after: float, now: Callable[[], float]) -> None:
+    def __init__(self, tokens: TokenManager, tuning: TransportTuning, now: Callable[[], float]) -> None:
         super().__init__(tokens)
-        self._tuning = TransportTuning()
-        self._tuning.EMPTY_ACK_DELAY = ack_after
-        self._lifetime = self._tuning.EXCHANGE_LIFETIME
+        self._tuning = tuning
         self._now = now
         self._seen: OrderedDict[tuple[Any, int], tuple[float, bytes, Message | None]] = OrderedDict()
 
@@ -71,7 +71,7 @@ class _Messages(MessageManager):  # type: ignore[misc]  # untyped
             return True
         if known is None and len(seen) >= MAX_RECENT:
             return True
-        seen[key] = (now + self._lifetime, digest, None)
+        seen[key] = (now + LIFETIME_S, digest, None)
         seen.move_to_end(key)
         return False
 
@@ -81,6 +81,19 @@ class _Messages(MessageManager):  # type: ignore[misc]  # untyped
             self._seen[(message.remote, message.mid)] = (known[0], known[1], message)
 
 
+class _Socket(MessageInterfaceUDP6):  # type: ignore[misc]  # untyped
+    """aiocoap's socket, without the tracebacks: some malformed options raise through its decoder (a path that is not UTF-8)."""
+
+    on_bad: Callable[[Exception], None]
+
+    def datagram_msg_received(self, *arguments: Any) -> None:
+        """From asyncio."""
+        try:
+            super().datagram_msg_received(*arguments)
+        except Exception as error:  # noqa: BLE001  # whatever a stranger's datagram does to the decoder is counted and said by on_bad
+            self.on_bad(error)
+
+
 class AiocoapServer:
     """See `seam.Server`.
 
@@ -88,38 +101,58 @@ class AiocoapServer:
         host: address to bind.
         port: UDP port; 0 takes a free one, which `port` then says.
         take: makes the reply to a request; may take its time.
-        max_payload: bytes of a request, all blocks together.
+        tuning: when and how often a response is repeated, and the bytes of a request, all blocks together.
         ack_after: seconds until an empty acknowledgement is sent instead of a response.
         now: monotonic seconds.
         links: what `/.well-known/core` says (RFC 6690).
+        on_bad: told of a datagram that could not be read.
     """
 
     def __init__(
-        self, host: str, port: int, take: TakePush, max_payload: int, ack_after: float, now: Callable[[], float], links: str
+        self,
+        host: str,
+        port: int,
+        take: TakePush,
+        tuning: Tuning,
+        ack_after: float,
+        now: Callable[[], float],
+        links: str,
+        on_bad: Callable[[Exception], None],
     ) -> None:
         self.host, self.port = host, port
         self._take = take
-        self._max = max_payload
-        self._ack_after = ack_after
+        self._max = tuning.max_payload
+        self._tuning = TransportTuning()
+        self._tuning.EMPTY_ACK_DELAY = ack_after
+        self._tuning.ACK_TIMEOUT, self._tuning.MAX_RETRANSMIT = tuning.ack_timeout, tuning.retransmits
         self._now = now
         self._links = links.encode()
+        self._on_bad = on_bad
         self._tokens: TokenManager | None = None
         self._busy: set[asyncio.Task[Any]] = set()
         self._parts: OrderedDict[tuple[Any, ...], tuple[float, bytearray]] = OrderedDict()
 
     async def open(self) -> None:
         """See `seam.Server`."""
+        self._try()
         loop = asyncio.get_running_loop()
         context = Context(loop=loop, serversite=self, loggername=LOG)
         tokens = TokenManager(context)
-        messages = _Messages(tokens, self._ack_after, self._now)
-        messages.message_interface = await MessageInterfaceUDP6.create_server_transport_endpoint(
+        messages = _Messages(tokens, self._tuning, self._now)
+        messages.message_interface = await _Socket.create_server_transport_endpoint(
             messages, log=context.log, loop=loop, bind=(self.host, self.port), multicast=[]
         )
+        messages.message_interface.on_bad = self._on_bad
         tokens.token_interface = messages
         context.request_interfaces.append(tokens)
         self._tokens = tokens
         self.port = messages.message_interface.transport.get_extra_info("socket").getsockname()[1]
+
+    def _try(self) -> None:
+        """Whether the address is free: aiocoap shares a port with others of its kind, and loses its socket when it cannot."""
+        family = socket.AF_INET6 if ":" in self.host else socket.AF_INET
+        with socket.socket(family, socket.SOCK_DGRAM) as trial:
+            trial.bind((self.host, self.port))
 
     async def close(self) -> None:
         """See `seam.Server`."""
@@ -142,15 +175,14 @@ class AiocoapServer:
         if request.opt.block1 is not None:
             part = self._block(request)
             if isinstance(part, Reply):
-                response = _message(part)
-                response.opt.block1 = request.opt.block1
-                if part.code == "4.13":
-                    response.opt.size1 = self._max
+                response = self._message(part)
+                if part.code == "2.31":
+                    response.opt.block1 = request.opt.block1
                 pipe.add_response(response, is_last=True)
                 return
             payload = part
         response = await self._respond(request, payload)
-        if request.opt.block1 is not None:
+        if request.opt.block1 is not None and response.code.is_successful():
             response.opt.block1 = request.opt.block1
         pipe.add_response(response, is_last=True)
 
@@ -161,9 +193,7 @@ class AiocoapServer:
             response.opt.content_format = 40
             return response
         if len(payload) > self._max:
-            response = _message(Reply("4.13", f"at most {self._max} bytes"))
-            response.opt.size1 = self._max
-            return response
+            return self._message(Reply("4.13", f"at most {self._max} bytes"))
         pushed = Pushed(
             request.remote.hostinfo,
             request.mid,
@@ -175,7 +205,7 @@ class AiocoapServer:
             None if form is None else int(form),
             payload,
         )
-        return _message(await self._take(pushed))
+        return self._message(await self._take(pushed))
 
     def _block(self, request: Message) -> bytes | Reply:
         """The whole payload with the last block, else what to reply (RFC 7959, 2.5)."""
@@ -198,13 +228,15 @@ class AiocoapServer:
         self._parts[key] = (now + ASSEMBLY_S, have)
         return Reply("2.31")
 
-
-def _message(reply: Reply) -> Message:
-    class_, _, detail = reply.code.partition(".")
-    response = Message(code=Code((int(class_) << 5) + int(detail)), payload=reply.diagnostic.encode())
-    if reply.max_age is not None:
-        response.opt.max_age = reply.max_age
-    return response
+    def _message(self, reply: Reply) -> Message:
+        class_, _, detail = reply.code.partition(".")
+        code = Code((int(class_) << 5) + int(detail))
+        response = Message(code=code, payload=reply.diagnostic.encode(), transport_tuning=self._tuning)
+        if reply.max_age is not None:
+            response.opt.max_age = reply.max_age
+        if reply.code == "4.13":
+            response.opt.size1 = self._max
+        return response
 
 
 def _digest(message: Message) -> bytes:

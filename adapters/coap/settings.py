@@ -171,9 +171,9 @@ class CoapSettings(Settings):
     listen: Listen | None = None
     """The server that devices push to; an adapter of its own, since it promises something else."""
     ack_timeout: DurationField = Field(default=Duration(2.0), ge=0.05, le=60)
-    """Time before a request is sent again (ACK_TIMEOUT, RFC 7252, 4.8); doubled each time."""
+    """Time before a request, or the response to a push, is sent again (ACK_TIMEOUT, RFC 7252, 4.8); doubled each time."""
     retransmits: int = Field(default=4, ge=0, le=10)
-    """How often a request is sent again (MAX_RETRANSMIT)."""
+    """How often it is sent again (MAX_RETRANSMIT)."""
     timeout: DurationField = Field(default=Duration(30.0), ge=0.1, le=300)
     """Longest time from the sending of a request to its whole response."""
     in_flight: int = Field(default=4, ge=1, le=64)
@@ -195,7 +195,7 @@ class CoapSettings(Settings):
                 f"{what}: an adapter asks, or it listens", "make two adapters of it", ("listen",) if self.hosts else ()
             )
         if self.listen is not None:
-            foreign = {"in_flight", "hold", "refresh", "keepalive", "ack_timeout", "retransmits", "timeout"}
+            foreign = {"in_flight", "hold", "refresh", "keepalive", "timeout"}
             wrong = sorted(foreign & self.model_fields_set)
             if wrong:
                 raise SettingErrors(SettingError(f"a listener has no {name}", f"remove {name}", (name,)) for name in wrong)
