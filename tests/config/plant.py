@@ -20,6 +20,8 @@ from rt_edge.testkit.mqtt_client import RawClient
 from rt_edge.testkit.node_process import NodeProcess
 from rt_edge.testkit.pki import ThrowAwayCa
 from rt_edge.testkit.serial_instrument import plugged
+from tests.adapters.coap.peers import AiocoapServer, free_port, libcoap_client
+from tests.adapters.coap.peers import Value as CoapValue
 
 CONFIG = Path(__file__).resolve().parents[2] / "config"
 PASSWORD = "a word with spaces"
@@ -70,6 +72,9 @@ class Plant:
         self.balance = self._stack.enter_context(plugged(self.folder / "balance"))
         self.balance.talk(0.05, lambda: b"ST,+  12.345 kg\r\n")
         await self._air()
+        tank = {"/level": CoapValue(b"1.25"), "/state": CoapValue(b'{"valve": true}', form=50)}
+        self.tank = await self._stack.enter_async_context(AiocoapServer(tank))
+        self.coap_port = free_port()
         self.baths = self._stack.enter_context(plugged(self.folder / "baths", _bath))
 
     async def _air(self) -> None:
@@ -93,6 +98,15 @@ class Plant:
                 await client.publish_many(topic, [payload])
 
         self.loop.run(say())
+
+    def push(self, payload: bytes) -> bool:
+        """One push of SenML to the node that listens on `coap_port`; whether it was answered with 2.04."""
+
+        async def say() -> bool:
+            arguments = ("-B", "2", "-m", "post", "-t", "110", "-e", payload.decode())
+            return "c:2.04" in await libcoap_client(*arguments, f"coap://127.0.0.1:{self.coap_port}/push/probe-7")
+
+        return bool(self.loop.run(say()))
 
     def certificate(self, role: str, node: str, name: str = "") -> None:
         """Make `pki/<name>.pem` and `.key`; without `name` they are called like the node."""

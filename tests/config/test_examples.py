@@ -25,11 +25,13 @@ LOCAL = {
     "simulated.yaml": {"machine/device-1", "machine/device-2", "machine/device-3"},
     "edge-full.yaml": {"line-1/pump-1", "line-1/pump-2", "test-bench/device-1", "test-bench/device-2"},
     "edge-processing.yaml": {"machine/device-1", "machine/device-2", "machine/device-3"},
+    "edge-coap.yaml": {"tanks/tank-1", "inbox/probe-7"},
     "edge-serial.yaml": {"balance/scale-1", "baths/inlet", "baths/outlet"},
 }
 """What has to be in the store of the node itself."""
 FIELDS = {
     "edge-processing.yaml": {"temperature", "temperature_mean", "temperature_count"},
+    "edge-coap.yaml": {"level", "valve", "urn:dev:probe-7:depth"},
     "edge-serial.yaml": {"state", "weight", "temperature"},
 }
 """Fields that have to be there, of all readings together."""
@@ -99,6 +101,10 @@ def _replacements(plant: Plant, up: str) -> dict[str, dict[str, str]]:
         "simulated.yaml": {},
         "edge-processing.yaml": {},
         "edge-ble.yaml": {},
+        "edge-coap.yaml": {
+            "coap://10.0.0.21:5683": f"coap://127.0.0.1:{plant.tank.port}",
+            "address: 127.0.0.1:5683": f"address: 127.0.0.1:{plant.coap_port}",
+        },
         "edge-serial.yaml": {
             "/dev/serial/by-id/usb-FTDI_USB_Serial_Converter_FT0001-if00-port0": str(plant.balance.path),
             "/dev/serial/by-id/usb-FTDI_USB_Serial_Converter_FT0002-if00-port0": str(plant.baths.path),
@@ -133,6 +139,8 @@ def test_stores_what_its_devices_say_when_an_example_runs(example: str, plant: P
         sender = node.status().node
         if "broker/7" in EDGES.get(example, ()):
             _say_until_stored(plant, up, sender)
+        if example == "edge-coap.yaml":
+            _push_until_answered(plant)
         for place, wanted in ((up, EDGES.get(example, set())), (node, LOCAL.get(example, set()))):
             wait_until(
                 lambda place=place, wanted=wanted: _stored(place, sender) >= wanted,
@@ -160,6 +168,13 @@ def _say_until_stored(plant: Plant, up: NodeProcess, sender: str) -> None:
         return "broker/7" in _stored(up, sender)
 
     wait_until(arrived, WITHIN, lambda: f"a message from the broker is stored, of {_stored(up, sender)}")
+
+
+def _push_until_answered(plant: Plant) -> None:
+    """Push at each look: before the adapter listens, or is asked for anything, nothing or a refusal comes back."""
+    wait_until(
+        lambda: plant.push(b'[{"bn": "urn:dev:probe-7:", "n": "depth", "u": "m", "v": 4.5}]'), WITHIN, lambda: "2.04 to a push"
+    )
 
 
 def test_every_example_is_run_when_the_folder_is_listed() -> None:

@@ -127,6 +127,7 @@ def test_finds_the_examples_when_it_looks_in_config() -> None:
     """The examples the documentation names are there."""
     assert [path.name for path in EXAMPLES] == [
         "edge-ble.yaml",
+        "edge-coap.yaml",
         "edge-full.yaml",
         "edge-modbus.yaml",
         "edge-mqtt.yaml",
