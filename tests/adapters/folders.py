@@ -29,8 +29,8 @@ LIBRARY_FILES = {
     "modbus": {"transport.py", "pdu.py"},
     "coap": {"transport.py", "peer.py", "observation.py", "server.py", "cbor.py"},
 }
-"""Files that may import the protocol's library, where it is not transport.py alone: pymodbus' PDUs are data, not transport; CoAP has
-two ends, and payloads in CBOR."""
+"""Files that may import the protocol's library, where it is not transport.py alone: pymodbus' PDUs are data, not transport; CoAP
+has two ends, and payloads in CBOR."""
 EVERYWHERE = {"rt_edge", "adapters", "msgspec"}
 IO = {"asyncio", "socket", "ssl", "select", "threading", "time", "serial", "subprocess"}
 """What a codec does not import."""
