@@ -9,6 +9,7 @@ import argparse
 import asyncio
 import contextlib
 import os
+import signal
 import struct
 import tempfile
 from pathlib import Path
@@ -33,6 +34,9 @@ def _count(device: Peripheral, count: int) -> None:
 
 
 async def _main() -> None:
+    task = asyncio.current_task()
+    assert task is not None
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)  # else its dbus-daemon would outlive it
     parser = argparse.ArgumentParser(prog="python -m rt_edge.testkit.bluez", description=__doc__)
     parser.add_argument("--devices", type=int, default=10)
     parser.add_argument("--rate", type=float, default=1.0, help="advertisements of each device a second")
@@ -49,5 +53,5 @@ async def _main() -> None:
 
 
 if __name__ == "__main__":
-    with contextlib.suppress(KeyboardInterrupt):
+    with contextlib.suppress(KeyboardInterrupt, asyncio.CancelledError):
         asyncio.run(_main())

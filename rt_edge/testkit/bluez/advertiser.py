@@ -27,6 +27,7 @@ class Advertiser:
         say: Callable[[Peripheral, int], object],
         period_s: float = 0.01,
     ) -> None:
+        self._bluez = bluez
         self._peripherals = [bluez.add(peripheral) for peripheral in peripherals]
         self._say = say
         self._pause = period_s / len(self._peripherals)
@@ -52,6 +53,7 @@ class Advertiser:
         count, due = 0, loop.time()
         while True:
             for peripheral in self._peripherals:
+                await self._bluez.room()
                 if not peripheral.connected:
                     self._say(peripheral, count)
                 due = max(due + self._pause, loop.time() - 1.0)  # what was missed longer ago is not made up for

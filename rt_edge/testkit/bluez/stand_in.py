@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
+import os
+import select
 from typing import Self
 
 from dbus_fast import BusType, DBusError, Message, MessageType
@@ -127,6 +130,22 @@ class BluezStandIn:
                 if peripheral.connected:
                     peripheral.drop()
         self._controller.emit_properties_changed({"Powered": on})
+
+    async def room(self) -> None:
+        """Return when a signal can be sent without harm: dbus-fast 5.2 takes a full socket for a broken one and ends the
+        connection, so whoever sends much waits here before each."""
+        own = self._bus._fd if self._bus is not None else None  # noqa: SLF001
+        if own is None or select.select((), (own,), (), 0)[1]:
+            return
+        free = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        descriptor = os.dup(own)  # dbus-fast watches the other
+        loop.add_writer(descriptor, free.set)
+        try:
+            await free.wait()
+        finally:
+            loop.remove_writer(descriptor)
+            os.close(descriptor)
 
     def add(self, peripheral: Peripheral) -> Peripheral:
         """Put a device into the air; BlueZ knows of it once it advertises in a scan."""

@@ -293,6 +293,7 @@ def test_every_device_is_heard_when_two_hundred_advertise(tmp_path: Path) -> Non
             await ready(h, stand_in, 5000)
             for count in range(1, 11):
                 for device in crowd:
+                    await stand_in.room()
                     device.advertise(service=bthome(count))
                 await pause(0.1)
             await h.received(2000, 20)
