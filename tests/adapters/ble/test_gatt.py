@@ -256,3 +256,43 @@ def test_command_is_answered_when_a_point_is_written(tmp_path: Path) -> None:
             assert (await waiting).status == "failed"
 
     asyncio.run(run())
+
+
+def test_demand_goes_to_another_when_a_device_cannot_be_read(tmp_path: Path) -> None:
+    """A credit that was given to a device that fails is not kept by it."""
+
+    async def run() -> None:
+        dead, alive = pump(), Peripheral("C0:FF:EE:00:00:05", "", {SERVICE: {BATTERY: Value(b"\x01")}})
+        dead.fail = ("org.bluez.Error.Failed", "le-connection-timeout")
+        async with bluez() as stand_in, beacon(stand_in, dead, alive):
+            point = {"battery": {"characteristic": "2a19", "type": "uint8"}}
+            devices = {
+                "dead": {"address": PUMP, "every": "1h", "points": point},
+                "alive": {"address": alive.address, "every": "1h", "points": point},
+            }
+            h = harness(tmp_path, devices=devices, retry_max="60s", retry_min="60s")
+            await h.open()
+            h.demand(1)
+            await h.received(1, 5)
+            assert h.readings[0].source == "air/alive"
+            await h.close()
+
+    asyncio.run(run())
+
+
+def test_connection_is_known_to_be_gone_when_bluetoothd_ends(tmp_path: Path) -> None:
+    """bleak would believe for ever that the device is connected; after the loss, and before the adapter closes, it does not."""
+
+    async def run() -> None:
+        device = pump()
+        async with bluez() as stand_in, beacon(stand_in, device):
+            h = harness(tmp_path, devices={"pump": {"address": PUMP, "points": NOTIFY}}, retry_min="60s", retry_max="60s")
+            await h.open()
+            h.demand(1)
+            await notifying(h, device)
+            await stand_in.kill()
+            await h.until(lambda: h.context.counts.get("link_failures", 0) == 1, 5)
+            assert [error.message for error in h.context.losses] == ["bluetoothd has ended"]
+            await h.close()
+
+    asyncio.run(run())
