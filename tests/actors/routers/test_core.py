@@ -151,7 +151,7 @@ def test_asker_is_told_when_nobody_answers_in_time(asking):
     assert not world.answers
     world.run(0.02)
     assert "NoAnswer" in world.answer("q").error
-    assert world.answer("q").code == "RTE320"
+    assert world.answer("q").code == "RTE322"
     world.run(20)
     assert len(world.answers["me", "q"]) == 1
     assert all(routee.outstanding == 0 for routee in world.core.routees(0).routees)
