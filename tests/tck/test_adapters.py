@@ -41,7 +41,7 @@ QUIET_S = 0.005
 
 
 NOT_YET = {"ble", "coap"}
-"""Adapters whose demand and order only the adapter contract (`rt_edge.testkit.adapter_contract`) tries out so far, not this kit."""
+"""Adapters that only the adapter contract (`rt_edge.testkit.adapter_contract`) tries out so far, not this kit."""
 
 
 def test_every_adapter_is_here_when_entry_points_are_read() -> None:
