@@ -1,4 +1,4 @@
-"""Waiting for a condition with a deadline, without polling: whoever changes the state rings, whoever waits looks again."""
+"""Waiting for a condition with a deadline: whoever changes the state rings, or whoever waits looks every so often."""
 
 from __future__ import annotations
 
@@ -39,3 +39,19 @@ class Bell:
             raise TimeoutError(f"waited {within:g} s for {what}") from None
         finally:
             self._waiters.discard(waiter)
+
+
+async def until(condition: Callable[[], object], within: float = 10.0, every: float = 0.01) -> None:
+    """Return as soon as `condition` holds, for what nobody rings a bell for (counters, files, another process).
+
+    Args:
+        condition: looked at now and every so often.
+        within: seconds, the deadline.
+        every: seconds between two looks.
+
+    Raises:
+        TimeoutError: it did not hold in time.
+    """
+    async with asyncio.timeout(within):
+        while not condition():
+            await asyncio.wait([asyncio.get_running_loop().create_future()], timeout=every)

@@ -103,6 +103,8 @@ def bare_sleeps(text: str) -> list[str]:
         if not isinstance(node, ast.Call):
             continue
         called = ast.unparse(node.func)
+        if called == "asyncio.wait" and node.args and "create_future()" in ast.unparse(node.args[0]):
+            found.append(f"{node.lineno}: {ast.unparse(node)} is a sleep by another name: use rt_edge.testkit.waiting.until")
         if called in named or called in {"time.sleep", "asyncio.sleep", "anyio.sleep", "trio.sleep"}:
             gives_way = len(node.args) == 1 and isinstance(node.args[0], ast.Constant) and node.args[0].value == 0
             if not gives_way or called == "time.sleep" or named.get(called) == "time":

@@ -208,3 +208,9 @@ def test_stage_passes_when_it_has_the_four_lines() -> None:
     lines = "\n".join(f"    {line} it does." for line in rules.STAGE_LINES)
     stage = f'class Map(Base):\n    """Maps.\n\n{lines}\n    """\n    def create_logic(self): ...\n'
     assert rules.unexplained_stages(f"class Base(Stage):\n    x: int\n{stage}class MapLogic(StageLogic): ...\n") == []
+
+
+def test_a_wait_for_nothing_is_a_sleep_when_a_test_has_one() -> None:
+    """`asyncio.wait` on a future that nobody sets is a sleep by another name; on a task it is none."""
+    assert rules.bare_sleeps("await asyncio.wait([loop.create_future()], timeout=0.01)")
+    assert not rules.bare_sleeps("await asyncio.wait([task], timeout=5)")

@@ -21,6 +21,7 @@ from rt_edge.settings.plan import IngressPlan, SpoolPlan, UplinkPlan
 from rt_edge.spool.pending import Pending
 from rt_edge.spool.spool import Spool
 from rt_edge.spool.worker import SpoolWorker
+from rt_edge.testkit.waiting import until
 from rt_edge.uplink.stores.query import Filter, StoreReader
 from rt_edge.uplink.stores.sqlite import SqliteStore
 
@@ -130,15 +131,11 @@ class Route:
             return [row.reading.fields["n"] for row in reader.rows(Filter()) if row.reading is not None]
 
     async def all_stored(self, within=20.0):
-        async with asyncio.timeout(within):
-            while len(self.stored()) < self.given:
-                await asyncio.wait([asyncio.get_running_loop().create_future()], timeout=0.02)
+        await until(lambda: len(self.stored()) >= self.given, within=within)
         assert self.stored() == list(range(self.given))
 
     async def confirmed(self):
-        async with asyncio.timeout(10):
-            while any(lane.records for lane in self.worker.spool.lanes()):
-                await asyncio.wait([asyncio.get_running_loop().create_future()], timeout=0.02)
+        await until(lambda: not (any(lane.records for lane in self.worker.spool.lanes())), within=10)
 
     async def close(self):
         await self.uplink.close(lambda: True, 1.0)
@@ -179,9 +176,7 @@ def test_what_is_under_way_is_counted_when_the_store_takes_its_time(tmp_path):
         route.ingress.start()
         route.uplink.start()
         await route.give(3)
-        async with asyncio.timeout(10):
-            while route.ingress.delivery()["received_records"] < 3:
-                await asyncio.wait([asyncio.get_running_loop().create_future()], timeout=0.01)
+        await until(lambda: route.ingress.delivery()["received_records"] >= 3, within=10)
         before = route.uplink.delivery()
         assert before["unconfirmed_records"] == before["sent_records"] == 3
         assert before["unconfirmed_bytes"] == before["sent_bytes"] == route.ingress.delivery()["received_bytes"] > 0
@@ -225,9 +220,7 @@ def test_an_uplink_finds_its_upstream_when_it_comes_late_and_says_why_not_before
         route = Route(tmp_path)
         route.uplink.start()
         await route.give(5)
-        async with asyncio.timeout(5):
-            while route.uplink.counters["redials"] < 3:
-                await asyncio.wait([asyncio.get_running_loop().create_future()], timeout=0.01)
+        await until(lambda: route.uplink.counters["redials"] >= 3, within=5)
         assert route.uplink.reason == "refused"
         route.ingress.start()
         await route.all_stored()
@@ -252,9 +245,7 @@ def test_an_uplink_waits_longer_each_time_when_its_upstream_stays_away(tmp_path)
         loop = asyncio.get_running_loop()
         began = loop.time()
         route.uplink.start()
-        async with asyncio.timeout(10):
-            while route.uplink.counters["redials"] < 6:
-                await asyncio.wait([loop.create_future()], timeout=0.01)
+        await until(lambda: route.uplink.counters["redials"] >= 6, within=10)
         assert loop.time() - began >= 0.31
         await route.close()
 
@@ -309,9 +300,7 @@ def test_a_node_that_is_not_in_the_list_gets_no_session(tmp_path):
         route.ingress._plan = IngressPlan(Address("127.0.0.1", 1900), "main", None, ("hall-9",))
         route.ingress.start()
         route.uplink.start()
-        async with asyncio.timeout(5):
-            while route.ingress.counters["not-allowed"] < 2:
-                await asyncio.wait([asyncio.get_running_loop().create_future()], timeout=0.01)
+        await until(lambda: route.ingress.counters["not-allowed"] >= 2, within=5)
         assert not route.uplink.session_open
         await route.close()
 

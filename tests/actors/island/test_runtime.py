@@ -12,6 +12,7 @@ from rt_edge.sdk.address import Address
 from rt_edge.settings.plan import AdapterPlan, NodeInfo, NodePlan, SpoolPlan, UplinkPlan
 from rt_edge.spool.spool import Spool
 from rt_edge.streams.model import GraphModel, NodeModel, WireModel
+from rt_edge.testkit.waiting import until
 
 MEMBERS = ("adapter/sim", "graph/g", "uplink/hq")
 
@@ -40,12 +41,6 @@ def plan(data, islands, extra=()):
     sim = AdapterPlan("simulated", {"devices": 2, "every": 0.0, "seed": 1, "amplitude": 10.0, "period": 60.0})
     uplink = UplinkPlan((Address("127.0.0.1", 9),), SpoolPlan(64_000_000, "block", 0.02), 512_000)
     return NodePlan(NodeInfo("edge", str(data)), {"sim": sim}, {"g": graph}, {"hq": uplink}, islands=islands)
-
-
-async def until(condition, within=10.0):
-    async with asyncio.timeout(within):
-        while not condition():
-            await asyncio.wait([asyncio.get_running_loop().create_future()], timeout=0.01)
 
 
 def counts(data):
