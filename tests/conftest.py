@@ -11,6 +11,7 @@ import shutil
 import signal
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -18,6 +19,19 @@ ROOT = Path(__file__).resolve().parent.parent
 
 # A job in the background of a shell ignores SIGINT, and what it starts would too: the tests of Ctrl-C could never end.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Of several processes one takes all tests of whole nodes, which measure time and memory; elsewhere a file stays together."""
+    from xdist.scheduler import LoadFileScheduling
+
+    class FilesAndNodes(LoadFileScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            return "tests/e2e" if nodeid.startswith("tests/e2e/") else super()._split_scope(nodeid)
+
+    return FilesAndNodes(config, log)
+
 
 MOSQUITTO_AT_LEAST = (2, 0, 20)
 """Older brokers send more than Receive Maximum once they have a backlog (seen with 2.0.11)."""
