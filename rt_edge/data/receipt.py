@@ -272,7 +272,7 @@ class Receipt:
         return [mark for mark in self.marks if mark in opened]
 
     def __del__(self) -> None:
-        if self._left:
+        if self._left and LOST is not None:  # the module's names are gone when the interpreter ends
             LOST.add(self)
 
     def __repr__(self) -> str:
