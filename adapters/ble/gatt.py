@@ -11,7 +11,6 @@ from adapters.ble.codec import full_uuid
 from adapters.ble.codec_value import ValueCodec
 from adapters.ble.link import BusyError, Link
 from adapters.ble.outbox import Outbox
-from adapters.ble.presence import Presence
 from rt_edge.sdk import AdapterContext, CodecError, Quality, Reading, TransientError, Value, WriteResult
 from rt_edge.sdk.backoff import Backoff
 
@@ -79,7 +78,7 @@ class GattDevice:
         self.name = name
         self.address: str = settings.address
         self.points = {key: Point(key, value) for key, value in settings.points.items()}
-        self.presence = Presence(f"{context.name}/{name}", context)
+        self.presence = Presence(context, f"{context.name}/{name}")
         self.connected = False
         self._reads = [point for point in self.points.values() if settings.every is not None and not point.notify]
         self._notifies = [point for point in self.points.values() if point.notify]
@@ -105,7 +104,7 @@ class GattDevice:
         """Whether there is demand, or was a moment ago."""
         self._active = active
         if active and (self._notifies or self._reads):
-            self.presence.expected(self._context.clock.wall_ns())
+            self.presence.wanted(self._context.clock.wall_ns())
         self._wake.set()
 
     def submit(self, command: Command) -> bool:

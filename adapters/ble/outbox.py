@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections import OrderedDict, deque
 from collections.abc import Callable
 
-from adapters.ble.presence import Presence
 from rt_edge.sdk import AdapterContext, Reading
 
 BATCH = 256

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 
 from adapters.ble.codec import FORMATS, RAW, Advertisement, frame, parts, raw_fields
 from adapters.ble.outbox import Outbox
-from adapters.ble.presence import Presence
 from rt_edge.sdk import AdapterContext, CodecError, Reading, TransientError
 
 if TYPE_CHECKING:
@@ -97,7 +96,7 @@ class Scanner:
         self._rules = [Rule(rule) for rule in settings.accept] if settings is not None else []
         self._patterns = list(dict.fromkeys(pattern for rule in self._rules for pattern in rule.patterns()))
         self._devices: OrderedDict[str, _Heard] = OrderedDict()
-        self._named = [Presence(f"{context.name}/{name}", context) for name in (settings.names.values() if settings else ())]
+        self._named = [Presence(context, f"{context.name}/{name}") for name in (settings.names.values() if settings else ())]
         for presence in self._named:
             if presence.source in remembered:
                 presence.remember(remembered[presence.source])
@@ -119,7 +118,7 @@ class Scanner:
             self._wants.add(READINGS)
             wall = self._context.clock.wall_ns()
             for presence in self._named:
-                presence.expected(wall)
+                presence.wanted(wall)
             self._changed.set()
         elif not wanted and READINGS in self._wants:
             self._wants.discard(READINGS)
@@ -285,7 +284,7 @@ class Scanner:
             del self._devices[oldest]
         name = settings.names.get(address) or address.replace(":", "").lower()
         source = f"{self._context.name}/{name}"
-        presence = self._by_source.get(source) or Presence(source, self._context)
+        presence = self._by_source.get(source) or Presence(self._context, source)
         if not presence.good and source in self._remembered:
             presence.remember(self._remembered.pop(source))
         self._devices[address] = device = _Heard(presence)

@@ -13,7 +13,6 @@ from typing import Literal, Protocol
 
 from adapters.coap.resource import Resource
 from adapters.coap.seam import BadAnswer, Channel, Unanswered
-from adapters.coap.span import Span
 from rt_edge.sdk import AdapterContext
 from rt_edge.sdk.backoff import Backoff
 
@@ -71,7 +70,7 @@ class Host:
         self.name, self.address = name, address
         self.resources = resources
         self.state: Literal["closed", "connecting", "up", "down"] = "closed"
-        self.span = Span(f"{context.name}/{name}", "", context)
+        self.span = Presence(context, f"{context.name}/{name}")
         self.said = False  # its silence stands in the log
         self._make = make
         self._asker = asker

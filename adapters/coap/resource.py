@@ -9,7 +9,6 @@ from adapters.coap.address import split_path
 from adapters.coap.codec import make_codec
 from adapters.coap.observe import Freshness
 from adapters.coap.seam import Answer, Observing, Target
-from adapters.coap.span import Span
 from rt_edge.sdk import AdapterContext, Reading
 
 
@@ -37,7 +36,7 @@ class Resource:
         self.target = Target(*split_path(settings.path), settings.accept)
         self.every: float = settings.every
         self.observed: bool = settings.observe
-        self.span = Span(self.source, name, context)
+        self.span = Presence(context, self.source, name)
         self.freshness = Freshness()
         self.observing: Observing | None = None
         self.refused = False

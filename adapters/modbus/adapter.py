@@ -126,7 +126,7 @@ class ModbusAdapter(DeviceAdapter):
         self._complain(problem)
         for unit in bus.units.values():
             if unit.source in times:
-                unit.remember(times[unit.source], self.context.clock.monotonic())
+                unit.presence.remember(times[unit.source])
 
     def _complain(self, problem: str) -> None:
         if problem:

@@ -105,7 +105,7 @@ class Bus:
                 wall = self._context.clock.wall_ns()
                 for unit in self.units.values():
                     if any(poll.deadline < now for poll in unit.polls):
-                        unit.paused(wall)
+                        unit.presence.paused(wall)
             self._dry_since = None
         self.credits += n
 
@@ -204,7 +204,7 @@ class Bus:
         while self._jobs:
             self._jobs.popleft().finish("failed", reason)
         for unit in self.units.values():
-            unit.silent("disconnected", now, wall)
+            unit.presence.silent("disconnected", now, wall)
 
     # -- commands ----------------------------------------------------------------------------------------------------
 
@@ -246,7 +246,7 @@ class Bus:
 
     def _begin(self, poll: Poll, now: float) -> None:
         self.credits -= 1
-        poll.unit.wanted(self._context.clock.wall_ns())
+        poll.unit.presence.wanted(self._context.clock.wall_ns())
         missed = poll.begin(now)
         if missed:
             self._context.count("slots_coalesced", missed)
@@ -255,7 +255,7 @@ class Bus:
         """Its unit is given up: wait for the first slot after the next probe."""
         slots = max(1, ceil((poll.unit.breaker.retry_at - poll.due) / poll.every))
         self._context.count("polls_skipped", slots)
-        poll.unit.silent("timeout", now, self._context.clock.wall_ns())
+        poll.unit.presence.silent("timeout", now, self._context.clock.wall_ns())
         poll.due += slots * poll.every
         heapq.heappush(self._waiting, (poll.due, next(self._order), poll))
 
@@ -352,9 +352,9 @@ class Bus:
         if not fields:
             self.credits += 1
             self._context.count("polls_failed")
-            unit.silent("timeout" if reason == "timeout" else "refused", now, wall)
+            unit.presence.silent("timeout" if reason == "timeout" else "refused", now, wall)
             return
-        unit.spoke(wall)
+        unit.presence.spoke(wall)
         if self.on_reading is not None:
             self.on_reading(unit.source, wall)
         if not missing:

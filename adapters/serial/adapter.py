@@ -165,7 +165,7 @@ class SerialAdapter(DeviceAdapter):
         poller = Poller(self.context, asks, cutter, verified, poll.late_limit, poll.pause, poll.local_echo, self._seen.emitted)
         for one in poller.polls.values():
             if one.asks.source in times:
-                one.presence.remember(times[one.asks.source], self.context.clock.monotonic())
+                one.presence.remember(times[one.asks.source])
         return poller
 
     def on_data(self, data: bytes) -> None:

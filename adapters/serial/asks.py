@@ -6,7 +6,6 @@ from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 from adapters.serial.codec import Parser
-from adapters.serial.presence import Presence
 from adapters.serial.template import Template
 
 

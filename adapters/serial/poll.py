@@ -14,7 +14,6 @@ from adapters.serial.complaints import Complaints
 from adapters.serial.frames import Cutter
 from adapters.serial.late import Lates
 from adapters.serial.listen import Handle, Timers
-from adapters.serial.presence import Presence
 from rt_edge.sdk import AdapterContext, Reading, WriteResult
 
 FAILURES = 3

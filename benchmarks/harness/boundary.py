@@ -39,7 +39,7 @@ from rt_edge.streams.engine import Engine
 from rt_edge.streams.host import AsyncioHost
 from rt_edge.streams.ledger import Ledger
 from rt_edge.streams.stage import OUT, Inlet, Outlet, ReceiptUse, Stage, StageLogic
-from rt_edge.streams.stages.sinks import SinkLogic, SinkStage
+from rt_edge.streams.stages._sink import SinkLogic, SinkStage
 from rt_edge.testkit.node_process import wait_until
 
 WIRE = WirePlan("bench", "adapter/source", "uplink/sink", "source", "sink", "bench")

@@ -13,8 +13,8 @@ from rt_edge.streams.engine import Engine
 from rt_edge.streams.snapshot import snapshot
 from rt_edge.streams.stage import IN, OUT, Inlet, Outlet, Stage, StageLogic
 from rt_edge.streams.stages.broadcast import Broadcast
-from rt_edge.streams.stages.constant import Never
 from rt_edge.streams.stages.drop import Drop
+from rt_edge.streams.stages.never import Never
 from rt_edge.streams.stages.settling import Settling
 from rt_edge.streams.stages.zip import Zip
 from rt_edge.streams.stuck import Stuck, StuckDetector, waits_on, watch

@@ -17,11 +17,14 @@ from rt_edge.streams.hubs.stages import FromHub
 from rt_edge.streams.pubsub.broker import Broker
 from rt_edge.streams.pubsub.stages import FromTopic
 from rt_edge.streams.stage import Stage
-from rt_edge.streams.stages.constant import Empty, Failed, Never, Single
+from rt_edge.streams.stages.empty import Empty
+from rt_edge.streams.stages.failed import Failed
 from rt_edge.streams.stages.from_async_iterable import FromAsyncIterable
 from rt_edge.streams.stages.iterate import Iterate
-from rt_edge.streams.stages.lazy import LazySource
-from rt_edge.streams.stages.restart import RestartSource
+from rt_edge.streams.stages.lazy_source import LazySource
+from rt_edge.streams.stages.never import Never
+from rt_edge.streams.stages.restart_source import RestartSource
+from rt_edge.streams.stages.single import Single
 from rt_edge.streams.stages.tick import Tick
 
 

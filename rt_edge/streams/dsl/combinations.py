@@ -10,7 +10,7 @@ from rt_edge.streams.dsl.operators.fan_in import of_row
 from rt_edge.streams.stage import Stage
 from rt_edge.streams.stages._common import OnError, Settle
 from rt_edge.streams.stages.concat import Concat
-from rt_edge.streams.stages.constant import Empty
+from rt_edge.streams.stages.empty import Empty
 from rt_edge.streams.stages.interleave import Interleave
 from rt_edge.streams.stages.map import Map
 from rt_edge.streams.stages.merge import Merge

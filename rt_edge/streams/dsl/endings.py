@@ -18,8 +18,8 @@ from rt_edge.streams.stages.collect import Collect
 from rt_edge.streams.stages.fold_into import FoldInto
 from rt_edge.streams.stages.for_each import ForEach
 from rt_edge.streams.stages.ignore import Ignore
-from rt_edge.streams.stages.lazy import LazySink
-from rt_edge.streams.stages.restart import RestartSink
+from rt_edge.streams.stages.lazy_sink import LazySink
+from rt_edge.streams.stages.restart_sink import RestartSink
 from rt_edge.streams.stages.settling import Settling
 
 

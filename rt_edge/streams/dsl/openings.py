@@ -15,11 +15,12 @@ from rt_edge.streams.dsl.operators import builds
 from rt_edge.streams.dsl.operators.continuation import A
 from rt_edge.streams.queues import OfferQueue, Promise
 from rt_edge.streams.stage import Stage
-from rt_edge.streams.stages.constant import Empty, Single
+from rt_edge.streams.stages.empty import Empty
 from rt_edge.streams.stages.from_async_iterable import FromAsyncIterable
 from rt_edge.streams.stages.from_queue import FromQueue
 from rt_edge.streams.stages.iterate import Iterate
 from rt_edge.streams.stages.merge import Merge
+from rt_edge.streams.stages.single import Single
 from rt_edge.streams.stages.unfold_resource import UnfoldResource
 
 if TYPE_CHECKING:

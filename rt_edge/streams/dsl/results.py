@@ -16,18 +16,21 @@ from rt_edge.streams.queues import PullQueue
 from rt_edge.streams.stage import Stage
 from rt_edge.streams.stages._common import OnError
 from rt_edge.streams.stages.broadcast import Broadcast
-from rt_edge.streams.stages.cancelled import Cancelled, Unwilling
+from rt_edge.streams.stages.cancelled import Cancelled
 from rt_edge.streams.stages.count import Count
 from rt_edge.streams.stages.fold_while_into import FoldWhileInto
-from rt_edge.streams.stages.head import Head, HeadOption
+from rt_edge.streams.stages.head import Head
+from rt_edge.streams.stages.head_option import HeadOption
 from rt_edge.streams.stages.ignore import Ignore
-from rt_edge.streams.stages.last import Last, LastOption
+from rt_edge.streams.stages.last import Last
 from rt_edge.streams.stages.last_into import LastInto
+from rt_edge.streams.stages.last_option import LastOption
 from rt_edge.streams.stages.map_async import MapAsync
 from rt_edge.streams.stages.reduce_into import ReduceInto
 from rt_edge.streams.stages.settling import Settling
 from rt_edge.streams.stages.to_path import Fsync, ToPath
 from rt_edge.streams.stages.to_queue import ToQueue
+from rt_edge.streams.stages.unwilling import Unwilling
 
 if TYPE_CHECKING:
     from rt_edge.streams.dsl.linear import Sink

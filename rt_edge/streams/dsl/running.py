@@ -13,7 +13,7 @@ from rt_edge.streams.blueprint import Blueprint
 from rt_edge.streams.elementwise.processor import IslandSubscriber
 from rt_edge.streams.elementwise.running import RunnableHost, start
 from rt_edge.streams.engine import Engine
-from rt_edge.streams.stages.sinks import Done, SinkStage
+from rt_edge.streams.stages._sink import Done, SinkStage
 
 T = TypeVar("T")
 

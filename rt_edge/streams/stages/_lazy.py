@@ -12,11 +12,11 @@ from rt_edge.streams.blueprint import Blueprint
 from rt_edge.streams.nested import Nest, NestingLogic, PipeLogic, Substream, flow_part, sink_part, source_part
 from rt_edge.streams.stage import IN, OUT, Inlet, StageLogic
 from rt_edge.streams.stages._common import named, note_failures
+from rt_edge.streams.stages._sink import SinkStage
 from rt_edge.streams.stages.flat_map_prefix import identity
-from rt_edge.streams.stages.sinks import SinkStage
 
 if TYPE_CHECKING:
-    from rt_edge.streams.stages.lazy import LazySink
+    from rt_edge.streams.stages.lazy_sink import LazySink
 
 
 class LazySourceLogic(NestingLogic):

@@ -15,7 +15,9 @@ from rt_edge.streams.stages._common import settle_rest
 from rt_edge.streams.stages.flat_map_prefix import identity
 
 if TYPE_CHECKING:
-    from rt_edge.streams.stages.restart import RestartFlow, RestartSink, RestartSource
+    from rt_edge.streams.stages.restart_flow import RestartFlow
+    from rt_edge.streams.stages.restart_sink import RestartSink
+    from rt_edge.streams.stages.restart_source import RestartSource
 
 log = logging.getLogger(__name__)
 

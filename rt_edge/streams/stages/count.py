@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from rt_edge.data.chunk import Chunk
 from rt_edge.streams.stage import StageLogic
-from rt_edge.streams.stages.sinks import SinkLogic, SinkStage
+from rt_edge.streams.stages._sink import SinkLogic, SinkStage
 
 
 class Count(SinkStage, frozen=True):

@@ -7,7 +7,7 @@ from typing import Any
 
 from rt_edge.data.chunk import Chunk
 from rt_edge.streams.stage import StageLogic, Supervision
-from rt_edge.streams.stages.sinks import SinkLogic, SinkStage
+from rt_edge.streams.stages._sink import SinkLogic, SinkStage
 
 
 class FoldInto(SinkStage, frozen=True):

@@ -8,7 +8,7 @@ from typing import Any
 from rt_edge.data.chunk import Chunk
 from rt_edge.streams.stage import IN, Inlet, StageLogic, Supervision
 from rt_edge.streams.stages._common import discard
-from rt_edge.streams.stages.sinks import SinkLogic, SinkStage
+from rt_edge.streams.stages._sink import SinkLogic, SinkStage
 
 
 class FoldWhileInto(SinkStage, frozen=True, kw_only=True):

@@ -7,8 +7,8 @@ from typing import Any
 
 from rt_edge.data.chunk import Chunk
 from rt_edge.streams.stage import StageLogic
+from rt_edge.streams.stages._sink import SinkLogic, SinkStage
 from rt_edge.streams.stages._user_code import attempt
-from rt_edge.streams.stages.sinks import SinkLogic, SinkStage
 
 
 class ForEach(SinkStage, frozen=True):

@@ -6,14 +6,15 @@ from collections.abc import AsyncIterable, AsyncIterator
 from typing import Any
 
 from rt_edge.data.chunk import CHUNK_ELEMENTS, Chunk
-from rt_edge.streams.stage import OUT, Inlet, Outlet, Stage, StageLogic
+from rt_edge.streams.stage import OUT, Outlet, StageLogic
 from rt_edge.streams.stages._common import at_least, fail_behind
+from rt_edge.streams.stages._source import SourceStage
 
 BURST = 64
 """Elements of an iterator that never makes anybody wait, before it lets others have the loop."""
 
 
-class FromAsyncIterable(Stage, frozen=True):
+class FromAsyncIterable(SourceStage, frozen=True):
     """Emits the elements of an asynchronous iterable; it is advanced only as far as elements are asked for.
 
     Emits when: asked and the iterator has an element; what comes without waiting travels as one chunk.
@@ -32,11 +33,6 @@ class FromAsyncIterable(Stage, frozen=True):
     def __post_init__(self) -> None:
         """Refuse empty chunks."""
         at_least(1, chunk=self.chunk)
-
-    @property
-    def inlets(self) -> tuple[Inlet, ...]:
-        """None."""
-        return ()
 
     def create_logic(self) -> StageLogic:
         """A logic with the iterator."""

@@ -7,10 +7,11 @@ from typing import Any
 from rt_edge.data.chunk import CHUNK_ELEMENTS, Chunk
 from rt_edge.streams.elementwise.waker import Waker
 from rt_edge.streams.queues import OfferQueue
-from rt_edge.streams.stage import OUT, Inlet, Outlet, Stage, StageLogic
+from rt_edge.streams.stage import OUT, Outlet, StageLogic
+from rt_edge.streams.stages._source import SourceStage
 
 
-class FromQueue(Stage, frozen=True, kw_only=True):
+class FromQueue(SourceStage, frozen=True, kw_only=True):
     """Emits what is offered to an `OfferQueue`, from any thread.
 
     Emits when: an element waits in the queue and downstream asks.
@@ -23,11 +24,6 @@ class FromQueue(Stage, frozen=True, kw_only=True):
     """
 
     queue: OfferQueue[Any]
-
-    @property
-    def inlets(self) -> tuple[Inlet, ...]:
-        """None."""
-        return ()
 
     def create_logic(self) -> StageLogic:
         """A logic that takes."""

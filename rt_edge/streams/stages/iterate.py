@@ -8,11 +8,12 @@ from operator import is_
 from typing import Any, ClassVar
 
 from rt_edge.data.chunk import CHUNK_ELEMENTS, Chunk
-from rt_edge.streams.stage import OUT, Inlet, Outlet, ReceiptUse, Stage, StageLogic
+from rt_edge.streams.stage import OUT, Outlet, ReceiptUse, StageLogic
 from rt_edge.streams.stages._common import at_least
+from rt_edge.streams.stages._source import SourceStage
 
 
-class Iterate(Stage, frozen=True):
+class Iterate(SourceStage, frozen=True):
     """Emits the elements of an iterable, in chunks as large as the demand.
 
     Emits when: asked.
@@ -33,11 +34,6 @@ class Iterate(Stage, frozen=True):
     def __post_init__(self) -> None:
         """Refuse empty chunks."""
         at_least(1, chunk=self.chunk)
-
-    @property
-    def inlets(self) -> tuple[Inlet, ...]:
-        """None."""
-        return ()
 
     def create_logic(self) -> StageLogic:
         """A logic with the iterator."""

@@ -8,7 +8,7 @@ from typing import Any
 from rt_edge.data.chunk import Chunk
 from rt_edge.streams.stage import Inlet, StageLogic
 from rt_edge.streams.stages._common import at_least
-from rt_edge.streams.stages.sinks import SinkLogic, SinkStage
+from rt_edge.streams.stages._sink import SinkLogic, SinkStage
 
 
 class LastInto(SinkStage, frozen=True, kw_only=True):

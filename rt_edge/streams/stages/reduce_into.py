@@ -6,9 +6,9 @@ from collections.abc import Callable
 from typing import Any
 
 from rt_edge.streams.stage import Inlet, StageLogic
+from rt_edge.streams.stages._sink import SinkStage
 from rt_edge.streams.stages.fold_into import FoldIntoLogic
 from rt_edge.streams.stages.reduce import NOTHING, from_first, no_element
-from rt_edge.streams.stages.sinks import SinkStage
 
 
 class ReduceInto(SinkStage, frozen=True, kw_only=True):

@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from rt_edge.data.chunk import Chunk
-from rt_edge.streams.stage import OUT, Inlet, Outlet, Stage, StageLogic
+from rt_edge.streams.stage import OUT, Outlet, StageLogic
 from rt_edge.streams.stages._common import at_least
+from rt_edge.streams.stages._source import SourceStage
 
 
-class Tick(Stage, frozen=True):
+class Tick(SourceStage, frozen=True):
     """Emits the same element at a period; a tick that nobody asked for is left out (counter `dropped_tick`).
 
     Emits when: a period has passed and downstream has asked.
@@ -28,11 +29,6 @@ class Tick(Stage, frozen=True):
     def __post_init__(self) -> None:
         """Refuse a period of nothing."""
         at_least(0.001, every=self.every)
-
-    @property
-    def inlets(self) -> tuple[Inlet, ...]:
-        """None."""
-        return ()
 
     def create_logic(self) -> StageLogic:
         """A logic with the timer."""

@@ -11,8 +11,8 @@ from typing import Any, BinaryIO, Literal
 from rt_edge.data.chunk import Chunk
 from rt_edge.streams.stage import IN, Inlet, StageLogic
 from rt_edge.streams.stages._common import named, settle_rest
+from rt_edge.streams.stages._sink import SinkLogic, SinkStage
 from rt_edge.streams.stages._worker import Worker
-from rt_edge.streams.stages.sinks import SinkLogic, SinkStage
 
 Fsync = Literal["never", "end", "always"]
 

@@ -9,7 +9,7 @@ from rt_edge.streams.elementwise.waker import Waker
 from rt_edge.streams.queues import PullQueue
 from rt_edge.streams.stage import IN, Inlet, StageLogic
 from rt_edge.streams.stages._common import settle_rest, take_parts
-from rt_edge.streams.stages.sinks import SinkLogic, SinkStage
+from rt_edge.streams.stages._sink import SinkLogic, SinkStage
 
 
 class ToQueue(SinkStage, frozen=True, kw_only=True):

@@ -6,8 +6,9 @@ from collections.abc import Callable
 from typing import Any
 
 from rt_edge.data.chunk import CHUNK_ELEMENTS, Chunk
-from rt_edge.streams.stage import OUT, Inlet, Outlet, Stage, StageLogic
+from rt_edge.streams.stage import OUT, Outlet, StageLogic
 from rt_edge.streams.stages._common import at_least
+from rt_edge.streams.stages._source import SourceStage
 from rt_edge.streams.stages._worker import Worker
 
 LINGER = 0.005
@@ -17,7 +18,7 @@ NOTHING = object()
 """In the place of a resource that is not open."""
 
 
-class UnfoldResource(Stage, frozen=True, kw_only=True):
+class UnfoldResource(SourceStage, frozen=True, kw_only=True):
     """Opens a resource, emits what is read from it, and closes it however the stream ends.
 
     All three are called on a thread of their own, one after the other, so that they may block.
@@ -44,11 +45,6 @@ class UnfoldResource(Stage, frozen=True, kw_only=True):
     def __post_init__(self) -> None:
         """Refuse empty chunks."""
         at_least(1, chunk=self.chunk)
-
-    @property
-    def inlets(self) -> tuple[Inlet, ...]:
-        """None."""
-        return ()
 
     def create_logic(self) -> StageLogic:
         """A logic with the resource."""

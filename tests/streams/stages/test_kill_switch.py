@@ -15,7 +15,7 @@ from rt_edge.streams.dsl import Sink, Source
 from rt_edge.streams.kill_switch import KillSwitch
 from rt_edge.streams.monitoring import StreamMonitor
 from rt_edge.streams.stage import Stage
-from rt_edge.streams.stages.kill_switch import KillSwitched
+from rt_edge.streams.stages.kill_switched import KillSwitched
 from rt_edge.streams.stages.monitor import Monitor
 from rt_edge.streams.stages.watch_termination import Termination, WatchTermination
 from rt_edge.testkit.probes import StageBench

@@ -7,7 +7,9 @@ from typing import Any
 from rt_edge.data.errors import StreamError
 from rt_edge.streams.dsl import Flow, Sink, Source
 from rt_edge.streams.stages.flat_map_prefix import FlatMapPrefix
-from rt_edge.streams.stages.lazy import LazyFlow, LazySink, LazySource
+from rt_edge.streams.stages.lazy_flow import LazyFlow
+from rt_edge.streams.stages.lazy_sink import LazySink
+from rt_edge.streams.stages.lazy_source import LazySource
 from rt_edge.testkit.probes import StageBench
 from rt_edge.testkit.stage_contract import Broken, StageContract
 

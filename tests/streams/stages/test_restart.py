@@ -14,7 +14,9 @@ from rt_edge.streams.engine import Engine
 from rt_edge.streams.ledger import Ledger
 from rt_edge.streams.stage import OUT, Inlet, Outlet, Stage, StageLogic
 from rt_edge.streams.stages._backoff import Backoff, Series
-from rt_edge.streams.stages.restart import RestartFlow, RestartSink, RestartSource
+from rt_edge.streams.stages.restart_flow import RestartFlow
+from rt_edge.streams.stages.restart_sink import RestartSink
+from rt_edge.streams.stages.restart_source import RestartSource
 from rt_edge.testkit.probes import StageBench
 from rt_edge.testkit.stage_contract import Broken, StageContract
 from rt_edge.testkit.virtual_clock import VirtualHost

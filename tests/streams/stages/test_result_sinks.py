@@ -10,13 +10,16 @@ import pytest
 from rt_edge.data.errors import ConfigError, StreamError
 from rt_edge.streams.dsl import Sink, Source
 from rt_edge.streams.stage import Stage
-from rt_edge.streams.stages.cancelled import Cancelled, Unwilling
+from rt_edge.streams.stages.cancelled import Cancelled
 from rt_edge.streams.stages.count import Count
 from rt_edge.streams.stages.fold_while_into import FoldWhileInto
-from rt_edge.streams.stages.head import Head, HeadOption
-from rt_edge.streams.stages.last import Last, LastOption
+from rt_edge.streams.stages.head import Head
+from rt_edge.streams.stages.head_option import HeadOption
+from rt_edge.streams.stages.last import Last
 from rt_edge.streams.stages.last_into import LastInto
+from rt_edge.streams.stages.last_option import LastOption
 from rt_edge.streams.stages.reduce_into import ReduceInto
+from rt_edge.streams.stages.unwilling import Unwilling
 from rt_edge.testkit.probes import StageBench
 from rt_edge.testkit.stage_contract import BAD, Broken, raising
 from rt_edge.testkit.virtual_clock import VirtualHost

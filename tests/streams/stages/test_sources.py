@@ -8,8 +8,11 @@ from typing import Any
 
 import pytest
 
-from rt_edge.streams.stages.constant import Empty, Failed, Never, Single
+from rt_edge.streams.stages.empty import Empty
+from rt_edge.streams.stages.failed import Failed
 from rt_edge.streams.stages.iterate import Iterate
+from rt_edge.streams.stages.never import Never
+from rt_edge.streams.stages.single import Single
 from rt_edge.streams.stages.tick import Tick
 from rt_edge.testkit.probes import StageBench
 

@@ -18,7 +18,7 @@ from rt_edge.streams.stages.map_error import MapError
 from rt_edge.streams.stages.on_error_complete import OnErrorComplete
 from rt_edge.streams.stages.recover import Recover
 from rt_edge.streams.stages.recover_with import RecoverWith
-from rt_edge.streams.stages.restart import RestartFlow
+from rt_edge.streams.stages.restart_flow import RestartFlow
 from rt_edge.streams.stages.retry_flow import RetryFlow
 
 if TYPE_CHECKING:

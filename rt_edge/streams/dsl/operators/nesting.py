@@ -14,7 +14,7 @@ from rt_edge.streams.stages._keys import MAX_KEYS, Per
 from rt_edge.streams.stages.flat_map_merge import FlatMapMerge
 from rt_edge.streams.stages.flat_map_prefix import FlatMapPrefix
 from rt_edge.streams.stages.group_by import GroupBy
-from rt_edge.streams.stages.lazy import LazyFlow
+from rt_edge.streams.stages.lazy_flow import LazyFlow
 from rt_edge.streams.stages.or_else import OrElse
 from rt_edge.streams.stages.prefix_and_tail import PrefixAndTail
 from rt_edge.streams.stages.split_when import SplitWhen

@@ -8,7 +8,7 @@ from typing import Any, Self
 from rt_edge.streams.dsl.operators.continuation import A, Continuation, builds
 from rt_edge.streams.kill_switch import KillSwitch
 from rt_edge.streams.monitoring import StreamMonitor
-from rt_edge.streams.stages.kill_switch import KillSwitched
+from rt_edge.streams.stages.kill_switched import KillSwitched
 from rt_edge.streams.stages.monitor import Monitor
 from rt_edge.streams.stages.watch_termination import Termination, WatchTermination
 

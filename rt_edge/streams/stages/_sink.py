@@ -1,4 +1,4 @@
-"""What the ends of a stream share (`for_each`, `collect`, `fold_into`, `ignore`, `settling`).
+"""What the ends of a stream share: how they ask, how they settle, and how they say what they came to.
 
 A sink says what it came to by calling `done(result, error)` once, when it stops: the error is None after completion.
 """
