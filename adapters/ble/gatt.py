@@ -13,6 +13,7 @@ from adapters.ble.link import BusyError, Link
 from adapters.ble.outbox import Outbox
 from rt_edge.sdk import AdapterContext, CodecError, Quality, Reading, TransientError, Value, WriteResult
 from rt_edge.sdk.backoff import Backoff
+from rt_edge.sdk.presence import Presence
 
 if TYPE_CHECKING:
     from adapters.ble.scanner import Scanner

@@ -10,6 +10,7 @@ from collections import OrderedDict, deque
 from collections.abc import Callable
 
 from rt_edge.sdk import AdapterContext, Reading
+from rt_edge.sdk.presence import Presence
 
 BATCH = 256
 """Readings handed on in one go."""

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from adapters.ble.codec import FORMATS, RAW, Advertisement, frame, parts, raw_fields
 from adapters.ble.outbox import Outbox
 from rt_edge.sdk import AdapterContext, CodecError, Reading, TransientError
+from rt_edge.sdk.presence import Presence
 
 if TYPE_CHECKING:
     from adapters.ble.transport import BluezTransport, Mode, Pattern

@@ -15,6 +15,7 @@ from adapters.coap.resource import Resource
 from adapters.coap.seam import BadAnswer, Channel, Unanswered
 from rt_edge.sdk import AdapterContext
 from rt_edge.sdk.backoff import Backoff
+from rt_edge.sdk.presence import Presence
 
 
 class Asker(Protocol):

@@ -10,6 +10,7 @@ from adapters.coap.codec import make_codec
 from adapters.coap.observe import Freshness
 from adapters.coap.seam import Answer, Observing, Target
 from rt_edge.sdk import AdapterContext, Reading
+from rt_edge.sdk.presence import Presence
 
 
 class Resource:

@@ -17,7 +17,7 @@ from itertools import count as counter
 from math import ceil
 
 from adapters.modbus.blocks import Block
-from adapters.modbus.breaker import Breaker, BreakerLimits
+from adapters.modbus.breaker import Breaker, BreakerLimits, unanswered
 from adapters.modbus.jobs import Job
 from adapters.modbus.pdu import ILLEGAL_FUNCTION, SPLITTABLE, TABLES, UNREACHABLE, ModbusException, Request, data_of, read
 from adapters.modbus.plan import UnitPlan
@@ -323,7 +323,7 @@ class Bus:
 
     def _fail(self, tx: Transaction, now: float) -> None:
         """The unit did not answer `tx`."""
-        if tx.unit.breaker.failed(now, now - tx.started):
+        if unanswered(tx.unit.breaker, now, now - tx.started):
             self._context.count("breaker_opened")
             self._context.log("warning", "unit does not answer, others go on without it", unit=tx.unit.source)
             self._count_down()

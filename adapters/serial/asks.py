@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from adapters.serial.codec import Parser
 from adapters.serial.template import Template
+from rt_edge.sdk.presence import Presence
 
 
 class Asks(NamedTuple):

@@ -15,6 +15,7 @@ from adapters.serial.frames import Cutter
 from adapters.serial.late import Lates
 from adapters.serial.listen import Handle, Timers
 from rt_edge.sdk import AdapterContext, Reading, WriteResult
+from rt_edge.sdk.presence import Presence
 
 FAILURES = 3
 """Unanswered requests in a row after which a poll comes more rarely, and its silence is said."""

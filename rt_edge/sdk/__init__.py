@@ -1,11 +1,12 @@
 """All that an adapter's author imports; nothing behind it is promised to stay."""
 
 from rt_edge.data.clock import Clock
-from rt_edge.data.errors import CodecError, ConfigError, FatalAdapterError, RtEdgeError, TransientError
+from rt_edge.data.errors import CodecError, ConfigError, FatalAdapterError, RefusedError, RtEdgeError, TransientError
 from rt_edge.data.ids import boot_id, new_incarnation
 from rt_edge.data.reading import ClockState, Quality, Reading, Value
 from rt_edge.data.units import Duration, Size, parse_duration, parse_size, show_duration
 from rt_edge.sdk.adapter import AdapterContext, Advice, Capability, DeviceAdapter, ProbeResult, WriteResult
+from rt_edge.sdk.points import PointInfo, writable
 
 __all__ = [
     "AdapterContext",
@@ -18,9 +19,11 @@ __all__ = [
     "DeviceAdapter",
     "Duration",
     "FatalAdapterError",
+    "PointInfo",
     "ProbeResult",
     "Quality",
     "Reading",
+    "RefusedError",
     "RtEdgeError",
     "Size",
     "TransientError",
@@ -31,4 +34,5 @@ __all__ = [
     "parse_duration",
     "parse_size",
     "show_duration",
+    "writable",
 ]

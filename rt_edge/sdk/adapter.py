@@ -7,7 +7,7 @@ Life of an adapter: `open` -> any number of `demand`/`settled`/`write` -> `close
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from random import Random
 from typing import Any, ClassVar, Literal, Protocol
@@ -15,8 +15,9 @@ from typing import Any, ClassVar, Literal, Protocol
 import msgspec
 
 from rt_edge.data.clock import Clock
-from rt_edge.data.errors import FatalAdapterError
+from rt_edge.data.errors import FatalAdapterError, RefusedError
 from rt_edge.data.reading import Reading, Value
+from rt_edge.sdk.points import PointInfo
 
 
 class Capability(msgspec.Struct, frozen=True):
@@ -27,14 +28,17 @@ class Capability(msgspec.Struct, frozen=True):
             (what is lost is lost).
         backpressure: how demand reaches the device: `native` (it is not asked), `withhold_ack` (acknowledgements wait), or
             `bounded_drop` (a named strategy and a counter).
-        writable: whether `write` works.
+        writable: whether any point may be written with these settings.
         window: most Readings that may be unsettled at a time; None: no bound of the protocol's own.
+        commands: how many commands, to different points, the adapter carries out at a time; the others wait where a more urgent
+            one can still pass them.
     """
 
     delivery: Literal["redelivering", "polled", "volatile"]
     backpressure: Literal["native", "withhold_ack", "bounded_drop"]
     writable: bool = False
     window: int | None = None
+    commands: int = 1
 
 
 class Advice(msgspec.Struct, frozen=True):
@@ -60,7 +64,13 @@ class ProbeResult(msgspec.Struct, frozen=True):
 
 
 class WriteResult(msgspec.Struct, frozen=True):
-    """What became of a write; never silently dropped."""
+    """What became of a write; never silently dropped.
+
+    Attributes:
+        status: `confirmed`: the device has the value; `sent`: it may have it, and will not say; `failed`: it has not; `refused`:
+            nothing was tried.
+        message: for a person.
+    """
 
     status: Literal["confirmed", "sent", "failed", "refused"]
     message: str = ""
@@ -193,9 +203,28 @@ class DeviceAdapter(ABC):
             await self.close()
         return ProbeResult(True, "opened and closed")
 
+    @classmethod
+    def points(cls, settings: Any) -> Mapping[str, PointInfo]:  # noqa: ARG003 - for those who can
+        """Every point that `read` or `write` takes, by name (`DEVICE/POINT`), with what may be written to it. Pure, as
+        `capability`; what is not in it cannot be asked for by anybody."""
+        return {}
+
     async def write(self, point: str, value: Value, key: str) -> WriteResult:
-        """Write one point of a device; `key` identifies the command, a repeated one is answered, not repeated."""
+        """Write one point of a device; `key` identifies the command, a repeated one is answered, not repeated.
+
+        Called while open, for writable points of `points` with a value that they take, at most `Capability.commands` at a time
+        and one for each point. Raises nothing: whatever happens is a result. It ends: what it waits for has a time limit.
+        """
         raise FatalAdapterError(f"adapter kind {self.kind!r} cannot write")
+
+    async def read(self, point: str) -> Value:
+        """The value that a readable point of `points` has now, asked for at the device, ahead of all polls.
+
+        Raises:
+            TransientError: it could not be read now.
+            RefusedError: it cannot be read.
+        """
+        raise RefusedError(f"adapter kind {self.kind!r} does not read single points", f"{point} comes with its readings")
 
     async def deliver(self, readings: Sequence[Reading]) -> None:
         """Used as a sink: hand Readings to the peer; returns when the peer has confirmed all of them.
