@@ -1,9 +1,8 @@
-"""What the stages share that make frames of bytes and bytes of frames: parameters, and the logic around a framer."""
+"""What the stages share that make frames of bytes: parameters, and the logic around a framer."""
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import msgspec
@@ -13,11 +12,10 @@ from rt_edge.data.errors import ConfigError
 from rt_edge.data.reading import Reading, is_gap
 from rt_edge.streams.framing import Framer
 from rt_edge.streams.stage import IN, OUT, Hold, Inlet, ReceiptUse, Supervision
-from rt_edge.streams.stages._common import ReadingCode, Settle, at_least, bare
+from rt_edge.streams.stages._common import Settle, at_least, bare
 from rt_edge.streams.stages._holding import HoldingLogic
 from rt_edge.streams.stages._joining import Share, share_each
 from rt_edge.streams.stages._keys import Keyed, KeyTable
-from rt_edge.streams.stages._user_code import ElementLogic, attempt
 
 if TYPE_CHECKING:
     Bytes = str | bytes
@@ -250,57 +248,3 @@ class DecodeLogic(HoldingLogic):
         """The frames that wait; what there is of another is dropped, as on completion."""
         self._forget(None)
         return super().residue()
-
-
-class FieldCode(ReadingCode, frozen=True, kw_only=True):
-    """Base of stages that change bytes, one for one.
-
-    Attributes:
-        field: the field of a reading that holds the bytes; empty: the elements are bytes themselves.
-    """
-
-    field: str = ""
-
-
-class EncodeLogic(ElementLogic):
-    """Replaces bytes, or a field of a reading, by a function of them; readings without the field pass.
-
-    Args:
-        stage: what it runs.
-        encode: bytes -> bytes; raises CodecError for what it cannot encode.
-    """
-
-    def __init__(self, stage: FieldCode, encode: Callable[[bytes], bytes]) -> None:
-        super().__init__(stage)
-        self._field = stage.field
-        self._encode = encode
-
-    def on_push(self, inlet: Inlet, chunk: Chunk) -> None:
-        """One for one."""
-        results, failures = attempt(self._encoded, chunk.items, self._policy)
-        if not failures:
-            self.push(OUT, chunk.replace(results))
-            self.note_success()
-            return
-        rest, results = self.survivors(chunk, results, failures)
-        if rest is not None:
-            self.push(OUT, rest.replace(results))
-        if not self.stop_after(failures):
-            self.request(IN, len(failures))
-
-    def _encoded(self, item: Any) -> Any:
-        if not isinstance(item, Reading):
-            return self._encode(need_bytes(item))
-        if self._field not in item.fields:
-            if not is_gap(item):
-                self.ctx.count("missing_field")
-            return item
-        data = self._encode(need_bytes(item.fields[self._field]))
-        return msgspec.structs.replace(item, fields={**item.fields, self._field: data})
-
-
-def need_bytes(data: Any) -> bytes:
-    """`data`, if it is bytes; raises TypeError."""
-    if not isinstance(data, bytes):
-        raise TypeError(f"bytes are needed, not {type(data).__name__}")
-    return data

@@ -6,7 +6,7 @@ from typing import ClassVar
 
 from rt_edge.streams.framing import cobs_encode
 from rt_edge.streams.stage import StageLogic
-from rt_edge.streams.stages._framing import EncodeLogic, FieldCode
+from rt_edge.streams.stages._encoding import EncodeLogic, FieldCode
 
 
 class CobsEncode(FieldCode, frozen=True, kw_only=True):

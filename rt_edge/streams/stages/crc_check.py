@@ -8,7 +8,7 @@ from rt_edge.data.chunk import Chunk
 from rt_edge.data.errors import CodecError
 from rt_edge.streams.framing import crc_named
 from rt_edge.streams.stage import IN, OUT, Inlet, StageLogic
-from rt_edge.streams.stages._framing import EncodeLogic, FieldCode
+from rt_edge.streams.stages._encoding import EncodeLogic, FieldCode
 from rt_edge.streams.stages._user_code import attempt
 
 BAD_CRC = "bad_crc"

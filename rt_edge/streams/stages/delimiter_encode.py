@@ -6,7 +6,8 @@ from typing import ClassVar
 
 from rt_edge.data.errors import CodecError, ConfigError
 from rt_edge.streams.stage import StageLogic
-from rt_edge.streams.stages._framing import Bytes, EncodeLogic, FieldCode, parse_bytes
+from rt_edge.streams.stages._encoding import EncodeLogic, FieldCode
+from rt_edge.streams.stages._framing import Bytes, parse_bytes
 
 
 class DelimiterEncode(FieldCode, frozen=True, kw_only=True):

@@ -6,7 +6,7 @@ from typing import ClassVar, Literal
 
 from rt_edge.streams.framing import LengthField
 from rt_edge.streams.stage import StageLogic
-from rt_edge.streams.stages._framing import EncodeLogic, FieldCode
+from rt_edge.streams.stages._encoding import EncodeLogic, FieldCode
 
 
 class LengthFieldEncode(FieldCode, frozen=True, kw_only=True):

@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any, ClassVar
 
 from rt_edge.data.chunk import CHUNK_ELEMENTS, Chunk
 from rt_edge.data.errors import ConfigError
 from rt_edge.streams.expression import compile_value
-from rt_edge.streams.stage import IN, Hold, Inlet, Outlet, ReceiptUse, StageLogic, Supervision
-from rt_edge.streams.stages._common import ReadingCode, discard, outlets, ports
-from rt_edge.streams.stages._outbox import Outbox
-from rt_edge.streams.stages._user_code import ElementLogic, attempt
-
-CANCELLED = "branch_cancelled"
-"""The reason of what was for a branch that nobody listens to any more."""
+from rt_edge.streams.stage import Hold, Inlet, Outlet, ReceiptUse, StageLogic
+from rt_edge.streams.stages._branches import BranchLogic, of_function
+from rt_edge.streams.stages._common import ReadingCode, outlets, ports
 
 
 class Partition(ReadingCode, frozen=True):
@@ -66,99 +61,38 @@ class Partition(ReadingCode, frozen=True):
         return _Logic(self)
 
 
-class _Logic(ElementLogic):
+class _Logic(BranchLogic):
     def __init__(self, stage: Partition) -> None:
-        super().__init__(stage)
-        self._ports = stage.outlets
-        self._eager = stage.eager_cancel
-        self._finished = False
-        self._run = compile_value(stage.by).run if isinstance(stage.by, str) else _runner(stage.by, stage.supervision)
-
-    def on_start(self) -> None:
-        self._boxes = [Outbox(self, port) for port in self._ports]
-
-    def on_pull(self, outlet: Outlet, n: int) -> None:
-        self._boxes[outlet.index].flush()
-        if not self.is_free(outlet):
-            self.pull_again(outlet)
-        self._ask()
-        self._complete_if_empty()
-
-    def _ask(self) -> None:
-        """Ask as soon as nothing waits and somebody wants."""
-        if any(self._boxes) or self._finished:
-            return
-        n = min(max(self.demand(port) for port in self._ports), CHUNK_ELEMENTS) - self.requested(IN)
-        if n > 0:
-            self.request(IN, n)
+        super().__init__(stage, stage.eager_cancel)
+        by = stage.by
+        self._run = compile_value(by).run if isinstance(by, str) else of_function(by, stage.supervision)
 
     def on_push(self, inlet: Inlet, chunk: Chunk) -> None:
         indices, missing, failures = self._run(chunk.items)
         if missing:
             self.ctx.count("missing_field", missing)
-        failures = failures + self._wrong(indices, {place for place, _ in failures})
+        failures = [*failures, *self._wrong(indices, {place for place, _ in failures})]
         rest: Chunk | None = chunk
         if failures:
             failures.sort(key=lambda failure: failure[0])
             rest, indices = self.survivors(chunk, indices, failures)
+        else:
+            self.note_success()
         if rest is not None:
-            self._send(rest, indices)
-        if self.stop_after(failures):
-            return
-        for port in self._ports:
-            if not self.is_free(port):
-                self.pull_again(port)
-        self._ask()
+            self._divide(rest, indices)
+        if not self.stop_after(failures):
+            self.proceed()
 
     def _wrong(self, indices: list[Any], known: set[int]) -> list[tuple[int, Exception]]:
-        n = len(self._ports)
+        n = len(self.ports)
         return [
             (place, ValueError(f"{index!r} is not the index of an outlet (0 to {n - 1})"))
             for place, index in enumerate(indices)
             if not (isinstance(index, int) and 0 <= index < n) and place not in known
         ]
 
-    def _send(self, chunk: Chunk, indices: list[Any]) -> None:
-        for port, box in zip(self._ports, self._boxes, strict=True):
+    def _divide(self, chunk: Chunk, indices: list[Any]) -> None:
+        for port in self.ports:
             places = [place for place, index in enumerate(indices) if index == port.index]
-            if not places:
-                continue
-            piece = chunk if len(places) == len(chunk) else chunk.take(places)
-            if self.is_closed(port):
-                discard(self, piece, CANCELLED)
-            else:
-                box.put(piece)
-
-    def on_upstream_finish(self, inlet: Inlet) -> None:
-        self._finished = True
-        self._complete_if_empty()
-
-    def _complete_if_empty(self) -> None:
-        if self._finished and not any(self._boxes):
-            self.complete_stage()
-
-    def on_downstream_finish(self, outlet: Outlet, cause: BaseException | None) -> None:
-        self._boxes[outlet.index].discard(CANCELLED)
-        if self._eager or all(self.is_closed(port) for port in self._ports):
-            self.cancel_stage(cause)
-        else:
-            self._ask()
-            self._complete_if_empty()
-
-    def on_stop(self, error: BaseException | None) -> None:
-        for box in self._boxes:
-            box.settle_rest(error)
-
-    def residue(self) -> list[Chunk]:
-        """What waits for branches, branch by branch."""
-        return [chunk for box in self._boxes for chunk in box.take_all()]
-
-
-def _runner(
-    function: Callable[[Any], int], policy: Supervision
-) -> Callable[[Any], tuple[list[Any], int, list[tuple[int, Exception]]]]:
-    def run(items: Any) -> tuple[list[Any], int, list[tuple[int, Exception]]]:
-        results, failures = attempt(function, items, policy)
-        return results, 0, failures
-
-    return run
+            if places:
+                self.send(port, chunk if len(places) == len(chunk) else chunk.take(places))

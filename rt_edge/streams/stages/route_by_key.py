@@ -11,9 +11,10 @@ from rt_edge.data.reading import Reading
 from rt_edge.streams.expression import compile_value
 from rt_edge.streams.routing.hashing import VIRTUAL_NODES, ConsistentHashing, HashRing, hash_of
 from rt_edge.streams.stage import Inlet, Outlet, StageLogic, Supervision
-from rt_edge.streams.stages._common import Failures, OnError, settle_rest
+from rt_edge.streams.stages._branches import Run, of_function
+from rt_edge.streams.stages._common import OnError, settle_rest
 from rt_edge.streams.stages._routing import Router, RouteStage
-from rt_edge.streams.stages._user_code import ElementLogic, attempt
+from rt_edge.streams.stages._user_code import ElementLogic
 
 
 class RouteByKey(RouteStage, frozen=True):
@@ -111,20 +112,10 @@ def _unfit(keys: Sequence[Any], known: set[int]) -> list[tuple[int, Exception]]:
     return found
 
 
-def _runner(key: str | Callable[[Any], Any], policy: Supervision) -> Callable[[Sequence[Any]], tuple[list[Any], int, Failures]]:
-    if key == "source":
-        return lambda items: (*_attempted(_source, items, policy),)
-    if isinstance(key, str):
+def _runner(key: str | Callable[[Any], Any], policy: Supervision) -> Run:
+    if isinstance(key, str) and key != "source":
         return compile_value(key).run
-    function = key
-    return lambda items: (*_attempted(function, items, policy),)
-
-
-def _attempted(
-    function: Callable[[Any], Any], items: Sequence[Any], policy: Supervision
-) -> tuple[list[Any], int, list[tuple[int, Exception]]]:
-    results, failures = attempt(function, items, policy)
-    return results, 0, failures
+    return of_function(_source if isinstance(key, str) else key, policy)
 
 
 def _source(reading: Reading) -> str:

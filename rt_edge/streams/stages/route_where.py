@@ -8,16 +8,12 @@ from typing import Any, ClassVar, Literal
 from rt_edge.data.chunk import CHUNK_ELEMENTS, Chunk
 from rt_edge.data.errors import ConfigError
 from rt_edge.streams.expression import compile_predicate
-from rt_edge.streams.stage import IN, Hold, Inlet, Outlet, ReceiptUse, StageLogic, Supervision
-from rt_edge.streams.stages._common import Failures, ReadingCode, discard, outlets, ports
-from rt_edge.streams.stages._outbox import Outbox
-from rt_edge.streams.stages._user_code import ElementLogic, attempt
+from rt_edge.streams.stage import Hold, Inlet, Outlet, ReceiptUse, StageLogic
+from rt_edge.streams.stages._branches import BranchLogic, of_function
+from rt_edge.streams.stages._common import ReadingCode, discard, outlets, ports
 
 UNMATCHED = "unmatched"
 """The reason of what met no condition."""
-
-CANCELLED = "branch_cancelled"
-"""The reason of what was only for branches that nobody listens to any more."""
 
 
 class RouteWhere(ReadingCode, frozen=True):
@@ -73,34 +69,15 @@ class RouteWhere(ReadingCode, frozen=True):
         return _Logic(self)
 
 
-class _Logic(ElementLogic):
+class _Logic(BranchLogic):
     def __init__(self, stage: RouteWhere) -> None:
-        super().__init__(stage)
+        super().__init__(stage, stage.eager_cancel)
         self._stage = stage
-        self._ports = stage.outlets
-        self._runs = [_runner(condition, stage.supervision) for condition in stage.conditions]
-        self._finished = False
-
-    def on_start(self) -> None:
-        self._boxes = [Outbox(self, port) for port in self._ports]
-
-    def on_pull(self, outlet: Outlet, n: int) -> None:
-        self._boxes[outlet.index].flush()
-        self._proceed()
-
-    def _proceed(self) -> None:
-        """Ask as soon as nothing waits and somebody wants; complete when all is over."""
-        for port in self._ports:
-            if not self.is_free(port):
-                self.pull_again(port)
-        if any(self._boxes):
-            return
-        if self._finished:
-            self.complete_stage()
-            return
-        n = min(max(self.demand(port) for port in self._ports), CHUNK_ELEMENTS) - self.requested(IN)
-        if n > 0:
-            self.request(IN, n)
+        self._exact = stage.matching == "first" or len(self.ports) == 1
+        self._runs = [
+            compile_predicate(condition).run if isinstance(condition, str) else of_function(condition, stage.supervision)
+            for condition in stage.conditions
+        ]
 
     def on_push(self, inlet: Inlet, chunk: Chunk) -> None:
         masks, failures = self._masks(chunk.items)
@@ -112,9 +89,9 @@ class _Logic(ElementLogic):
         else:
             self.note_success()
         if rest is not None:
-            self._send(rest, masks)
-        self._proceed()
-        self.stop_after(failures)
+            self._divide(rest, masks)
+        if not self.stop_after(failures):
+            self.proceed()
 
     def _masks(self, items: Sequence[Any]) -> tuple[list[list[Any]], list[tuple[int, Exception]]]:
         """For each outlet, which of the items are for it; and the first failure of each item for which a condition failed."""
@@ -137,37 +114,14 @@ class _Logic(ElementLogic):
             masks.append([not any(row) for row in zip(*masks, strict=True)])
         return masks, sorted(failed.items())
 
-    def _send(self, chunk: Chunk, masks: list[list[Any]]) -> None:
+    def _divide(self, chunk: Chunk, masks: list[list[Any]]) -> None:
         if not self._stage.otherwise and (lost := chunk.take(_nowhere(masks))):
             discard(self, lost, UNMATCHED)
-        exact = self._stage.matching == "first"
-        copies = [chunk] * len(masks) if exact or len(masks) == 1 else chunk.fork(len(masks))
-        for box, port, mask, copy in zip(self._boxes, self._ports, masks, copies, strict=True):
-            piece = _only(copy, mask) if exact or len(masks) == 1 else copy.select(mask, UNMATCHED)
-            if piece is None:
-                continue
-            if self.is_closed(port):
-                discard(self, piece, CANCELLED)
-            else:
-                box.put(piece)
-
-    def on_upstream_finish(self, inlet: Inlet) -> None:
-        self._finished = True
-        self._proceed()
-
-    def on_downstream_finish(self, outlet: Outlet, cause: BaseException | None) -> None:
-        self._boxes[outlet.index].discard(CANCELLED)
-        if self._stage.eager_cancel or all(self.is_closed(port) for port in self._ports):
-            self.cancel_stage(cause)
-        else:
-            self._proceed()
-
-    def on_stop(self, error: BaseException | None) -> None:
-        for box in self._boxes:
-            box.settle_rest(error)
-
-    def residue(self) -> list[Chunk]:
-        return [chunk for box in self._boxes for chunk in box.take_all()]
+        copies = [chunk] * len(masks) if self._exact else chunk.fork(len(masks))
+        for port, mask, copy in zip(self.ports, masks, copies, strict=True):
+            piece = _only(copy, mask) if self._exact else copy.select(mask, UNMATCHED)
+            if piece is not None:
+                self.send(port, piece)
 
 
 def _nowhere(masks: list[list[Any]]) -> list[int]:
@@ -179,17 +133,3 @@ def _only(chunk: Chunk, mask: list[Any]) -> Chunk | None:
     if len(places) == len(chunk):
         return chunk
     return chunk.take(places) if places else None
-
-
-def _runner(
-    condition: str | Callable[[Any], Any], policy: Supervision
-) -> Callable[[Sequence[Any]], tuple[list[Any], int, Failures]]:
-    if isinstance(condition, str):
-        return compile_predicate(condition).run
-    function = condition
-
-    def run(items: Sequence[Any]) -> tuple[list[Any], int, Failures]:
-        truths, failures = attempt(function, items, policy)
-        return truths, 0, failures
-
-    return run

@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any, ClassVar, Literal
 
 import msgspec
 
-from rt_edge.data.chunk import CHUNK_ELEMENTS, Chunk
+from rt_edge.data.chunk import CHUNK_ELEMENTS
 from rt_edge.data.errors import ConfigError
-from rt_edge.data.reading import Quality, Reading, is_gap
 from rt_edge.streams.expression.functions import is_number
 from rt_edge.streams.stage import OUT, Hold, Outlet, ReceiptUse, Stage, StageLogic
-from rt_edge.streams.stages._side import SideLogic
+from rt_edge.streams.stages._schema_check import BAD, SchemaCheckLogic
 
-SCHEMA = "schema"
-"""The reason of what is not as it should be."""
-BAD = Outlet("bad", 1)
 Kind = Literal["any", "number", "integer", "boolean", "text", "bytes"]
 _TYPES: dict[str, tuple[type, ...]] = {
     "number": (int, float),
@@ -108,52 +103,4 @@ class SchemaCheck(Stage, frozen=True, kw_only=True):
 
     def create_logic(self) -> StageLogic:
         """A logic without state but what waits."""
-        return _Logic(self)
-
-
-class _Logic(SideLogic):
-    def __init__(self, stage: SchemaCheck) -> None:
-        super().__init__(BAD)
-        self._rules: Mapping[str, FieldRule] = stage.fields
-        self._closed = stage.extra == "violation"
-        self._policy = stage.on_violation
-
-    def divide(self, chunk: Chunk) -> tuple[Chunk | None, Chunk | None]:
-        wrong = [self._violation(item) for item in chunk.items]
-        if not any(wrong):
-            return chunk, None
-        for violation in filter(None, wrong):
-            self.ctx.count(f"violation_{violation}")
-        if self._policy == "uncertain":
-            rows = zip(chunk.items, wrong, strict=True)
-            return chunk.replace([_doubted(item) if violation else item for item, violation in rows]), None
-        if self._policy == "drop":
-            self.ctx.count(f"dropped_{SCHEMA}", sum(map(bool, wrong)))
-            return chunk.select([not violation for violation in wrong], SCHEMA), None
-        good = [place for place, violation in enumerate(wrong) if not violation]
-        bad = chunk.take([place for place, violation in enumerate(wrong) if violation])
-        return (chunk.take(good) if good else None), bad
-
-    def _violation(self, reading: Any) -> str:
-        if not isinstance(reading, Reading):
-            return "type"
-        fields = reading.fields
-        if not fields and is_gap(reading):
-            return ""
-        for name, rule in self._rules.items():
-            if name not in fields:
-                if rule.required:
-                    return "missing"
-                continue
-            violation = rule.violation(fields[name])
-            if violation:
-                return violation
-        return "extra" if self._closed and not fields.keys() <= self._rules.keys() else ""
-
-
-def _doubted(reading: Any) -> Any:
-    """With the quality uncertain, unless it is worse; what is no reading has none."""
-    if isinstance(reading, Reading) and reading.quality == "good":
-        quality: Quality = "uncertain"
-        return msgspec.structs.replace(reading, quality=quality)
-    return reading
+        return SchemaCheckLogic(self)
