@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import enum
+from collections import deque
+from typing import TYPE_CHECKING, Any
 
 from rt_edge.data.chunk import CHUNK_ELEMENTS, Chunk
 from rt_edge.streams.stage import OUT, Inlet, Outlet, Stage, StageLogic
@@ -10,6 +12,21 @@ from rt_edge.streams.stages._outbox import Outbox
 
 if TYPE_CHECKING:
     from rt_edge.streams.nested.substream import Substream
+
+
+class Event(enum.Enum):
+    """What a substream says."""
+
+    PUSH = "push"
+    PULL = "pull"
+    CANCEL = "cancel"
+    END = "end"
+
+
+Events = deque[tuple["Substream", Event, Any]]
+"""What substreams of one nest have said, with the chunk or the error."""
+
+PUSH = Event.PUSH
 
 
 class Entry(Stage, frozen=True):
@@ -83,7 +100,7 @@ class EntryLogic(StageLogic):
             self.box.flush()
             self._sub.note_waiting(self.box.elements - before)
         if self.finished:
-            if not self.box:
+            if not self.box.elements:
                 self.complete_stage()
         else:
             self._sub.note_pull()
@@ -112,14 +129,16 @@ class ExitLogic(StageLogic):
     """Notes what comes."""
 
     _sub: Substream
+    _events: Events
 
-    def attach(self, sub: Substream) -> None:
-        """Serve `sub`."""
+    def attach(self, sub: Substream, events: Events) -> None:
+        """Serve `sub`, whose nest has these events."""
         self._sub = sub
+        self._events = events
 
     def on_push(self, inlet: Inlet, chunk: Chunk) -> None:
         """An event for the parent."""
-        self._sub.note_push(chunk)
+        self._events.append((self._sub, PUSH, chunk))
 
     def on_upstream_finish(self, inlet: Inlet) -> None:
         """The substream has ended."""

@@ -44,7 +44,7 @@ class NestingLogic(OutboxLogic):
         self.upstream_done = False
         self._error = None
         self._bare = []
-        self.nest = Nest(self)
+        self.nest = Nest(self, type(self).sub_pulled is not NestingLogic.sub_pulled)
 
     def on_pull(self, outlet: Outlet, n: int) -> None:
         """Ask first, since `demand` says 0 once something was pushed."""

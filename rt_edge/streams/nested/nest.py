@@ -10,8 +10,9 @@ from rt_edge.data.chunk import Chunk
 from rt_edge.data.errors import StreamError
 from rt_edge.streams.blueprint import Blueprint
 from rt_edge.streams.host import Host
+from rt_edge.streams.nested.boundary import PUSH, Event, Events
 from rt_edge.streams.nested.mold import Mold
-from rt_edge.streams.nested.substream import Event, Substream
+from rt_edge.streams.nested.substream import Substream
 
 if TYPE_CHECKING:
     from rt_edge.data.clock import Clock
@@ -67,13 +68,16 @@ class Nest:
     Args:
         parent: whose they are.
 
+        hears_pulls: whether the parent does anything about `sub_pulled`.
+
     Attributes:
         waiting: elements that wait in front of all substreams.
         counters: the parent's.
+        events: what substreams said and the parent was not told of.
         moves: grows whenever something moves in a substream or between it and its parent.
     """
 
-    def __init__(self, parent: Parent) -> None:
+    def __init__(self, parent: Parent, hears_pulls: bool = True) -> None:
         self._parent = parent
         self._host: Host = parent.seat.engine.host
         self._depth = 1 + (self._host.depth if isinstance(self._host, NestHost) else 0)
@@ -81,12 +85,13 @@ class Nest:
         if self._depth > MAX_DEPTH:
             raise StreamError(f"{parent.ctx.name}: streams are nested more than {MAX_DEPTH} deep")
         self.counters: dict[str, int] = parent.seat.counters
+        self.hears_pulls = hears_pulls
         self.waiting = 0
         self.moves = 0
         self._live: dict[Substream, None] = {}
         self._lingering: deque[Substream] = deque(maxlen=LINGERING + 1)
         self._ready: deque[NestHost] = deque(maxlen=MOST)
-        self._events: deque[tuple[Substream, Event, Any]] = deque(maxlen=MOST)
+        self.events: Events = deque(maxlen=MOST)
         self._mold: Mold | None = None
         self._scheduled = self._turning = self._closed = False
 
@@ -128,9 +133,9 @@ class Nest:
         self._live.clear()
         self._lingering.clear()
         self._ready.clear()
-        while self._events:
-            _, event, chunk = self._events.popleft()
-            if event is Event.PUSH:
+        while self.events:
+            _, event, chunk = self.events.popleft()
+            if event is PUSH:
                 chunk.drop("cancelled") if error is None else chunk.fail(error)
 
     def residue(self) -> list[tuple[Substream, Chunk]]:
@@ -147,12 +152,16 @@ class Nest:
 
     def note(self, sub: Substream, event: Event, what: Any) -> None:
         """To be told to the parent when the substreams rest."""
-        self._events.append((sub, event, what))
+        self.events.append((sub, event, what))
 
     def take_pushed(self, sub: Substream) -> list[Chunk]:
         """Chunks of `sub` the parent was not told of so far, which it will not be."""
-        chunks = [what for source, event, what in self._events if source is sub and event is Event.PUSH]
-        self._events = deque((e for e in self._events if e[0] is not sub or e[1] is not Event.PUSH), maxlen=MOST)
+        events = self.events
+        chunks = [what for source, event, what in events if source is sub and event is PUSH]
+        if chunks:
+            others = [said for said in events if said[0] is not sub or said[1] is not PUSH]
+            events.clear()
+            events.extend(others)
         return chunks
 
     def forget(self, sub: Substream) -> None:
@@ -169,7 +178,8 @@ class Nest:
         self.moves += 1
         if not self._closed:
             self._ready.append(host)
-            self.look()
+            if not self._scheduled and not self._turning:
+                self.look()
 
     def look(self) -> None:
         """Have a turn soon."""
@@ -181,13 +191,20 @@ class Nest:
         self._scheduled = False
         self._turning = True
         budget = TURN_VISITS
+        ready, events, parent = self._ready, self.events, self._parent
         try:
             while not self._closed:
-                if self._events:
-                    self._tell(*self._events.popleft())
-                elif self._ready and budget > 0:
-                    share = max(SLICE, budget // len(self._ready))
-                    host = self._ready.popleft()
+                if events:
+                    sub, event, what = events.popleft()
+                    if event is not PUSH:
+                        self._tell(sub, event, what)
+                    elif sub.ended:
+                        what.drop("cancelled")
+                    else:
+                        parent.sub_pushed(sub, what)
+                elif ready and budget > 0:
+                    share = max(SLICE, budget // len(ready))
+                    host = ready.popleft()
                     host.queued = False
                     if host.engine.run(share):
                         host.wake()
@@ -196,21 +213,16 @@ class Nest:
                     break
         finally:
             self._turning = False
-        if self._ready or self._events:
+        if ready or events:
             self.look()
         if not self._closed:
             self._parent.nest_turned(not self._ready)
 
     def _tell(self, sub: Substream, event: Event, what: Any) -> None:
         parent = self._parent
-        if event is Event.PUSH:
-            if sub.ended:
-                what.drop("cancelled")
-            else:
-                parent.sub_pushed(sub, what)
-        elif sub.ended:
+        if sub.ended:
             return
-        elif event is Event.PULL:
+        if event is Event.PULL:
             parent.sub_pulled(sub)
         elif event is Event.CANCEL:
             parent.sub_cancelled(sub, what)

@@ -2,29 +2,19 @@
 
 from __future__ import annotations
 
-import enum
 from typing import TYPE_CHECKING, Any
 
 from rt_edge.data.chunk import CHUNK_ELEMENTS, Chunk
 from rt_edge.streams.engine import Engine
-from rt_edge.streams.nested.boundary import EntryLogic, ExitLogic
-from rt_edge.streams.stage import IN
+from rt_edge.streams.nested.boundary import EntryLogic, Event, ExitLogic
 
 if TYPE_CHECKING:
     from rt_edge.streams.nested.mold import Mold
     from rt_edge.streams.nested.nest import Nest, NestHost
+    from rt_edge.streams.wire import Wire
 
 DRAIN_ROUNDS = 64
 """Chunks a flow may give while it is drained."""
-
-
-class Event(enum.Enum):
-    """What a substream says."""
-
-    PUSH = "push"
-    PULL = "pull"
-    CANCEL = "cancel"
-    END = "end"
 
 
 class Substream:
@@ -39,7 +29,7 @@ class Substream:
         waiting: elements that were sent and that it does not want yet.
     """
 
-    __slots__ = ("_engine", "_entry", "_exit", "_nest", "ended", "host", "key", "waiting")
+    __slots__ = ("_engine", "_entry", "_exit", "_inward", "_nest", "_outward", "ended", "host", "key", "waiting")
 
     def __init__(self, nest: Nest, mold: Mold, host: NestHost, key: Any, room: int) -> None:
         self._nest = nest
@@ -54,16 +44,20 @@ class Substream:
         engine.start()
         self._entry: EntryLogic | None = None
         self._exit: ExitLogic | None = None
+        self._inward: Wire  # behind the entry
+        self._outward: Wire  # in front of the exit
         if mold.entry:
             entry = engine.seats[mold.entry].logic
             assert isinstance(entry, EntryLogic)
             entry.attach(self, room)
             self._entry = entry
+            self._inward = entry.seat.outs[0]
         if mold.exit:
             exit_ = engine.seats[mold.exit].logic
             assert isinstance(exit_, ExitLogic)
-            exit_.attach(self)
+            exit_.attach(self, nest.events)
             self._exit = exit_
+            self._outward = exit_.seat.ins[0]
 
     # -- for the parent --------------------------------------------------------------------------------------------------
 
@@ -72,7 +66,12 @@ class Substream:
         entry = self._entry
         if entry is None or self.ended or entry.finished or entry.seat.stopped:
             return False
-        self._engine.enter(entry.seat, entry.put, chunk)
+        wire = self._inward
+        if wire.slot is None and len(chunk.items) <= wire.announced and not entry.box.elements:
+            self._engine.push(wire, chunk)  # it is wanted: what most chunks are, so that it is worth to go no further about it
+            self.host.wake()
+        else:
+            self._engine.enter(entry.seat, entry.put, chunk)
         return True
 
     def finish(self, error: BaseException | None = None) -> None:
@@ -84,8 +83,9 @@ class Substream:
     def request(self, n: int) -> None:
         """Ask for `n` more elements."""
         exit_ = self._exit
-        if exit_ is not None and n > 0:
-            self._engine.enter(exit_.seat, exit_.request, IN, n)
+        if exit_ is not None and n > 0 and not exit_.seat.stopped:
+            self._engine.request(self._outward, n)
+            self.host.wake()
 
     def drop_head(self, n: int, reason: str) -> None:
         """Drop the `n` oldest of what waits, counted."""
@@ -102,7 +102,7 @@ class Substream:
     @property
     def requested(self) -> int:
         """Elements asked for and not yet arrived."""
-        return self._exit.requested(IN) if self._exit is not None else 0
+        return self._outward.demand if self._exit is not None else 0
 
     @property
     def wanted(self) -> int:
@@ -143,13 +143,10 @@ class Substream:
         self.halt(None)
         return chunks
 
-    def note_push(self, chunk: Chunk) -> None:
-        """An element came out."""
-        self._nest.note(self, Event.PUSH, chunk)
-
     def note_pull(self) -> None:
-        """It wants more."""
-        self._nest.note(self, Event.PULL, None)
+        """It wants more; of no interest to most parents."""
+        if self._nest.hears_pulls:
+            self._nest.note(self, Event.PULL, None)
 
     def note_cancel(self, cause: BaseException | None) -> None:
         """It wants nothing any more."""

@@ -10,7 +10,7 @@ from rt_edge.data.errors import BufferOverflow, StreamError
 from rt_edge.streams.nested import NestingLogic, Substream, too_few
 from rt_edge.streams.stage import IN, Inlet, Supervision
 from rt_edge.streams.stages._common import discard, named
-from rt_edge.streams.stages._keys import KeyedLogic
+from rt_edge.streams.stages._group_by_dividing import DividingLogic
 from rt_edge.streams.stages.buffer import OVERFLOW
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ class _Row:
         self.last = 0.0
 
 
-class GroupByLogic(NestingLogic, KeyedLogic):
+class GroupByLogic(NestingLogic, DividingLogic):
     """Divides elements by key among flows.
 
     Args:
@@ -73,13 +73,16 @@ class GroupByLogic(NestingLogic, KeyedLogic):
 
     def _ask_flows(self, extra: int) -> None:
         """Each for its share; one in front of which more waits for more, `extra` in all."""
-        asked = list(self._dry)
         if self.stage.order == "concat":
             asked = [sub for sub in self.nest.first() if sub in self._dry]
+            for sub in asked:
+                del self._dry[sub]
+        else:
+            asked = list(self._dry)
+            self._dry.clear()
         each = max(1, CHUNK_ELEMENTS // max(1, len(self.nest)))
         for sub in asked:
-            del self._dry[sub]
-            want = max(each, min(sub.waiting, each + extra))
+            want = each if sub.waiting <= each else min(sub.waiting, each + extra)
             open_ = sub.requested
             if 2 * open_ < want:
                 extra -= want - each
@@ -96,40 +99,19 @@ class GroupByLogic(NestingLogic, KeyedLogic):
 
     def on_push(self, inlet: Inlet, chunk: Chunk) -> None:
         """Divide it."""
-        rest, keys, failures = self.keyed(chunk)
+        room = self.stage.max_keys - len(self._rows)
+        pieces, failures = self.divided(chunk, room if self.stage.when_full == "evict" else None)
         if failures and self._policy is Supervision.RESTART:
             self._forget_all(failures[0][1])
-        if rest is not None:
-            for key, piece in self._divided(rest, keys):
-                if self.finished or (self.upstream_done and key not in self._rows):
-                    piece.fail(named(self, self._error or StreamError("the stage has failed")))
-                else:
-                    self._route(key, piece)
+        for key, piece in pieces:
+            if self.finished or (self.upstream_done and key not in self._rows):
+                piece.fail(named(self, self._error or StreamError("the stage has failed")))
+            else:
+                self._route(key, piece)
         if failures and self._policy is Supervision.STOP:
             self._wind_up(failures[0][1])
         else:
             self.nest.look()  # its turn asks for more, when what came of these elements is known
-
-    def _divided(self, chunk: Chunk, keys: list[Any]) -> list[tuple[Any, Chunk]]:
-        """A piece for each key, in the order in which the keys came."""
-        groups: dict[Any, list[Any]] = {}
-        if chunk.receipt is None and len(self._rows) + len(keys) <= self.stage.max_keys:
-            for key, item in zip(keys, chunk.items, strict=True):
-                try:
-                    groups[key].append(item)
-                except KeyError:
-                    groups[key] = [item]
-            return [(key, Chunk(items)) for key, items in groups.items()]
-        for place, key in enumerate(keys):
-            try:
-                groups[key].append(place)
-            except KeyError:
-                groups[key] = [place]
-        order = list(groups.items())
-        if len(self._rows) + len(groups) > self.stage.max_keys and self.stage.when_full == "evict":
-            order.sort(key=lambda group: group[1][-1])  # so that the least recently used of a chunk's own keys goes first
-        n = len(chunk)
-        return [(key, chunk if len(places) == n else chunk.take(places)) for key, places in order]
 
     def _route(self, key: Any, piece: Chunk) -> None:
         row = self._rows.get(key)
@@ -209,7 +191,10 @@ class GroupByLogic(NestingLogic, KeyedLogic):
     def sub_pushed(self, sub: Substream, chunk: Chunk) -> None:
         """Emit it; the flow may be asked again."""
         self._dry[sub] = None
-        super().sub_pushed(sub, chunk)
+        if chunk.receipt is None:  # as in the class above, at no further call
+            self._bare += chunk.items
+        else:
+            super().sub_pushed(sub, chunk)
 
     def sub_ended(self, sub: Substream, error: BaseException | None) -> None:
         """Its key is known to have ended, or may begin anew after a failure."""
