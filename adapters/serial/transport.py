@@ -1,212 +1,32 @@
-"""Bytes to and from a serial port on the asyncio loop: no thread, no polling.
-
-Reading can pause, and an unplugged port is noticed even then.
-"""
+"""The port of the settings, opened; see `rt_edge.sdk.serial_port`."""
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
-import errno
-import fcntl
-import os
-import select
-import termios
-from typing import Any, Protocol
+from typing import Any
 
-import serial
+from rt_edge.sdk.serial_port import CHUNK, Line, Receiver, SerialPort
+from rt_edge.sdk.serial_port import open_port as open_line
 
-from rt_edge.sdk import FatalAdapterError, TransientError
-
-CHUNK = 4096
-"""Bytes of one read; the kernel's own buffer of a line is as long."""
-MAX_UNSENT = 65_536
-"""Bytes that may wait to be written."""
-
-
-class Receiver(Protocol):
-    """Who gets what comes from a port."""
-
-    def on_data(self, data: bytes) -> None:
-        """Bytes came."""
-        ...
-
-    def on_lost(self, error: Exception) -> None:
-        """No more bytes will come; called at most once, not after `close`."""
-        ...
-
-
-class SerialPort:
-    """An open port, watched by the loop; reads from the start unless paused.
-
-    Args:
-        port: open, with time-out 0.
-        receiver: gets the bytes.
-        paused: whether it begins without reading.
-    """
-
-    def __init__(self, port: serial.Serial, receiver: Receiver, paused: bool = False) -> None:
-        self._port = port
-        self._fd: int = port.fileno()
-        self._receiver: Receiver | None = receiver
-        self._unsent = bytearray()
-        self._loop = asyncio.get_running_loop()
-        self._watch: select.epoll | None = None
-        self._reading = False
-        if paused:
-            self.pause()
-        else:
-            self.resume()
-
-    def resume(self) -> None:
-        """Read (again)."""
-        if self._receiver is None or self._reading:
-            return
-        self._unwatch()
-        self._reading = True
-        self._loop.add_reader(self._fd, self._readable)
-
-    def pause(self) -> None:
-        """Read nothing: the kernel's buffer fills, and with flow control the instrument is stopped by it."""
-        if self._reading:
-            self._reading = False
-            self._loop.remove_reader(self._fd)
-        if self._receiver is None or self._watch is not None:
-            return
-        # Edge-triggered, and for output: it wakes when the line hangs up, and not for what arrives meanwhile. Only for HUP
-        # would not do: a driver announces a hang-up as "writable", and epoll passes on only what was asked for.
-        self._watch = select.epoll()
-        self._watch.register(self._fd, select.EPOLLOUT | select.EPOLLET)
-        self._loop.add_reader(self._watch.fileno(), self._hung_up)
-
-    def _unwatch(self) -> None:
-        watch, self._watch = self._watch, None
-        if watch is not None:
-            self._loop.remove_reader(watch.fileno())
-            watch.close()
-
-    def _hung_up(self) -> None:
-        if self._watch is not None and any(events & (select.EPOLLHUP | select.EPOLLERR) for _, events in self._watch.poll(0)):
-            self._lost(OSError(errno.ENODEV, "the device is gone"))
-
-    def _readable(self) -> None:
-        try:
-            data = os.read(self._fd, CHUNK)
-        except BlockingIOError:
-            return
-        except OSError as error:
-            self._lost(error)
-            return
-        if not data:
-            self._lost(OSError(errno.ENODEV, "end of file: the device is gone"))
-        elif self._receiver is not None:
-            self._receiver.on_data(data)
-
-    def write(self, data: bytes) -> None:
-        """Send, without waiting; more than MAX_UNSENT that cannot be sent is a lost line."""
-        self._unsent += data
-        self._writable()
-
-    def _writable(self) -> None:
-        if self._receiver is None:
-            return
-        try:
-            sent = os.write(self._fd, self._unsent)
-        except BlockingIOError:
-            sent = 0
-        except OSError as error:
-            self._lost(error)
-            return
-        del self._unsent[:sent]
-        if len(self._unsent) > MAX_UNSENT:
-            self._lost(OSError(errno.EAGAIN, f"{len(self._unsent)} bytes could not be sent"))
-        elif self._unsent:
-            self._loop.add_writer(self._fd, self._writable)
-        else:
-            self._loop.remove_writer(self._fd)
-
-    def forget_unsent(self) -> None:
-        """What could not be sent yet never will be: the answer to it is no longer waited for."""
-        self._unsent.clear()
-        if self._receiver is not None:
-            self._loop.remove_writer(self._fd)
-
-    def _lost(self, error: OSError) -> None:
-        receiver = self._receiver
-        self._detach()
-        if receiver is not None:
-            # not from inside write(): the caller is in the middle of a turn
-            self._loop.call_soon(receiver.on_lost, error)
-
-    def _detach(self) -> None:
-        if self._receiver is not None:
-            self._receiver = None
-            self._reading = False
-            self._loop.remove_reader(self._fd)
-            self._loop.remove_writer(self._fd)
-        self._unwatch()
-
-    async def close(self) -> None:
-        """Give the port back; idempotent."""
-        self._detach()
-        if self._port.is_open:
-            with contextlib.suppress(OSError):  # unplugged: nothing is left to be released
-                fcntl.ioctl(self._fd, termios.TIOCNXCL)
-            self._port.close()
+__all__ = ["CHUNK", "Receiver", "SerialPort", "open_port"]
 
 
 def open_port(settings: Any, receiver: Receiver, paused: bool) -> SerialPort:
-    """Open a port for this process alone: flock, which others who lock see, and TIOCEXCL, which the kernel enforces.
-
-    What came before is thrown away (pyserial does it): nobody knows when that was, and it may begin in the middle of a frame.
+    """Open the port for this process alone; see `rt_edge.sdk.serial_port.open_port`.
 
     Args:
-        settings: port, baud, data_bits, parity, stop_bits, flow_control, dtr, rts, rs485.
+        settings: a `SerialSettings`, or an object with its attributes.
         receiver: gets the bytes.
         paused: whether reading begins with `resume`.
-
-    Raises:
-        TransientError: not there, in use, or not permitted (udev may be about to change that).
-        FatalAdapterError: the port does not know these settings.
     """
-    port = serial.Serial(timeout=0, exclusive=True)
-    try:
-        port.port = settings.port
-        port.baudrate = settings.baud
-        port.bytesize = settings.data_bits
-        port.parity = {"none": "N", "even": "E", "odd": "O", "mark": "M", "space": "S"}[settings.parity]
-        port.stopbits = settings.stop_bits
-        port.rtscts = settings.flow_control == "rts_cts"
-        port.xonxoff = settings.flow_control == "xon_xoff"
-        port.dtr, port.rts = settings.dtr, settings.rts
-        if settings.rs485:
-            from serial.rs485 import RS485Settings
-
-            port.rs485_mode = RS485Settings()
-        port.open()
-    except (serial.SerialException, OSError, ValueError, termios.error) as error:
-        raise _open_error(settings.port, error) from error
-    try:
-        fcntl.ioctl(port.fileno(), termios.TIOCEXCL)
-        return SerialPort(port, receiver, paused)
-    except (OSError, termios.error) as error:
-        port.close()
-        raise TransientError(f"{settings.port} was lost while it was opened: {error}") from error
-    except BaseException:
-        port.close()
-        raise
-
-
-def _open_error(device: str, error: Exception) -> Exception:
-    number = getattr(error, "errno", None) or (error.args[0] if isinstance(error, termios.error) and error.args else None)
-    text = os.strerror(number) if number else str(error)
-    if number in (errno.EINVAL, errno.ENOTTY) or isinstance(error, ValueError):
-        hint = "check baud, data_bits, parity, stop_bits, flow_control and rs485"
-        return FatalAdapterError(f"{device} cannot be opened with these settings: {text}", hint)
-    if number == errno.EACCES:
-        return TransientError(f"{device}: {text}", "the service's user must be in the group of the device, usually dialout")
-    if number == errno.ENOENT:
-        return TransientError(f"{device} is not there", "is it plugged in?")
-    if number in (errno.EAGAIN, errno.EBUSY):
-        return TransientError(f"{device} is in use by another program", "fuser names it")
-    return TransientError(f"{device} cannot be opened: {text}")
+    line = Line(
+        port=settings.port,
+        baud=settings.baud,
+        data_bits=settings.data_bits,
+        parity=settings.parity,
+        stop_bits=settings.stop_bits,
+        flow_control=settings.flow_control,
+        dtr=settings.dtr,
+        rts=settings.rts,
+        rs485=settings.rs485,
+    )
+    return open_line(line, receiver, paused)

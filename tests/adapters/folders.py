@@ -31,6 +31,8 @@ LIBRARY_FILES = {
 }
 """Files that may import the protocol's library, where it is not transport.py alone: pymodbus' PDUs are data, not transport; CoAP
 has two ends, and payloads in CBOR."""
+SDK_LIBRARIES = {"rt_edge.sdk.serial_port": "serial"}
+"""Modules of the SDK that bring a library along."""
 EVERYWHERE = {"rt_edge", "adapters", "msgspec"}
 IO = {"asyncio", "socket", "ssl", "select", "threading", "time", "serial", "subprocess"}
 """What a codec does not import."""
@@ -67,11 +69,11 @@ def quality(folder: Path) -> dict[str, Any]:
 
 
 def imports(path: Path) -> set[str]:
-    """Top-level packages that a module imports, wherever in it."""
+    """Top-level packages that a module imports, wherever in it, also by way of the SDK."""
     tree = ast.parse(path.read_text())
     names = {alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names}
     names |= {node.module or "" for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
-    return {name.partition(".")[0] for name in names}
+    return {SDK_LIBRARIES.get(name, name.partition(".")[0]) for name in names}
 
 
 def misplaced_imports(folder: Path) -> list[str]:
