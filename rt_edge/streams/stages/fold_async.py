@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, ClassVar
 
 from rt_edge.data.chunk import CHUNK_ELEMENTS, Chunk, join
@@ -57,12 +57,11 @@ class _Logic(StepLogic):
 
     def ask(self) -> None:
         """A chunk at a time."""
-        waiting = sum(map(len, self._waiting)) + (self._current is not None)
-        n = CHUNK_ELEMENTS - waiting - self.requested(IN)
-        if self.demand(OUT) > 0 and n > 0 and not self._over:
+        n = CHUNK_ELEMENTS - self.held - self.requested(IN)
+        if self.demand(OUT) > 0 and n > 0 and not self._over and not self.has_failed:
             self.request(IN, n)
 
-    def stepped(self, piece: Chunk) -> None:
+    def stepped(self, piece: Chunk, states: Sequence[Any]) -> None:
         if piece.receipt is not None:
             self._parts.append(bare(piece))
 
@@ -85,5 +84,6 @@ class _Logic(StepLogic):
 
     def residue(self) -> list[Chunk]:
         """The state so far, and the elements that wait, raw."""
+        self._release()
         ready = self.out.take_all() if self.finished else [self._result()]
         return ready + self._take_waiting()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, ClassVar
 
 from rt_edge.data.chunk import CHUNK_ELEMENTS, Chunk
@@ -57,8 +57,8 @@ class _Logic(StepLogic):
         if not self._over:
             self.pull_again(OUT)  # more may be wanted than the first state
 
-    def stepped(self, piece: Chunk) -> None:
-        self.out.put(piece.replace([self.state]))
+    def stepped(self, piece: Chunk, states: Sequence[Any]) -> None:
+        self.out.put(piece.replace(states))
 
     def done(self) -> None:
         if not self._begun:

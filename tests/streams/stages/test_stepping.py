@@ -164,3 +164,44 @@ def test_result_is_that_of_the_loop_when_a_stream_runs_on_asyncio() -> None:
 
     assert asyncio.run(Source.range(0, 500).fold_async(0, later).to(Sink.head()).run_async()) == 124750
     assert asyncio.run(Source.range(0, 4).scan_async(0, later).to(Sink.collect()).run_async()) == [0, 0, 1, 3, 6]
+
+
+def test_what_was_good_goes_out_before_the_error_when_elements_come_together() -> None:
+    """Under stop: what waited behind the guilty element fails with it."""
+    with StageBench(ScanAsync(0, add)) as bench:
+        bench.sink.request(9)
+        bench.sink.expect_next(0)
+        bench.source.send(3, 6, BAD, 9)
+        bench.advance(1.0)
+        bench.sink.expect_next(3, 9)
+        bench.sink.expect_error(Broken)
+        assert bench.source.outcomes.stored() == [0, 1]
+        assert bench.source.outcomes.failed() == [2, 3]
+
+
+@pytest.mark.parametrize("make", [lambda: ScanAsync(0, add), lambda: FoldAsync(zero=0, function=add)])
+def test_one_task_serves_many_elements_when_none_of_them_waits(make: Any) -> None:
+    """A task for each would cost more than most coroutines do."""
+    with StageBench(make()) as bench:
+        begun: list[Any] = []
+        spawn = bench.host.spawn
+        bench.host.spawn = lambda work, done: begun.append(work) or spawn(work, done)  # type: ignore[method-assign,func-returns-value]
+        bench.sink.request(201)
+        bench.source.send(*([3] * 200))
+        bench.source.complete()
+        assert bench.sink.received[-1] == 600
+        assert len(begun) == 4  # 64 at a time, then others have the loop
+
+
+def test_element_fails_when_what_it_waited_for_is_cancelled() -> None:
+    """Not the stage: it was not cancelled itself."""
+
+    async def step(state: int, element: int) -> int:
+        if element == 2:
+            raise asyncio.CancelledError
+        return state + element
+
+    async def run() -> Any:
+        return await Source.range(0, 5).scan_async(0, step, on_error="resume").to(Sink.collect()).run_async()
+
+    assert asyncio.run(run()) == [0, 0, 1, 4, 8]
