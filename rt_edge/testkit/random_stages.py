@@ -241,6 +241,11 @@ SPECIFIC: dict[tuple[str, str], Callable[[Maker], Any]] = {
     ("Partition", "count"): lambda m: m.random.choice([2, 3]),
     ("Monitor", "monitor"): lambda _m: StreamMonitor(),
     ("KillSwitched", "switch"): lambda _m: KillSwitch(),
+    ("CircuitBreaker", "reset_max"): lambda _m: 300.0,
+    ("CircuitBreaker", "growth"): lambda m: m.random.choice([1.0, 3.0]),
+    ("CircuitBreaker", "jitter"): lambda m: m.random.choice([0.0, 1.0]),
+    ("CircuitBreaker", "seed"): lambda m: m.random.randint(0, 99),
+    ("CircuitBreaker", "listener"): lambda _m: None,
     ("Throttle", "elements"): lambda m: m.random.choice([5, 1000]),
 }
 """(stage, parameter) -> how it is drawn."""
@@ -266,7 +271,7 @@ def sort_after(stage: type[Stage], before: str) -> str:
 IDENTITIES = {
     "Map", "MapAsync", "MapAsyncUnordered", "MapAsyncPartitioned", "MapConcat", "MapOption", "MapWhile", "ScatterGather",
     "TailChop", "StatefulMap", "StatefulMapConcat", "FlatMapMerge", "SwitchMap", "FlatMapPrefix", "WireTap", "Broadcast",
-    "Balance", "Partition",
+    "Balance", "Partition", "CircuitBreaker",
 }  # fmt: skip
 """Stages whose elements are not changed by the user code that is drawn here."""
 

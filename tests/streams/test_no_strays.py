@@ -25,7 +25,7 @@ from rt_edge.streams.dsl import METHODS, Flow, Graph, Sink, Source
 from rt_edge.streams.host import AsyncioHost
 
 STAGES = Path(rt_edge.streams.stages.__file__).parent
-OUTSIDE = {"_async", "_asking", "_worker", "_stepping"}
+OUTSIDE = {"_async", "_asking", "_breaking", "_worker", "_stepping"}
 """Modules for what goes on outside turns; a stage that uses none of them would have to `spawn` or make threads itself."""
 
 SEEDS = 20
@@ -102,6 +102,7 @@ def endless() -> Source[int]:
 
 STREAMS: dict[str, Callable[[Inside], Source[Any]]] = {
     "MapAsync": lambda it: endless().map_async(it.work, parallelism=3),
+    "CircuitBreaker": lambda it: endless().circuit_breaker(it.work, parallelism=3),
     "MapAsyncUnordered": lambda it: endless().map_async_unordered(it.work, parallelism=3),
     "MapAsyncPartitioned": lambda it: endless().map_async_partitioned(lambda n: n % 5, it.work, parallelism=3),
     "MapBlocking": lambda it: endless().map_blocking(it.block, parallelism=2),

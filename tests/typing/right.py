@@ -88,6 +88,7 @@ async def double(n: int) -> float:
 
 
 assert_type(numbers.map_async(double), Source[float])
+assert_type(numbers.circuit_breaker(double), Source[float])
 assert_type(words.map_async_unordered(double, parallelism=8), Flow[int, float])
 assert_type(numbers.map_blocking(str), Source[str])
 

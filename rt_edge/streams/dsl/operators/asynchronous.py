@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Hashable
 
+from rt_edge.data.units import Duration
+from rt_edge.streams.breaker import Listener
 from rt_edge.streams.dsl.operators.continuation import A, B, Continuation, builds
 from rt_edge.streams.stages._common import OnError
+from rt_edge.streams.stages.circuit_breaker import CircuitBreaker, Rejected
 from rt_edge.streams.stages.map_async import MapAsync
 from rt_edge.streams.stages.map_async_partitioned import MapAsyncPartitioned
 from rt_edge.streams.stages.map_async_unordered import MapAsyncUnordered
@@ -49,3 +52,37 @@ class Asynchronous(Continuation[A]):
     ) -> Continuation[B]:
         """Each element replaced by a function of it that may block, called on threads of the stage's own, in order."""
         return self._becomes(MapBlocking(function=function, parallelism=parallelism, on_error=on_error), name)
+
+    @builds(CircuitBreaker)
+    def circuit_breaker(
+        self,
+        function: Callable[[A], Awaitable[B]],
+        rejected: Rejected = "hold",
+        failures: int = 5,
+        call_timeout: Duration | float = 10.0,
+        reset_min: Duration | float = 1.0,
+        reset_max: Duration | float = 60.0,
+        growth: float = 2.0,
+        jitter: float = 0.25,
+        parallelism: int = 1,
+        seed: int | None = None,
+        listener: Listener | None = None,
+        on_error: OnError = "resume",
+        name: str = "",
+    ) -> Continuation[B]:
+        """Each element replaced by what a coroutine function makes of it; one that keeps failing is left alone for a while."""
+        stage = CircuitBreaker(
+            function=function,
+            rejected=rejected,
+            failures=failures,
+            call_timeout=call_timeout,
+            reset_min=reset_min,
+            reset_max=reset_max,
+            growth=growth,
+            jitter=jitter,
+            parallelism=parallelism,
+            seed=seed,
+            listener=listener,
+            on_error=on_error,
+        )
+        return self._becomes(stage, name)
