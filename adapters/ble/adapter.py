@@ -52,7 +52,7 @@ class BleAdapter(DeviceAdapter):
         self._idle: asyncio.TimerHandle | None = None
         self._is_active = False
         self._is_lost = False
-        self._seen = Seen(context.data / "seen.json", context.clock)
+        self._seen = Seen(context)
         self._kept: set[str] = set()
         self._answers: OrderedDict[str, asyncio.Future[WriteResult]] = OrderedDict()
 
@@ -92,8 +92,7 @@ class BleAdapter(DeviceAdapter):
         from adapters.ble.gatt import GattDevice
         from adapters.ble.scanner import Scanner
 
-        remembered, problem = self._seen.load()
-        self._complain(problem)
+        remembered = self._seen.load()
         remembered.pop(_OTHERS, None)
         settings = self.settings
         keys = {address: _key(address, secret) for address, secret in (settings.scan.keys if settings.scan else {}).items()}
@@ -168,7 +167,7 @@ class BleAdapter(DeviceAdapter):
             await asyncio.wait(tasks)
         if self._scanner is not None:
             self._scanner.closed()
-        self._complain(self._seen.save())
+        self._seen.save()
         if transport is not None:
             await transport.close()
 
@@ -217,12 +216,7 @@ class BleAdapter(DeviceAdapter):
 
     def settled(self, through: int) -> None:
         """See `DeviceAdapter`."""
-        self._complain(self._seen.settled(through))
-
-    def _complain(self, problem: str) -> None:
-        if problem:
-            self.context.count("seen_problems")
-            self.context.log("warning", problem)
+        self._seen.settled(through)
 
     async def _ticking(self) -> None:
         assert self._scanner is not None

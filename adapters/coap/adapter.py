@@ -149,6 +149,8 @@ class CoapAdapter(DeviceAdapter):
 
     def settled(self, through: int) -> None:
         """See `DeviceAdapter`."""
+        if self._client is not None:
+            self._client.settled(through)
         if self._intake is None:
             return
         self._intake.settled(through)

@@ -14,6 +14,7 @@ from adapters.coap.observer import Observer
 from adapters.coap.resource import Resource
 from adapters.coap.seam import Answer, Channel, MakeChannel, Tuning, Unanswered
 from rt_edge.sdk import AdapterContext, CodecError, TransientError
+from rt_edge.sdk.seen import Seen
 
 AT_ONCE = 32
 """Hosts that are looked for at a time."""
@@ -45,7 +46,12 @@ class Client:
             channel = partial(make, address.host, address.port, tuning)
             limits = (settings.in_flight, settings.keepalive)
             self._hosts[name] = Host(name, str(address), channel, resources, self, context, *limits)
-        self._demand = Demand(context, self._spent)
+        self._seen = Seen(context)
+        for source, wall in self._seen.load().items():  # what was not read between that life and this one will be a gap
+            _, _, name = source.partition("/")
+            if name in self._hosts:
+                self._hosts[name].span.remember(wall)
+        self._demand = Demand(context, self._spent, self._seen.emitted)
         self._starved: OrderedDict[Resource, None] = OrderedDict()  # resources whose slot came without demand
         self._open = False
         self._lost = False
@@ -113,6 +119,7 @@ class Client:
         for host in hosts:
             for resource in host.resources:
                 self._demand.release(resource)
+        self._seen.save()
         if was:
             now, wall = self._now()
             for host in hosts:
@@ -148,6 +155,10 @@ class Client:
             self._stop_pause()
             self._resume()
             self._pump_soon()
+
+    def settled(self, through: int) -> None:
+        """The first `through` Readings are stored."""
+        self._seen.settled(through)
 
     def _resume(self) -> None:
         if self._paused:

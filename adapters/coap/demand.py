@@ -15,11 +15,13 @@ class Demand:
     Args:
         context: the runtime.
         spent: called when the last credit has gone.
+        emitted: told source and time of each Reading before it is emitted.
     """
 
-    def __init__(self, context: AdapterContext, spent: Callable[[], None]) -> None:
+    def __init__(self, context: AdapterContext, spent: Callable[[], None], emitted: Callable[[str, int], None]) -> None:
         self._context = context
         self._spent = spent
+        self._emitted = emitted
         self._credits = 0
         self._held = 0  # Readings that wait
         self._reserved: set[Resource] = set()
@@ -75,4 +77,6 @@ class Demand:
         if self._credits == 0:
             self._spent()
         if readings:
+            for reading in readings:
+                self._emitted(reading.source, reading.received)
             self._context.emit(readings)

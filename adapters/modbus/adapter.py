@@ -120,23 +120,17 @@ class ModbusAdapter(DeviceAdapter):
 
     def _remember(self, bus: Bus) -> None:
         """Begin where the life before this one ended: what was not read in between will be a gap."""
-        self._seen = Seen(self.context.data / "seen.json", self.context.clock)
+        self._seen = Seen(self.context)
         bus.on_reading = self._seen.emitted
-        times, problem = self._seen.load()
-        self._complain(problem)
+        times = self._seen.load()
         for unit in bus.units.values():
             if unit.source in times:
                 unit.presence.remember(times[unit.source])
 
-    def _complain(self, problem: str) -> None:
-        if problem:
-            self.context.count("seen_problems")
-            self.context.log("warning", problem)
-
     def settled(self, through: int) -> None:
         """See `DeviceAdapter`."""
         if self._seen is not None:
-            self._complain(self._seen.settled(through))
+            self._seen.settled(through)
 
     def _framing(self) -> Framing:
         from adapters.modbus.rtu import RtuFraming
@@ -176,7 +170,7 @@ class ModbusAdapter(DeviceAdapter):
         """See `DeviceAdapter`."""
         link, self._link = self._link, None
         if self._seen is not None:
-            self._complain(self._seen.save())
+            self._seen.save()
         if link is None:
             return
         try:

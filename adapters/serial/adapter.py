@@ -45,7 +45,7 @@ class SerialAdapter(DeviceAdapter):
         super().__init__(settings, context)
         self._port: SerialPort | None = None
         self._work: Listener | Poller | None = None
-        self._seen = Seen(context.data / "seen.json", context.clock)
+        self._seen = Seen(context)
         self._credits = 0
         self._answers: OrderedDict[str, asyncio.Future[WriteResult]] = OrderedDict()
 
@@ -108,8 +108,7 @@ class SerialAdapter(DeviceAdapter):
     def _made(self) -> Listener | Poller:
         from adapters.serial.frames import Cutter
 
-        times, problem = self._seen.load()
-        self._complain(problem)
+        times = self._seen.load()
         cutter = Cutter(self.settings.framing, self.context.count)
         work = self._poller(cutter, times) if self.settings.poll is not None else self._listener(cutter, times)
         if self._credits:
@@ -187,12 +186,12 @@ class SerialAdapter(DeviceAdapter):
 
     def settled(self, through: int) -> None:
         """See `DeviceAdapter`."""
-        self._complain(self._seen.settled(through))
+        self._seen.settled(through)
 
     async def close(self) -> None:
         """See `DeviceAdapter`."""
         port, self._port = self._port, None
-        self._complain(self._seen.save())
+        self._seen.save()
         if port is None:
             return
         if self._work is not None:
@@ -246,11 +245,6 @@ class SerialAdapter(DeviceAdapter):
                 self._answers.pop(key, None)
 
         answer.add_done_callback(settled)
-
-    def _complain(self, problem: str) -> None:
-        if problem:
-            self.context.count("seen_problems")
-            self.context.log("warning", problem)
 
 
 def _settle(answer: asyncio.Future[WriteResult], result: WriteResult) -> None:

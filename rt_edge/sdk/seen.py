@@ -6,11 +6,13 @@ For adapters whose devices do not send again: polled and volatile ones.
 from __future__ import annotations
 
 from collections import deque
-from pathlib import Path
 
 import msgspec
 
-from rt_edge.data.clock import Clock
+from rt_edge.sdk.adapter import AdapterContext
+
+FILE = "seen.json"
+"""In the adapter's own directory."""
 
 SAVE_EVERY = 5.0
 """Seconds between writes, without fsync: it is for the death of the process; after a power cut the gap may begin earlier. The
@@ -21,34 +23,34 @@ MAX_UNSETTLED = 16_384
 
 
 class Seen:
-    """Time of the newest stored reading of each source.
+    """Time of the newest stored reading of each source. What is wrong with its file is counted (`seen_problems`) and logged.
 
     Args:
-        path: the file.
-        clock: when to write.
+        context: of the adapter.
     """
 
-    __slots__ = ("_clock", "_dirty", "_first", "_known", "_path", "_saved", "_times", "_waiting")
+    __slots__ = ("_context", "_dirty", "_first", "_known", "_path", "_saved", "_times", "_waiting")
 
-    def __init__(self, path: Path, clock: Clock) -> None:
-        self._path = path
-        self._clock = clock
+    def __init__(self, context: AdapterContext) -> None:
+        self._context = context
+        self._path = context.data / FILE
         self._times: dict[str, int] = {}
         self._waiting: deque[tuple[str, int]] = deque(maxlen=MAX_UNSETTLED)
         self._first = 0  # number of the first in _waiting, counted from the first reading ever emitted
-        self._saved = clock.monotonic()
+        self._saved = context.clock.monotonic()
         self._dirty = False
         self._known: set[str] = set()  # sources of which this life has written down a time
 
-    def load(self) -> tuple[dict[str, int], str]:
-        """What the life before left, and what is wrong with the file (empty if nothing)."""
+    def load(self) -> dict[str, int]:
+        """What the life before left: source -> ns since 1970."""
         try:
             self._times = msgspec.json.decode(self._path.read_bytes(), type=dict[str, int])
         except FileNotFoundError:
-            return {}, ""
+            return {}
         except (OSError, msgspec.MsgspecError) as error:
-            return {}, f"{self._path.name} cannot be read, gaps begin with this life: {error}"
-        return dict(self._times), ""
+            self._complain(f"{FILE} cannot be read, gaps begin with this life: {error}")
+            return {}
+        return dict(self._times)
 
     def emitted(self, source: str, ts: int) -> None:
         """One more reading was emitted."""
@@ -56,8 +58,8 @@ class Seen:
             self._first += 1
         self._waiting.append((source, ts))
 
-    def settled(self, through: int) -> str:
-        """The first `through` readings are stored; what went wrong when that was written down (empty if nothing)."""
+    def settled(self, through: int) -> None:
+        """The first `through` readings are stored."""
         fresh = False
         while self._waiting and self._first < through:
             source, ts = self._waiting.popleft()
@@ -67,21 +69,23 @@ class Seen:
             if source not in self._known:
                 self._known.add(source)
                 fresh = True
-        now = self._clock.monotonic()
-        if now - self._saved < SAVE_EVERY and not fresh:
-            return ""
-        self._saved = now
-        return self.save()
+        now = self._context.clock.monotonic()
+        if now - self._saved >= SAVE_EVERY or fresh:
+            self._saved = now
+            self.save()
 
-    def save(self) -> str:
-        """Write what is not yet written; what went wrong (empty if nothing)."""
+    def save(self) -> None:
+        """Write what is not yet written."""
         if not self._dirty:
-            return ""
+            return
         self._dirty = False
         new = self._path.with_suffix(".new")
         try:
             new.write_bytes(msgspec.json.encode(self._times))
             new.replace(self._path)
         except OSError as error:
-            return f"{self._path.name} cannot be written, the next gap may begin too early: {error}"
-        return ""
+            self._complain(f"{FILE} cannot be written, the next gap may begin too early: {error}")
+
+    def _complain(self, problem: str) -> None:
+        self._context.count("seen_problems")
+        self._context.log("warning", problem)

@@ -120,6 +120,30 @@ def test_goes_on_when_libcoap_is_killed_and_started_again(tmp_path: Path) -> Non
     run(work)
 
 
+def test_says_what_a_restart_missed_when_the_process_died(tmp_path: Path) -> None:
+    """The gap goes from the last Reading that was stored in the life before to the first of this one; what was emitted and not
+    stored belongs to it."""
+
+    async def work() -> None:
+        async with LibcoapServer() as server:
+            hosts = one_host(server.port, time={"path": "/time", "every": "10ms", "codec": "raw"})
+            before = harness(tmp_path / "d", hosts=hosts)
+            before.demand(3)
+            await before.open()
+            await before.received(3)
+            before.settle(1)
+            stored = before.readings[0].received
+            after = harness(tmp_path / "d", hosts=hosts)  # the life before is not closed: it was killed
+            after.demand(1)
+            await after.open()
+            await after.received(1)
+            assert after.context.gaps == [("field/tank", "restart", stored, after.readings[0].received)]
+            await after.close()
+            await before.close()
+
+    run(work)
+
+
 def test_is_polled_when_the_host_does_not_observe(tmp_path: Path) -> None:
     """The registration is answered like a GET; from then on it is asked for at its period, and that is said once."""
 
