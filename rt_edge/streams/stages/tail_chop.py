@@ -7,7 +7,8 @@ from random import Random
 from rt_edge.data.units import Duration
 from rt_edge.streams.routing.asking import AskPolicy
 from rt_edge.streams.stage import StageLogic
-from rt_edge.streams.stages._asking import AskLogic, AskStage
+from rt_edge.streams.stages._ask_stage import AskStage
+from rt_edge.streams.stages._asking import AskLogic
 
 
 class TailChop(AskStage, frozen=True):
@@ -16,7 +17,7 @@ class TailChop(AskStage, frozen=True):
     It takes the rare slow answers off the tail, for the price of a few calls more. A function that fails is followed at once.
 
     Emits when: a function has answered for the next element, in order.
-    Backpressures when: downstream does, or `parallelism` elements are asked about.
+    Backpressures when: downstream does, or `parallelism` elements are asked about; while answers come at once, up to 256 wait.
     Completes when: upstream completes and the last answer has gone out.
     Cancels when: downstream cancels; calls under way are cancelled.
     On restart: only the element concerned fails: when all functions have failed, or none has answered `within`.

@@ -172,3 +172,76 @@ def test_settings_are_refused_when_they_make_no_sense(make: Any) -> None:
     """Before anything runs."""
     with pytest.raises(ConfigError):
         make()
+
+
+def mixed(answer: Callable[[Any], Any], log: Log | None = None, name: str = "") -> Callable[[Any], Awaitable[Any]]:
+    """Answers at once about most elements."""
+
+    async def function(item: Any) -> Any:
+        if log is not None:
+            log.append((name, item))
+        if item % 7 == 6:
+            await Sleep(0.02)
+        return answer(item)
+
+    return function
+
+
+class TestScatterGatherAtOnce(SupervisionContract):
+    residue_differs = "elements without an answer so far are handed on raw"
+
+    def make(self) -> ScatterGather:
+        return ScatterGather(functions=[mixed(lambda x: x + 1), after(0.1, lambda x: x - 1)], parallelism=2)
+
+    def expected(self, inputs: list[list[Any]]) -> list[list[Any]]:
+        return [[x + 1 for x in inputs[0]]]
+
+    def make_failing(self, on_error: Any) -> ScatterGather:
+        return ScatterGather(functions=[mixed(broken), mixed(broken)], parallelism=3, on_error=on_error)
+
+
+class TestTailChopAtOnce(SupervisionContract):
+    residue_differs = "elements without an answer so far are handed on raw"
+
+    def make(self) -> TailChop:
+        return TailChop(functions=[mixed(lambda x: x * 2), mixed(lambda x: x * 2)], interval=0.1, within=1.0, seed=3)
+
+    def expected(self, inputs: list[list[Any]]) -> list[list[Any]]:
+        return [[x * 2 for x in inputs[0]]]
+
+    def make_failing(self, on_error: Any) -> TailChop:
+        return TailChop(functions=[mixed(broken)] * 2, interval=0.1, on_error=on_error)
+
+
+def test_others_are_asked_when_the_first_fails_or_waits() -> None:
+    """Not when it answers at once; and no more than `parallelism` wait for an answer, however many there are."""
+    log: Log = []
+
+    def odd(item: Any) -> Any:
+        return item if item % 2 else 1 / 0
+
+    async def second(item: Any) -> Any:
+        log.append(("second", item))
+        return -item
+
+    with StageBench(ScatterGather(functions=[mixed(odd, log, "first"), second], parallelism=2)) as bench:
+        bench.sink.request(600)
+        bench.source.expect_request(2)
+        bench.source.send(1, 4)
+        bench.sink.expect_next(1, -4)
+        assert log == [("first", 1), ("first", 4), ("second", 4)]
+        bench.source.send(3)
+        bench.sink.expect_next(3)
+        assert bench.source.demand > 200, "answers came at once, so more may be asked for"
+        del log[:]
+        bench.source.send(5, 6, 7, 9)
+        bench.sink.expect_next(5, -6, 7, 9)
+        assert ("second", 6) in log
+    with StageBench(ScatterGather(functions=[mixed(odd)], parallelism=2)) as bench:
+        bench.sink.request(600)
+        bench.source.send(1)
+        bench.source.send(*[13] * 50)
+        bench.advance(0.03)
+        assert len(bench.sink.received) == 3
+        bench.advance(0.02)
+        assert len(bench.sink.received) == 5
