@@ -17,6 +17,7 @@ import msgspec
 from rt_edge.data.clock import Clock
 from rt_edge.data.errors import FatalAdapterError, RefusedError
 from rt_edge.data.reading import Reading, Value
+from rt_edge.sdk.discovery import ScanReport
 from rt_edge.sdk.points import PointInfo
 
 
@@ -202,6 +203,26 @@ class DeviceAdapter(ABC):
         finally:
             await self.close()
         return ProbeResult(True, "opened and closed")
+
+    @classmethod
+    def scan_model(cls) -> type[Any] | None:
+        """The pydantic model of what a scan can be told; None: this kind cannot scan. Fields that are called as in
+        `settings_model` mean the same; `target` is what follows the kind on the command line, `duration` what `--for` says."""
+        return None
+
+    @classmethod
+    async def scan(cls, settings: Any, report: ScanReport) -> None:  # noqa: ARG003 - for those who can
+        """Look what is there, without changing anything, and tell `report` as it is seen; bounded in time by the settings.
+
+        Args:
+            settings: validated by `scan_model`, as an immutable object.
+            report: who is told.
+
+        Raises:
+            TransientError: the bus or the broker is not there.
+            FatalAdapterError: it cannot be scanned with these settings.
+        """
+        raise FatalAdapterError(f"adapter kind {cls.kind!r} cannot scan")
 
     @classmethod
     def points(cls, settings: Any) -> Mapping[str, PointInfo]:  # noqa: ARG003 - for those who can

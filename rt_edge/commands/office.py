@@ -1,0 +1,300 @@
+"""CommandOffice: carries out what a desk wants done: journal and audit log in a thread of its own, the adapter on the loop."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Coroutine, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+from rt_edge.commands.audit import AuditLog
+from rt_edge.commands.command import Command, Outcome, Row
+from rt_edge.commands.desk import Desk, DeskLimits
+from rt_edge.commands.effects import Audit, Look, Save, Send, Tell
+from rt_edge.commands.journal import CommandJournal
+from rt_edge.data.clock import Clock
+from rt_edge.data.errors import RefusedError, RtEdgeError
+from rt_edge.data.ids import boot_id
+from rt_edge.data.reading import Value
+from rt_edge.sdk.adapter import DeviceAdapter, WriteResult
+from rt_edge.sdk.points import PointInfo
+from rt_edge.streams.model import nearest_hint
+
+log = logging.getLogger(__name__)
+
+READ_S = 10.0
+"""A point that has not been read by then is taken as one that cannot be read now."""
+
+MAX_READS = 64
+"""Reads for people and programs under way; one more is refused."""
+
+MAX_LISTENERS = 16
+"""Askers that wait for the end of one command."""
+
+CLOSE_S = 3.0
+"""What is under way at a stop may end within this; then it stays in doubt."""
+
+Listener = Callable[[Outcome], None]
+
+
+class CommandOffice:
+    """Reads and commands of one adapter, on its island's loop.
+
+    Args:
+        name: of the adapter.
+        points: what can be asked for.
+        folder: for journal and audit log; made when the first command comes.
+        clock: time.
+        limits: bounds of the desk.
+
+    Attributes:
+        desk: the state machine.
+        problem: why commands cannot be taken, in words.
+    """
+
+    def __init__(
+        self, name: str, points: Mapping[str, PointInfo], folder: Path, clock: Clock, limits: DeskLimits | None = None
+    ) -> None:
+        self.name = name
+        self.points = points
+        self.problem = ""
+        self._folder = folder
+        self._clock = clock
+        self._limits = limits or DeskLimits()
+        self.desk = Desk(points, clock, boot_id(), self._limits)
+        self._audit = AuditLog(folder / f"{name}.audit.jsonl", name)
+        self._journal: CommandJournal | None = None
+        self._adapter: DeviceAdapter | None = None
+        self._opening: asyncio.Task[None] | None = None
+        self._thread: ThreadPoolExecutor | None = None
+        self._listeners: dict[str, list[Listener]] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._timer: asyncio.TimerHandle | None = None
+        self._unsaved: dict[str, Row] = {}
+        self._saving = False
+        self._reads = 0
+        self._closed = False
+
+    # -- the adapter -------------------------------------------------------------------------------------------------
+
+    def connected(self, adapter: DeviceAdapter | None) -> None:
+        """`adapter` is open now; None: it is not any more."""
+        self._adapter = adapter
+        self.desk.connected(adapter is not None)
+        self._run()
+
+    def start(self) -> None:
+        """Clear up what an earlier life of the node left in doubt."""
+        if (self._folder / f"{self.name}.db").exists():
+            self._open_soon()
+
+    # -- what is asked -----------------------------------------------------------------------------------------------
+
+    def submit(self, command: Command, tell: Listener) -> None:
+        """A command; `tell` hears of every state it gets into, the last time with a final one, perhaps at once."""
+        self._spawn(self._submit(command, tell))
+
+    async def _submit(self, command: Command, tell: Listener) -> None:
+        if self._journal is None:
+            self._open_soon()
+            if self._opening is not None:
+                await asyncio.wait([self._opening])
+        if self._journal is None:
+            tell(Outcome(command.key, "failed", True, f"not sent: commands cannot be written down: {self.problem}"))
+            return
+        outcome = self.desk.submit(command)
+        if outcome.final:
+            tell(outcome)
+        elif len(self._listeners.setdefault(command.key, [])) < MAX_LISTENERS:
+            self._listeners[command.key].append(tell)
+            if outcome.state == "sent":  # asked again
+                tell(outcome)
+        else:
+            tell(Outcome(command.key, "refused", True, f"{MAX_LISTENERS} wait for the end of this command already"))
+        self._run()
+
+    def read(self, point: str, key: str, tell: Listener) -> None:
+        """Read a point now; `tell` hears once: `confirmed` with a value, or why not."""
+        info = self.points.get(point)
+        if info is None:
+            hint = nearest_hint(point, self.points)
+            tell(Outcome(key, "refused", True, str(RefusedError(f"there is no point {point!r}", hint))))
+        elif not info.readable:
+            tell(Outcome(key, "refused", True, f"{point} cannot be read"))
+        elif self._reads >= MAX_READS:
+            tell(Outcome(key, "refused", True, f"{MAX_READS} reads wait already"))
+        else:
+            self._reads += 1
+            self._spawn(self._answer_read(point, key, info, tell))
+
+    async def _answer_read(self, point: str, key: str, info: PointInfo, tell: Listener) -> None:
+        value, why = await self._read(point)
+        self._reads -= 1
+        tell(Outcome(key, "failed" if value is None else "confirmed", True, why, value, None, info.unit))
+
+    # -- effects -----------------------------------------------------------------------------------------------------
+
+    def _run(self) -> None:
+        """Do what the desk wants done, until it wants nothing more."""
+        while effects := self.desk.take():
+            for effect in effects:
+                match effect:
+                    case Save(row):
+                        self._unsaved.pop(row.command.key, None)  # to its place in the order
+                        self._unsaved[row.command.key] = row
+                    case Look(key, point):
+                        self._spawn(self._look(key, point))
+                    case Send(key, point, value):
+                        self._spawn(self._send(key, point, value))
+                    case Tell(outcome):
+                        self._tell(outcome)
+                    case Audit(row, note):
+                        self._spawn(self._write_audit(row, note))
+        if self._unsaved and not self._saving:
+            self._saving = True
+            self._spawn(self._save())
+        self._set_timer()
+
+    def _tell(self, outcome: Outcome) -> None:
+        listeners = self._listeners.get(outcome.key, ())
+        if outcome.final:
+            self._listeners.pop(outcome.key, None)
+        for tell in listeners:
+            tell(outcome)
+
+    async def _save(self) -> None:
+        while self._unsaved:
+            rows, self._unsaved = list(self._unsaved.values()), {}
+            error = ""
+            try:
+                assert self._journal is not None
+                await self._in_thread(self._journal.save, rows)
+            except RtEdgeError as raised:
+                error = raised.message
+                log.error("commands of %s cannot be written down: %s", self.name, error)
+            for row in rows:
+                self.desk.saved(row.command.key, row.phase, error)
+            self._saving = bool(self._unsaved)
+            self._run()
+        self._saving = False
+
+    async def _look(self, key: str, point: str) -> None:
+        value, why = await self._read(point)
+        self.desk.looked(key, value, why)
+        self._run()
+
+    async def _read(self, point: str) -> tuple[Value | None, str]:
+        adapter = self._adapter
+        if adapter is None:
+            return None, "the adapter is not connected"
+        try:
+            async with asyncio.timeout(READ_S):
+                return await adapter.read(point), ""
+        except TimeoutError:
+            return None, f"no answer within {READ_S:g} s"
+        except RtEdgeError as error:
+            return None, error.message
+        except Exception as error:
+            log.exception("adapter %s raised something that is not an adapter error while reading", self.name)
+            return None, f"{type(error).__name__}: {error}"
+
+    async def _send(self, key: str, point: str, value: Value) -> None:
+        adapter = self._adapter
+        if adapter is None:  # it went between two calls: nothing was sent
+            result = WriteResult("failed", "the adapter is not connected")
+        else:
+            try:
+                result = await adapter.write(point, value, key)
+            except Exception as error:
+                log.exception("adapter %s raised while writing; it must answer instead", self.name)
+                result = WriteResult("sent", f"{type(error).__name__}: {error}")
+        self.desk.written(key, result)
+        self._run()
+
+    async def _write_audit(self, row: Row, note: str) -> None:
+        try:
+            await self._in_thread(self._write_line, row, note)
+        except OSError as error:
+            log.error("the audit log of %s cannot be written: %s", self.name, error)
+
+    def _write_line(self, row: Row, note: str) -> None:
+        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._audit.write(row, note)
+
+    # -- the journal -------------------------------------------------------------------------------------------------
+
+    def _open_soon(self) -> None:
+        if self._opening is None and not self._closed:
+            self._opening = self._spawn(self._open())
+
+    async def _open(self) -> None:
+        try:
+            journal = await self._in_thread(self._open_now)
+        except (RtEdgeError, OSError) as error:
+            self.problem = str(error)
+            log.error("commands of %s cannot be taken: %s", self.name, self.problem)
+            self._opening = None  # the next command tries again
+            return
+        self.problem = ""
+        if journal.problem:
+            log.error("%s", journal.problem)
+        self._journal = journal
+        rows, journal.rows = journal.rows, []
+        self.desk.restore(rows)
+        self._run()
+
+    def _open_now(self) -> CommandJournal:
+        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        return CommandJournal(self._folder / f"{self.name}.db", self._clock, self._limits.keep, self._limits.keep_s)
+
+    async def _in_thread(self, function: Callable[..., Any], *args: Any) -> Any:
+        if self._thread is None:
+            self._thread = ThreadPoolExecutor(1, thread_name_prefix=f"commands-{self.name}"[:15])
+        return await asyncio.get_running_loop().run_in_executor(self._thread, function, *args)
+
+    # -- time and the end --------------------------------------------------------------------------------------------
+
+    def _set_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        at = self.desk.next_time()
+        if at is not None and not self._closed:
+            self._timer = asyncio.get_running_loop().call_later(max(0.0, at - self._clock.monotonic()), self._tick)
+
+    def _tick(self) -> None:
+        self._timer = None
+        self.desk.tick()
+        self._run()
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        task = asyncio.get_running_loop().create_task(work, name=f"commands of {self.name}")
+        self._tasks.add(task)
+        task.add_done_callback(self._done)
+        return task
+
+    def _done(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            log.error("a step of a command of %s failed", self.name, exc_info=error)
+
+    async def close(self) -> None:
+        """Begin nothing more, let end what is under way, close the journal. What waits stays in it for the next start."""
+        self._closed, self.problem = True, "the node is stopping"
+        self.desk.close()
+        if self._tasks:
+            await asyncio.wait(set(self._tasks), timeout=CLOSE_S)
+        if self._timer is not None:
+            self._timer.cancel()
+        for task in list(self._tasks):
+            task.cancel()
+        if self._tasks:
+            await asyncio.wait(set(self._tasks))
+        if self._journal is not None:
+            await self._in_thread(self._journal.close)
+            self._journal = None
+        if self._thread is not None:
+            self._thread.shutdown(wait=False)
+            self._thread = None
