@@ -16,6 +16,7 @@ from rt_edge.sdk import (
     FatalAdapterError,
     ProbeResult,
     RtEdgeError,
+    ScanReport,
     TransientError,
     Value,
     WriteResult,
@@ -62,6 +63,20 @@ class BleAdapter(DeviceAdapter):
         from adapters.ble.settings import BleSettings
 
         return BleSettings
+
+    @classmethod
+    def scan_model(cls) -> type[Any]:
+        """See `DeviceAdapter`."""
+        from adapters.ble.scan_settings import BleScan
+
+        return BleScan
+
+    @classmethod
+    async def scan(cls, settings: Any, report: ScanReport) -> None:
+        """See `DeviceAdapter`."""
+        from adapters.ble.scan import scan_air
+
+        await scan_air(settings, report)
 
     @classmethod
     def claims(cls, settings: Any) -> dict[str, tuple[str | int, ...]]:

@@ -6,7 +6,7 @@ import errno
 import importlib
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from rt_edge.sdk import AdapterContext, Capability, DeviceAdapter, FatalAdapterError, ProbeResult, TransientError
+from rt_edge.sdk import AdapterContext, Capability, DeviceAdapter, FatalAdapterError, ProbeResult, ScanReport, TransientError
 
 if TYPE_CHECKING:
     from adapters.coap.client import Client
@@ -49,6 +49,20 @@ class CoapAdapter(DeviceAdapter):
         from adapters.coap.settings import CoapSettings
 
         return CoapSettings
+
+    @classmethod
+    def scan_model(cls) -> type[Any]:
+        """See `DeviceAdapter`."""
+        from adapters.coap.scan_settings import CoapScan
+
+        return CoapScan
+
+    @classmethod
+    async def scan(cls, settings: Any, report: ScanReport) -> None:
+        """See `DeviceAdapter`."""
+        from adapters.coap.scan import scan_host
+
+        await scan_host(settings, report)
 
     @classmethod
     def capability(cls, settings: Any) -> Capability:

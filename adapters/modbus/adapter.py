@@ -16,6 +16,7 @@ from rt_edge.sdk import (
     DeviceAdapter,
     FatalAdapterError,
     ProbeResult,
+    ScanReport,
     TransientError,
     Value,
     WriteResult,
@@ -60,6 +61,20 @@ class ModbusAdapter(DeviceAdapter):
         from adapters.modbus.settings import ModbusSettings
 
         return ModbusSettings
+
+    @classmethod
+    def scan_model(cls) -> type[Any]:
+        """See `DeviceAdapter`."""
+        from adapters.modbus.scan_settings import ModbusScan
+
+        return ModbusScan
+
+    @classmethod
+    async def scan(cls, settings: Any, report: ScanReport) -> None:
+        """See `DeviceAdapter`."""
+        from adapters.modbus.scan import scan_units
+
+        await scan_units(settings, report)
 
     @classmethod
     def claims(cls, settings: Any) -> dict[str, tuple[str | int, ...]]:

@@ -25,6 +25,7 @@ from rt_edge.sdk import (
     ProbeResult,
     Reading,
     RtEdgeError,
+    ScanReport,
     TransientError,
 )
 
@@ -86,6 +87,20 @@ class MqttAdapter(DeviceAdapter):
         from adapters.mqtt.settings import MqttSettings
 
         return MqttSettings
+
+    @classmethod
+    def scan_model(cls) -> type[Any]:
+        """See `DeviceAdapter`."""
+        from adapters.mqtt.scan_settings import MqttScan
+
+        return MqttScan
+
+    @classmethod
+    async def scan(cls, settings: Any, report: ScanReport) -> None:
+        """See `DeviceAdapter`."""
+        from adapters.mqtt.scan import scan_topics
+
+        await scan_topics(settings, report)
 
     @classmethod
     def claims(cls, settings: Any) -> dict[str, tuple[str | int, ...]]:

@@ -18,6 +18,7 @@ from rt_edge.sdk import (
     ConfigError,
     DeviceAdapter,
     ProbeResult,
+    ScanReport,
     TransientError,
     Value,
     WriteResult,
@@ -55,6 +56,20 @@ class SerialAdapter(DeviceAdapter):
         from adapters.serial.settings import SerialSettings
 
         return SerialSettings
+
+    @classmethod
+    def scan_model(cls) -> type[Any]:
+        """See `DeviceAdapter`."""
+        from adapters.serial.scan_settings import SerialScan
+
+        return SerialScan
+
+    @classmethod
+    async def scan(cls, settings: Any, report: ScanReport) -> None:
+        """See `DeviceAdapter`."""
+        from adapters.serial.scan import scan_ports
+
+        scan_ports(settings, report)
 
     @classmethod
     def claims(cls, settings: Any) -> dict[str, tuple[str | int, ...]]:

@@ -41,6 +41,7 @@ COMMANDS: dict[str, Command] = {
     "store": Command("rt_edge.cli.store", "Read what an upstream node has stored: table, JSON lines, CSV."),
     "demo": Command("rt_edge.cli.demo", "See it work on this machine: no hardware, no account."),
     "schema": Command("rt_edge.cli.schema", "Print the JSON Schema of configuration files, for editors."),
+    "scan": Command("rt_edge.cli.scan", "Look what is there: ports, units, topics, resources, devices in the air."),
     "adapters": Command("rt_edge.cli.adapters", "List the kinds of adapters, and what each needs and promises."),
 }
 """In the order of `rt-edge --help`."""
