@@ -52,13 +52,13 @@ def via(self, step: Flow[A, B], name: str = ...) -> Source[B]: ...
 def via(self, step: Stage, name: str = ...) -> Source[Any]: ...""",
     ("Source", "__aiter__"): "def __aiter__(self) -> AsyncIterator[A]: ...",
     ("Source", "to"): "def to(self, sink: Sink[A]) -> Graph: ...",
-    ("Source", "also_to"): "def also_to(self, sink: Sink[A]) -> Self: ...",
+    ("Source", "also_to"): "def also_to(self, sink: Sink[A], eager_cancel: bool = ...) -> Self: ...",
     ("Flow", "via"): """@overload
 def via(self, step: Flow[A, B], name: str = ...) -> Flow[Taken, B]: ...
 @overload
 def via(self, step: Stage, name: str = ...) -> Flow[Taken, Any]: ...""",
     ("Flow", "to"): "def to(self, sink: Sink[A]) -> Sink[Taken]: ...",
-    ("Flow", "also_to"): "def also_to(self, sink: Sink[A]) -> Self: ...",
+    ("Flow", "also_to"): "def also_to(self, sink: Sink[A], eager_cancel: bool = ...) -> Self: ...",
 }
 """What an implementation that serves any type cannot say."""
 SPECIAL_NAMES = {"AsyncIterator", "overload", "A", "B", "Stage", "Graph", "Any", "Self"}

@@ -7,7 +7,7 @@ from typing import Any
 
 from rt_edge.data.chunk import CHUNK_ELEMENTS, Chunk
 from rt_edge.streams.stage import IN, Inlet, Outlet, Stage, Supervision
-from rt_edge.streams.stages._common import Failures, discard
+from rt_edge.streams.stages._common import Failures, discard, end_branches
 from rt_edge.streams.stages._outbox import Outbox
 from rt_edge.streams.stages._user_code import ElementLogic, attempt
 
@@ -70,8 +70,9 @@ class BranchLogic(ElementLogic):
     def on_downstream_finish(self, outlet: Outlet, cause: BaseException | None) -> None:
         """Go on with the others, if there are any and one is not enough to end."""
         self._boxes[outlet.index].discard(CANCELLED)
-        if self._eager or all(self.is_closed(port) for port in self.ports):
-            self.cancel_stage(cause)
+        left = [port for port in self.ports if not self.is_closed(port)]
+        if self._eager or not left:
+            end_branches(self, left, cause)
         else:
             self.proceed()
 

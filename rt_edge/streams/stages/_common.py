@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import ClassVar, Literal
 
 from rt_edge.data.chunk import Chunk
@@ -109,6 +109,14 @@ def fail_behind(logic: StageLogic, error: BaseException, outlet: Outlet = OUT) -
     """Cancel upstream and fail the stage; what waits in the slot of `outlet` is still taken before the error."""
     logic.fail_behind(outlet, error)
     logic.fail_stage(error)
+
+
+def end_branches(logic: StageLogic, left: Collection[object], cause: BaseException | None) -> None:
+    """A branch has cancelled, and that ends all: those that are left complete, or fail with the error that it failed with."""
+    if left and cause is not None:
+        logic.fail_stage(cause)
+    else:
+        logic.cancel_stage(cause)
 
 
 def discard(logic: StageLogic, chunk: Chunk, reason: str) -> None:

@@ -10,7 +10,7 @@ from rt_edge.data.chunk import CHUNK_ELEMENTS, Chunk
 from rt_edge.streams.routing.routee import Routee
 from rt_edge.streams.routing.strategy import Strategy
 from rt_edge.streams.stage import IN, Hold, Inlet, Outlet, ReceiptUse, Stage, StageLogic
-from rt_edge.streams.stages._common import outlets, ports, settle_rest
+from rt_edge.streams.stages._common import end_branches, outlets, ports, settle_rest
 
 
 class RouteStage(Stage, frozen=True, kw_only=True):
@@ -18,7 +18,7 @@ class RouteStage(Stage, frozen=True, kw_only=True):
 
     Attributes:
         count: outlets, named `out0`, `out1`, ...
-        eager_cancel: cancel as soon as one branch cancels.
+        eager_cancel: cancel as soon as one branch cancels; the others complete then, or fail with the error that it failed with.
     """
 
     receipts: ClassVar[ReceiptUse] = ReceiptUse.HOLD
@@ -98,7 +98,7 @@ class Router:
         place = self._branches.index(outlet)
         del self._branches[place], self._routees[place]
         if self._eager or not self._branches:
-            self._logic.cancel_stage(cause)
+            end_branches(self._logic, self._branches, cause)
         else:
             self.serve()
 

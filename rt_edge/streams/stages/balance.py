@@ -7,7 +7,7 @@ from typing import ClassVar
 
 from rt_edge.data.chunk import CHUNK_ELEMENTS, Chunk
 from rt_edge.streams.stage import IN, Hold, Inlet, Outlet, ReceiptUse, Stage, StageLogic
-from rt_edge.streams.stages._common import outlets, ports, settle_rest
+from rt_edge.streams.stages._common import end_branches, outlets, ports, settle_rest
 
 
 class Balance(Stage, frozen=True):
@@ -21,7 +21,7 @@ class Balance(Stage, frozen=True):
 
     Attributes:
         count: outlets, named `out0`, `out1`, ...
-        eager_cancel: cancel as soon as one branch cancels.
+        eager_cancel: cancel as soon as one branch cancels; the others complete then, or fail with the error that it failed with.
     """
 
     kind: ClassVar[str] = "balance"
@@ -92,7 +92,7 @@ class _Logic(StageLogic):
     def on_downstream_finish(self, outlet: Outlet, cause: BaseException | None) -> None:
         self._ports.remove(outlet)
         if self._eager or not self._ports:
-            self.cancel_stage(cause)
+            end_branches(self, self._ports, cause)
 
     def on_stop(self, error: BaseException | None) -> None:
         settle_rest(self, list(self._held), error)

@@ -7,7 +7,7 @@ from typing import ClassVar
 
 from rt_edge.data.chunk import Chunk
 from rt_edge.streams.stage import IN, Inlet, Outlet, ReceiptUse, Stage, StageLogic
-from rt_edge.streams.stages._common import outlets, ports
+from rt_edge.streams.stages._common import end_branches, outlets, ports
 
 
 class Broadcast(Stage, frozen=True):
@@ -20,7 +20,7 @@ class Broadcast(Stage, frozen=True):
 
     Attributes:
         count: outlets, named `out0`, `out1`, ...
-        eager_cancel: cancel as soon as one branch cancels.
+        eager_cancel: cancel as soon as one branch cancels; the others complete then, or fail with the error that it failed with.
     """
 
     kind: ClassVar[str] = "broadcast"
@@ -83,6 +83,6 @@ class BroadcastLogic(StageLogic):
         """Go on with the others, if there are any and it is not eager."""
         self._wanted.pop(outlet, None)
         if self._eager or not self._wanted:
-            self.cancel_stage(cause)
+            end_branches(self, self._wanted, cause)
         else:
             self._ask()

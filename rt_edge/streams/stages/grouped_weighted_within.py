@@ -1,4 +1,4 @@
-"""grouped_weighted_within: lists of a least weight or a greatest age."""
+"""grouped_weighted_within: lists of a greatest weight and a greatest age."""
 
 from __future__ import annotations
 
@@ -13,16 +13,19 @@ from rt_edge.streams.stages._judging import Failed, check_by, weights_of
 
 
 class GroupedWeightedWithin(Cutting, frozen=True, kw_only=True):
-    """Makes lists of consecutive elements whose weights add up to `weight` or more, at the latest `within` after the first came.
+    """Makes lists of consecutive elements whose weights add up to `weight` at most, at the latest `within` after the first came.
 
-    Emits when: elements of `weight` have arrived, or `most` elements, or `within` has passed since the first of them arrived.
+    An element that is heavier than that is a list alone.
+
+    Emits when: elements of `weight` have arrived, one that would be too much, or `most` elements; or `within` has passed since
+        the first of the list arrived.
     Backpressures when: downstream does and a list is full.
     Completes when: upstream completes and the last list was emitted.
     Cancels when: downstream cancels.
     On restart: what is held fails with the element that could not be weighed.
 
     Attributes:
-        weight: of a list that is not too old, at least.
+        weight: of a list, at most.
         cost: expression on a reading, or function of an element, that gives its weight: a number of at least 0.
         within: longest time an element waits for others.
     """
@@ -63,7 +66,7 @@ class _Logic(CutLogic):
         return self._weigh(items)
 
     def begins(self, said: Any) -> bool:
-        return False
+        return bool(self._sum + said > self._weight)
 
     def is_full(self, said: Any) -> bool:
         self._sum += said

@@ -28,7 +28,7 @@ class Partition(ReadingCode, frozen=True):
     Attributes:
         by: expression on a reading, or function of an element, that gives an index.
         count: outlets, named `out0`, `out1`, ...
-        eager_cancel: cancel as soon as one branch cancels.
+        eager_cancel: cancel as soon as one branch cancels; the others complete then, or fail with the error that it failed with.
     """
 
     kind: ClassVar[str] = "partition"

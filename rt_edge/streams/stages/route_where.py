@@ -33,7 +33,7 @@ class RouteWhere(ReadingCode, frozen=True):
         conditions: of `out0`, `out1`, ...: expressions on a reading like `temperature > 80`, or functions of an element.
         matching: all: to every branch whose condition is met. first: to the first of them.
         otherwise: one more outlet, the last, for what meets no condition; else that is settled as dropped, `unmatched`.
-        eager_cancel: cancel as soon as one branch cancels.
+        eager_cancel: cancel as soon as one branch cancels; the others complete then, or fail with the error that it failed with.
     """
 
     kind: ClassVar[str] = "route_where"

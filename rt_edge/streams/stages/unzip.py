@@ -23,7 +23,7 @@ class Unzip(UserCode, frozen=True, kw_only=True):
 
     Attributes:
         count: outlets, named `out0`, `out1`, ...
-        eager_cancel: cancel as soon as one branch cancels.
+        eager_cancel: cancel as soon as one branch cancels; the others complete then, or fail with the error that it failed with.
     """
 
     receipts: ClassVar[ReceiptUse] = ReceiptUse.SPLIT

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -10,8 +11,15 @@ import pytest
 from rt_edge.data.errors import ConfigError
 from rt_edge.data.receipt import Failed, Stored
 from rt_edge.streams.dsl import Flow, Sink, Source
+from rt_edge.streams.stage import Stage
+from rt_edge.streams.stages.balance import Balance
+from rt_edge.streams.stages.broadcast import Broadcast
 from rt_edge.streams.stages.coupled import Coupled
 from rt_edge.streams.stages.merge import Merge
+from rt_edge.streams.stages.partition import Partition
+from rt_edge.streams.stages.route_by_key import RouteByKey
+from rt_edge.streams.stages.route_round_robin import RouteRoundRobin
+from rt_edge.streams.stages.route_where import RouteWhere
 from rt_edge.streams.stages.unzip import Unzip
 from rt_edge.streams.stages.wire_tap import WireTap
 from rt_edge.testkit.probes import StageBench
@@ -148,6 +156,66 @@ def test_other_stream_ends_when_one_does(side: int, end: str) -> None:
             assert other.completed
             assert [one.expect_cancellation() for one in bench.sources] == [error, error]
         assert other.received == ["last"]
+
+
+DIVIDERS: dict[str, Callable[[bool], Stage]] = {
+    "broadcast": lambda eager: Broadcast(count=3, eager_cancel=eager),
+    "balance": lambda eager: Balance(count=3, eager_cancel=eager),
+    "partition": lambda eager: Partition(by=int, count=3, eager_cancel=eager),
+    "route_where": lambda eager: RouteWhere([bool, bool, bool], eager_cancel=eager),
+    "route_round_robin": lambda eager: RouteRoundRobin(count=3, eager_cancel=eager),
+    "route_by_key": lambda eager: RouteByKey(key=int, count=3, eager_cancel=eager),
+    "unzip": lambda eager: Unzip(count=3, eager_cancel=eager),
+}
+
+
+@pytest.mark.parametrize("name", DIVIDERS)
+def test_other_branches_end_in_the_same_way_when_one_that_counts_has_failed(name: str) -> None:
+    """Under `eager_cancel` a plain cancel completes them and an error fails them, so that no half result looks whole; without,
+    they go on until the last has cancelled."""
+    for cause in (None, Broken()):
+        with StageBench(DIVIDERS[name](True)) as bench:
+            for sink in bench.sinks:
+                sink.request(9)
+            bench.sinks[1].cancel(cause)
+            assert bench.source.expect_cancellation() is cause
+            for other in (bench.sinks[0], bench.sinks[2]):
+                assert other.completed == (cause is None)
+                assert other.error is cause
+        with StageBench(DIVIDERS[name](False)) as bench:
+            for sink in bench.sinks[1:]:
+                sink.cancel(cause)
+            assert not bench.source.ended
+            assert not bench.sinks[0].completed
+            assert bench.sinks[0].error is None
+            bench.sinks[0].cancel(cause)
+            assert bench.source.expect_cancellation() is cause
+
+
+def beside(eager_cancel: bool | None = None) -> dict[str, Callable[[Source[int], Sink[int]], Source[int]]]:
+    """The operators that give a sink elements beside the stream."""
+    more: Any = {} if eager_cancel is None else {"eager_cancel": eager_cancel}
+    return {
+        "also_to": lambda source, sink: source.also_to(sink, **more),
+        "also_to_all": lambda source, sink: source.also_to_all(sink, Sink.ignore(), **more),
+        "divert_to": lambda source, sink: source.divert_to(lambda n: n % 2, sink, **more),
+    }
+
+
+@pytest.mark.parametrize("name", beside())
+def test_stream_ends_when_the_sink_beside_it_does(name: str) -> None:
+    """As Pekko's: whichever of the two cancels ends both, and a sink that fails fails the stream; or neither, if told so."""
+    numbers, head = Source.range(0, 5000), Flow().take(2).to(Sink.collect(name="beside"))
+    ended = run(beside()[name](numbers, head).to(Sink.count(name="stream")))
+    assert len(ended["beside"]) == 2
+    assert ended["stream"] < 5000
+    seen: list[int] = []
+    run(beside()[name](Source.repeat(1).merge(Source.repeat(2)), Sink.foreach(seen.append)).take(3).to(Sink.ignore()))
+    ended = run(beside(False)[name](numbers, head).to(Sink.count(name="stream")))
+    assert ended["stream"] == (2500 if name == "divert_to" else 5000)
+    failing = beside()[name](Source.range(0, 5000), Flow().map(lambda n: 1 // (n - 3)).to(Sink.ignore()))
+    with pytest.raises(ZeroDivisionError):
+        run(failing.to(Sink.count(name="stream")))
 
 
 def run(graph: Any) -> Any:

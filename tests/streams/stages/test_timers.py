@@ -104,7 +104,7 @@ class TestGroupedWeightedWithin(SupervisionContract):
     def _compare(self, got: list[list[Any]], expected: list[list[Any]]) -> None:
         assert [[n for group in got[0] for n in group]] == expected
         for group in got[0]:
-            assert sum(n % 5 for n in group[:-1]) < 10
+            assert sum(n % 5 for n in group) <= 10
             assert 1 <= len(group) <= 8
 
     def make_failing(self, on_error: Any) -> GroupedWeightedWithin:
@@ -311,6 +311,25 @@ def test_list_goes_out_when_it_is_heavy_or_old_enough() -> None:
         bench.sink.expect_next([9, 1])
         bench.advance(5)
         bench.sink.expect_no_signal()
+
+
+def test_list_is_closed_in_front_of_an_element_when_it_would_be_too_much() -> None:
+    """The weight of a list is bounded: what does not fit begins the next one, and its time; what never fits is one alone."""
+    with StageBench(GroupedWeightedWithin(weight=10, cost=lambda n: n, within=1.0)) as bench:
+        bench.sink.request(9)
+        bench.source.send(4, 5)
+        bench.advance(0.9)
+        bench.source.send(3)
+        bench.sink.expect_next([4, 5])
+        bench.advance(0.9)
+        bench.sink.expect_no_signal()
+        bench.advance(0.1)
+        bench.sink.expect_next([3])
+        bench.source.send(1, 25, 2)
+        bench.sink.expect_next([1])
+        bench.sink.expect_next([25])
+        bench.source.complete()
+        bench.sink.expect_next([2])
 
 
 def fails(bench: StageBench, kind: type[StreamTimeout], *words: str) -> None:

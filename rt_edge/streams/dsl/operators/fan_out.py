@@ -56,18 +56,23 @@ class FanOut(Continuation[A]):
         stage = Unzip(count=len(sinks), eager_cancel=eager_cancel, on_error=on_error)
         return mapped._divide(stage, sinks)  # noqa: SLF001 - of one family
 
-    def also_to(self, sink: Sink[A]) -> Self:
-        """Every element goes to `sink` too; the slower of the two sets the pace: a `broadcast`."""
-        return self._branch(Broadcast(count=2), (sink,))
+    def also_to(self, sink: Sink[A], eager_cancel: bool = True) -> Self:
+        """Every element goes to `sink` too; the slower of the two sets the pace: a `broadcast`. When one of the two cancels, or
+        fails, so does all, unless `eager_cancel` is false: then the other goes on alone."""
+        return self._branch(Broadcast(count=2, eager_cancel=eager_cancel), (sink,))
 
-    def also_to_all(self, *sinks: Sink[A]) -> Self:
-        """Every element goes to every one of `sinks` too; the slowest sets the pace: a `broadcast`."""
-        return self._branch(Broadcast(count=1 + len(sinks)), sinks)
+    def also_to_all(self, *sinks: Sink[A], eager_cancel: bool = True) -> Self:
+        """Every element goes to every one of `sinks` too; the slowest sets the pace: a `broadcast`. When one cancels, or fails,
+        so does all, unless `eager_cancel` is false: then the others go on."""
+        return self._branch(Broadcast(count=1 + len(sinks), eager_cancel=eager_cancel), sinks)
 
-    def divert_to(self, predicate: str | Callable[[A], Any], sink: Sink[A], on_error: OnError = "resume") -> Self:
-        """The elements for which `predicate` is true go to `sink`, the others on: a `partition`."""
+    def divert_to(
+        self, predicate: str | Callable[[A], Any], sink: Sink[A], eager_cancel: bool = True, on_error: OnError = "resume"
+    ) -> Self:
+        """The elements for which `predicate` is true go to `sink`, the others on: a `partition`. When one of the two cancels, or
+        fails, so does all, unless `eager_cancel` is false: then what was for it is dropped, `branch_cancelled`."""
         by = predicate if isinstance(predicate, str) else partial(_truth, predicate)
-        return self._branch(Partition(by=by, count=2, on_error=on_error), (sink,))
+        return self._branch(Partition(by=by, count=2, eager_cancel=eager_cancel, on_error=on_error), (sink,))
 
     @builds(WireTap)
     def wire_tap(self, *sinks: Sink[A]) -> Self:

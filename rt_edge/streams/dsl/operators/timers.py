@@ -69,7 +69,7 @@ class Timers(Continuation[A]):
         on_error: OnError = "resume",
         name: str = "",
     ) -> Continuation[list[A]]:
-        """Lists of elements that weigh `weight` together, or are `within` seconds old."""
+        """Lists of elements that weigh `weight` together at most, and wait `within` seconds at most."""
         stage = GroupedWeightedWithin(weight=weight, cost=cost, within=within, most=most, settle=settle, on_error=on_error)
         return self._becomes(stage, name)
 
