@@ -19,7 +19,6 @@ from rt_edge.actors.layout import lay_out
 from rt_edge.actors.logs import restore_logging
 from rt_edge.actors.messages import HandlerFailed, Ping, Pong
 from rt_edge.actors.node_messages import (
-    PHASES,
     Begin,
     Begun,
     Control,
@@ -29,13 +28,13 @@ from rt_edge.actors.node_messages import (
     Launched,
     NodeStopped,
     Peers,
-    Phase,
     PhaseDone,
     Status,
     StopNode,
     StopPhase,
 )
 from rt_edge.actors.readiness import Readiness
+from rt_edge.actors.stopping import NodeStop
 from rt_edge.actors.transport.messages import SendFailed
 from rt_edge.data.clock import SystemClock
 from rt_edge.sdk.backoff import Backoff
@@ -106,14 +105,8 @@ class Guardian(BaseActor):
         self._pulse = 0
         self._pulse_s = _seconds("RT_EDGE_PULSE_S", PULSE_S)
         self._readiness = Readiness((), self._report_state)
-        self._stopping: ActorAddress | None = None
+        self._stop_order: NodeStop | None = None
         self._ending = False
-        self._phases: list[Phase] = []
-        self._phase_waiting: set[str] = set()
-        self._phase_left = 0
-        self._phase_timer: Timer | None = None
-        self._seconds = 5.0
-        self._report: list[str] = []
 
     # -- start -------------------------------------------------------------------------------------------------------
 
@@ -133,7 +126,7 @@ class Guardian(BaseActor):
         self.send(sender, Begun(tuple(self._islands)))
 
     def _start(self, island: _Island) -> None:
-        if self._stopping is not None or self._ending:
+        if self._stop_order is not None or self._ending:
             return
         island.starts += 1
         island.missed = 0
@@ -154,7 +147,7 @@ class Guardian(BaseActor):
         island = self._islands.get(message.island)
         if island is None:
             return
-        if self._stopping is not None:  # too late: it has missed phases of the stop, and nothing of it is on its way
+        if self._stop_order is not None:  # too late: it has missed phases of the stop, and nothing of it is on its way
             self.send(sender, ActorExitRequest())
             return
         island.pid = message.pid
@@ -190,9 +183,8 @@ class Guardian(BaseActor):
         island.pid = 0
         if self._ending:
             return
-        if self._stopping is not None:
-            self._phase_waiting.discard(island.name)
-            self._next_phase_if_done()
+        if self._stop_order is not None:
+            self._stop_order.gone(island.name)
             return
         island.backoff.lived(self._clock.monotonic() - island.began)
         delay = island.backoff.failed()
@@ -305,49 +297,30 @@ class Guardian(BaseActor):
     # -- stop --------------------------------------------------------------------------------------------------------
 
     def on_StopNode(self, message: StopNode, sender: ActorAddress) -> None:
-        """End sources, then graphs, then ends; each phase has its time limit."""
-        if self._stopping is None:
-            self._stopping = sender
-            self._seconds = message.seconds
-            self._phases = list(PHASES)
-            self._next_phase()
-
-    def _next_phase(self) -> None:
-        if self._phase_timer is not None:
-            self._phase_timer.cancel()
-        if not self._phases:
-            if self._stopping is not None:
-                self.send(self._stopping, NodeStopped(tuple(self._report)))
+        """End sources, graphs, spools, uplinks; each phase has its time limit."""
+        if self._stop_order is not None:
             return
-        phase = self._phases[0]
-        self._phase_left = 0
-        running = [i for i in self._islands.values() if i.pid and i.address is not None]
-        self._phase_waiting = {i.name for i in running}
-        self._phase_timer = self.after(self._seconds + 2.0, self._phase_over, phase)
-        for island in running:
-            if island.address is not None:
-                self.send(island.address, StopPhase(phase, self._seconds))
-        self._next_phase_if_done()
+        layout = lay_out(self._plan).islands if self._plan is not None else {}
+        running = {i.name: layout[i.name] for i in self._islands.values() if i.pid and i.address is not None}
+        self._stop_order = NodeStop(
+            running,
+            message.seconds,
+            self._tell_island,
+            self._clock.monotonic,
+            lambda seconds, call: self.after(seconds, call).cancel,
+            lambda report: self.send(sender, NodeStopped(report)),
+        )
+        self._stop_order.begin()
+
+    def _tell_island(self, name: str, message: StopPhase) -> None:
+        address = self._islands[name].address
+        if address is not None:
+            self.send(address, message)
 
     def on_PhaseDone(self, message: PhaseDone, sender: ActorAddress) -> None:
         """One island has ended its part of the phase."""
-        if self._phases and message.phase == self._phases[0] and message.island in self._phase_waiting:
-            self._phase_waiting.discard(message.island)
-            self._phase_left += message.left
-            self._next_phase_if_done()
-
-    def _next_phase_if_done(self) -> None:
-        if self._phases and not self._phase_waiting:
-            self._phase_over(self._phases[0])
-
-    def _phase_over(self, phase: Phase) -> None:
-        if not self._phases or self._phases[0] != phase:
-            return
-        late = f", no answer from {', '.join(sorted(self._phase_waiting))}" if self._phase_waiting else ""
-        left = f", {self._phase_left} elements stay with their devices" if self._phase_left else ""
-        self._report.append(f"{phase} stopped{left}{late}")
-        self._phases.pop(0)
-        self._next_phase()
+        if self._stop_order is not None:
+            self._stop_order.done(message)
 
 
 def _seconds(name: str, default: float) -> float:

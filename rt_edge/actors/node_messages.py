@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
 import msgspec
 from thespian.actors import ActorAddress
 
 from rt_edge.actors.transport.serializer import register_message
-
-Phase = Literal["sources", "graphs", "ends"]
-PHASES: tuple[Phase, ...] = ("sources", "graphs", "ends")
 
 
 @register_message
@@ -71,9 +66,9 @@ class Signals(msgspec.Struct, frozen=True):
 
 @register_message
 class StopPhase(msgspec.Struct, frozen=True):
-    """Guardian to island: end this part of your members, in order."""
+    """Guardian to island: end this part of your members; `phase` is one of `rt_edge.streams.shutdown.NAMES`."""
 
-    phase: Phase
+    phase: str
     seconds: float
 
 
@@ -82,7 +77,7 @@ class PhaseDone(msgspec.Struct, frozen=True):
     """Island to guardian: that part has ended; `left`: elements that were not settled."""
 
     island: str
-    phase: Phase
+    phase: str
     left: int
 
 

@@ -17,6 +17,7 @@ from rt_edge.actors.guardian import Guardian  # before any fork: children share 
 from rt_edge.actors.layout import lay_out
 from rt_edge.actors.node_messages import Begin, Begun, NodeStopped, StopNode
 from rt_edge.actors.process_tree import Member
+from rt_edge.actors.stopping import longest
 from rt_edge.actors.system import NodeSystem, start_node
 from rt_edge.actors.transport.addresses import address_key
 from rt_edge.daemon.data_dir import DataDir, NodeFile
@@ -31,7 +32,7 @@ log = logging.getLogger(__name__)
 
 BEGIN_S = 20.0
 PHASE_S = 5.0
-"""Time limit of each of the three phases of a stop."""
+"""Time limit of a phase of a stop, see `rt_edge.actors.stopping`; all of them together stay below the watchdog's 30 s."""
 
 
 FEED_S = 5.0
@@ -102,7 +103,7 @@ class NodeDaemon:
             if stopping:
                 notify("STOPPING=1")
                 notify("WATCHDOG=1")  # here and before the shutdown: each has a time limit below the watchdog's
-                stopped = node.ask(guardian, StopNode(PHASE_S), 3 * (PHASE_S + 3), NodeStopped)
+                stopped = node.ask(guardian, StopNode(PHASE_S), longest(PHASE_S) + 3, NodeStopped)
                 for line in stopped.report:
                     log.info("%s", line)
                 notify("WATCHDOG=1")

@@ -2,21 +2,25 @@
 
 A state machine without I/O: who drives it has the clock and the parts, hands in what happens, and does what comes out.
 
-    intake   nothing more comes in: sources ask their devices for nothing
-    drain    what is in the graphs goes through them
-    flush    ends write what they hold
-    stop     what still runs is stopped
+    sources   nothing more comes in: they ask their devices for nothing, and what they emitted is settled
+    graphs    what is still in them goes through, and they end
+    spools    durable ends write what they hold
+    uplinks   what is stored is delivered for a moment, then connections are closed
+
+A node's guardian uses these phases (`rt_edge.actors.stopping`); another program may have its own.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Literal, get_args
 
 import msgspec
 
 from rt_edge.data.errors import ConfigError
 
-NAMES = ("intake", "drain", "flush", "stop")
+PhaseName = Literal["sources", "graphs", "spools", "uplinks"]
+NAMES: tuple[PhaseName, ...] = get_args(PhaseName)
 
 PARTS = 10_000
 """Parts of a phase, at most."""

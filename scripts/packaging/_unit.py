@@ -252,13 +252,14 @@ def stops(c: Campaign, box: Container) -> None:
     box.expect(ActiveState="inactive", Result="success", ExecMainStatus="0")
     if box.processes():
         raise CampaignError(f"left in the cgroup: {box.processes()}")
-    said = [phase for line in box.log().splitlines() for phase in ("sources", "graphs", "ends") if f"{phase} stopped" in line]
-    if said[-3:] != ["sources", "graphs", "ends"]:
+    order = ["sources", "graphs", "spools", "uplinks"]
+    said = [phase for line in box.log().splitlines() for phase in order if f"{phase} ended after" in line]
+    if said[-4:] != order:
         raise CampaignError(f"the order of the stop was {said}")
     after = box.rows()
     if after < rows:
         raise CampaignError(f"{rows} rows before, {after} after")
-    c.saw(f"{took:.1f} s, sources, graphs, ends, exit code 0, cgroup empty, {after} rows kept")
+    c.saw(f"{took:.1f} s, {', '.join(order)}, exit code 0, cgroup empty, {after} rows kept")
 
 
 def devices_absent(c: Campaign, box: Container) -> None:

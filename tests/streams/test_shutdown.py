@@ -15,14 +15,14 @@ PHASES = [Phase(name, 5.0) for name in NAMES]
 
 def test_phases_follow_each_other_when_all_parts_answer() -> None:
     """The next begins when the last part of the one before has answered; one without parts ends at once."""
-    shutdown = Shutdown(PHASES, {"intake": ["mqtt", "modbus"], "flush": ["hq"], "stop": ["hq"]})
+    shutdown = Shutdown(PHASES, {"sources": ["mqtt", "modbus"], "spools": ["hq"], "uplinks": ["hq"]})
     assert not shutdown.begun
-    assert shutdown.begin(10.0) == (Begin("intake", ("mqtt", "modbus"), 15.0),)
+    assert shutdown.begin(10.0) == (Begin("sources", ("mqtt", "modbus"), 15.0),)
     assert shutdown.done("modbus", 11.0) == ()
-    assert shutdown.done("mqtt", 12.0) == (Begin("flush", ("hq",), 17.0),)
-    assert [report.phase for report in shutdown.reports] == ["intake", "drain"]
-    assert shutdown.done("hq", 12.5) == (Begin("stop", ("hq",), 17.5),)
-    assert (shutdown.phase, shutdown.finished) == ("stop", False)
+    assert shutdown.done("mqtt", 12.0) == (Begin("spools", ("hq",), 17.0),)
+    assert [report.phase for report in shutdown.reports] == ["sources", "graphs"]
+    assert shutdown.done("hq", 12.5) == (Begin("uplinks", ("hq",), 17.5),)
+    assert (shutdown.phase, shutdown.finished) == ("uplinks", False)
     assert shutdown.done("hq", 13.0) == ()
     assert shutdown.finished
     assert [report.seconds for report in shutdown.reports] == [2.0, 0.0, 0.5, 0.5]
@@ -31,29 +31,29 @@ def test_phases_follow_each_other_when_all_parts_answer() -> None:
 
 def test_phase_ends_without_those_that_are_late() -> None:
     """At its deadline, not before; the report names them, and what others left."""
-    shutdown = Shutdown(PHASES, {"intake": ["mqtt", "modbus", "ble"], "flush": ["hq"]})
+    shutdown = Shutdown(PHASES, {"sources": ["mqtt", "modbus", "ble"], "spools": ["hq"]})
     shutdown.begin(0.0)
     shutdown.done("mqtt", 1.0, left=7)
     assert shutdown.tick(4.9) == ()
-    assert shutdown.tick(5.0) == (Begin("flush", ("hq",), 10.0),)
+    assert shutdown.tick(5.0) == (Begin("spools", ("hq",), 10.0),)
     report = shutdown.reports[0]
     assert (report.left, report.late) == ({"mqtt": 7}, ("modbus", "ble"))
-    assert str(report) == "intake ended after 5 s, 7 elements left in mqtt, no answer from modbus, ble"
-    assert shutdown.done("hq", 6.0, phase="intake") == ()
+    assert str(report) == "sources ended after 5 s, 7 elements left in mqtt, no answer from modbus, ble"
+    assert shutdown.done("hq", 6.0, phase="sources") == ()
     assert not shutdown.finished
-    shutdown.done("hq", 6.0, left=2, phase="flush")
+    shutdown.done("hq", 6.0, left=2, phase="spools")
     assert shutdown.finished
     assert shutdown.left == 9
 
 
 def test_nothing_happens_when_it_is_begun_again_or_answered_twice() -> None:
     """A second signal, a repeated or a late answer, a tick after the end: none of them changes anything."""
-    shutdown = Shutdown(PHASES, {"intake": ["a"], "stop": ["b"]})
+    shutdown = Shutdown(PHASES, {"sources": ["a"], "uplinks": ["b"]})
     shutdown.begin(0.0)
     assert shutdown.begin(1.0) == ()
     shutdown.done("a", 1.0)
     assert shutdown.done("a", 1.0) == ()
-    assert shutdown.phase == "stop"
+    assert shutdown.phase == "uplinks"
     shutdown.done("b", 2.0)
     assert shutdown.tick(100.0) == ()
     assert shutdown.done("b", 100.0) == ()
@@ -62,10 +62,10 @@ def test_nothing_happens_when_it_is_begun_again_or_answered_twice() -> None:
 
 def test_nobody_waits_for_a_part_when_it_has_died() -> None:
     """Now or in later phases."""
-    shutdown = Shutdown(PHASES, {"intake": ["a", "b"], "flush": ["a"], "stop": ["b"]})
+    shutdown = Shutdown(PHASES, {"sources": ["a", "b"], "spools": ["a"], "uplinks": ["b"]})
     shutdown.begin(0.0)
     shutdown.done("b", 1.0)
-    assert shutdown.gone("a", 2.0) == (Begin("stop", ("b",), 7.0),)
+    assert shutdown.gone("a", 2.0) == (Begin("uplinks", ("b",), 7.0),)
 
 
 @pytest.mark.parametrize("seed", range(30))
@@ -91,7 +91,7 @@ def test_it_always_ends_when_answers_are_random(seed: int) -> None:
         (PHASES, {"nonsense": ["a"]}),
         ([Phase("a", 1.0), Phase("a", 1.0)], {}),
         ([Phase("a", 0.0)], {}),
-        (PHASES, {"stop": [str(n) for n in range(10_001)]}),
+        (PHASES, {"uplinks": [str(n) for n in range(10_001)]}),
     ],
 )
 def test_plan_is_refused_when_it_makes_no_sense(phases: Any, parts: Any) -> None:

@@ -27,7 +27,8 @@ log = logging.getLogger(__name__)
 SETTLE_CHECK_S = 0.05
 """While a stop waits for the last receipts, they are counted at this interval."""
 
-PHASE_OF = {"adapter": "sources", "graph": "graphs", "uplink": "ends", "store": "ends", INGRESS: "ends"}
+START_ORDER = (("uplink", "store", INGRESS), ("graph",), ("adapter",))
+"""Kinds of members, in the order in which they are started: the ends first, so that demand finds them."""
 
 
 class IslandRuntime:
@@ -91,33 +92,44 @@ class IslandRuntime:
 
     def start(self) -> None:
         """Start every member; the ends first, so that demand finds them."""
-        for phase in ("ends", "graphs", "sources"):
-            for member in self._of(phase):
+        for kinds in START_ORDER:
+            for member in self._of(*kinds):
                 member.start()
 
-    def _of(self, phase: str) -> list[Member]:
-        return [member for name, member in self.members.items() if PHASE_OF[name.partition("/")[0]] == phase]
+    def _of(self, *kinds: str) -> list[Member]:
+        return [member for name, member in self.members.items() if name.partition("/")[0] in kinds]
 
     async def stop_phase(self, phase: str, seconds: float) -> int:
-        """End the members of a phase; sources wait until what they emitted is settled, `seconds` at most.
+        """Do what a phase of the node's shutdown (`rt_edge.actors.stopping`) is for this island, in `seconds` at most.
 
         Returns:
-            Elements that were not settled in time.
+            Elements of sources that were not settled in time.
         """
-        members = self._of(phase)
-        if phase == "sources":
-            for member in members:
-                member.quiet()
         until = self.clock.monotonic() + seconds
+        adapters = self._of("adapter")
+        left = 0
+        ending: list[Member] = []
+        if phase == "sources":
+            left = await self._settled(adapters, until)
+            ending = [member for member in adapters if not member.serves]
+        elif phase == "graphs":
+            ending = self._of("graph")
+        elif phase == "spools":
+            for member in self._of("uplink"):
+                member.stop()  # nothing more goes to its disk; what is there is delivered in the next phase
+            ending = self._of("store") + [member for member in adapters if member.serves]
+        elif phase == "uplinks":
+            ending = self._of("uplink", INGRESS)
+        await asyncio.gather(*(self._end(member, max(1.0, until - self.clock.monotonic())) for member in ending))
+        return left
+
+    async def _settled(self, members: list[Member], until: float) -> int:
+        """Ask for nothing more, and wait until what was emitted is settled."""
+        for member in members:
+            member.quiet()
         while any(member.unsettled for member in members) and self.clock.monotonic() < until:  # noqa: ASYNC110  # receipts have no common event; only while a node stops
             await asyncio.sleep(SETTLE_CHECK_S)
-        left = sum(member.unsettled for member in members)
-        if phase == "sources":
-            members = [member for member in members if not member.serves]
-        elif phase == "ends":
-            members += [member for member in self._of("sources") if member.serves]
-        await asyncio.gather(*(self._end(member, max(1.0, until - self.clock.monotonic())) for member in members))
-        return left
+        return sum(member.unsettled for member in members)
 
     async def _end(self, member: Member, seconds: float) -> None:
         """Stop a member; one that does not close, or raises, must not keep the others."""

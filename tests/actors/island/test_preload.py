@@ -60,7 +60,7 @@ async def run():
                 await asyncio.wait([asyncio.get_running_loop().create_future()], timeout=0.01)
         while not runtime.members["uplink/hq"].status().uplink or not runtime.members["uplink/hq"].status().uplink.readings:
             await asyncio.wait([asyncio.get_running_loop().create_future()], timeout=0.01)
-    for phase in ("sources", "graphs", "ends"):
+    for phase in ("sources", "graphs", "spools", "uplinks"):
         await runtime.stop_phase(phase, 2.0)
 
 asyncio.run(run())

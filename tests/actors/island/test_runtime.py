@@ -76,7 +76,7 @@ def test_everything_that_was_taken_is_in_the_spool_when_one_island_stops_in_orde
         runtime.start()
         await until(lambda: readings(runtime) > 3000)
         emitted = []
-        for phase in ("sources", "graphs", "ends"):
+        for phase in ("sources", "graphs", "spools", "uplinks"):
             assert await runtime.stop_phase(phase, 5.0) == 0
             emitted.append(runtime.members["adapter/sim"].status().nodes[0].emitted)
         assert len(set(emitted)) == 1, "the source went on after its phase"
@@ -135,7 +135,7 @@ def test_nothing_is_lost_or_doubled_when_a_graph_between_islands_starts_again_an
         await until(lambda: readings(post.islands["three"]) > before + 1000)
         assert graph.restarts == 3
         assert post.islands["three"].members["uplink/hq"].restarts == 0
-        for phase, name in (("sources", "one"), ("graphs", "two"), ("ends", "three")):
+        for phase, name in (("sources", "one"), ("graphs", "two"), ("spools", "three"), ("uplinks", "three")):
             assert await post.islands[name].stop_phase(phase, 8.0) == 0
         return post.islands["one"].members["adapter/sim"].status().nodes[0]
 
