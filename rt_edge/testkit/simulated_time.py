@@ -35,6 +35,11 @@ class SimulatedTime:
         self._made = 0
         self._max = max_events
 
+    @property
+    def waiting(self) -> int:
+        """Events to come that nobody has cancelled: timers, tasks, turns."""
+        return sum(handle.call is not None for _, _, handle in self._events)
+
     def monotonic(self) -> float:
         """Seconds since the simulation's start."""
         return self.now

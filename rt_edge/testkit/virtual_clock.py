@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from asyncio import CancelledError
 from collections.abc import Callable, Coroutine, Generator
 from random import Random
 from typing import Any
@@ -92,28 +93,43 @@ class VirtualHost:
         self.time.call_later(0.0, function)
 
     def spawn(self, work: Coroutine[Any, Any, Any], done: Callable[[Any, BaseException | None], None]) -> Callable[[], None]:
-        """Run a coroutine that waits for nothing but `Sleep`."""
-        pending: list[Callable[[], None]] = []
+        """Run a coroutine that waits for nothing but `Sleep`.
 
-        def step() -> None:
+        When it is cancelled it hears CancelledError where it waits, as on an asyncio loop, and may go on waiting to tidy up.
+        """
+        pending: list[Callable[[], None]] = []
+        begun = given_up = False
+
+        def step(error: BaseException | None = None) -> None:
+            nonlocal begun
+            begun = True
             pending.clear()
             try:
-                wait = work.send(None)
+                wait = work.send(None) if error is None else work.throw(error)
             except StopIteration as stop:
-                done(stop.value, None)
-            except Exception as error:  # noqa: BLE001 - the coroutine's error is its result
-                done(None, error)
+                tell(stop.value, None)
+            except (Exception, CancelledError) as raised:  # noqa: BLE001 - the coroutine's error is its result
+                tell(None, raised)
             else:
                 if not isinstance(wait, Sleep):
                     work.close()
-                    done(None, InternalError(f"under a virtual clock a coroutine can wait for Sleep only, not {wait!r}"))
+                    tell(None, InternalError(f"under a virtual clock a coroutine can wait for Sleep only, not {wait!r}"))
                     return
                 pending.append(self.later(wait.seconds, step))
 
+        def tell(result: Any, error: BaseException | None) -> None:
+            if not given_up:
+                done(result, error)
+
         def cancel() -> None:
+            nonlocal given_up
+            given_up = True
             for timer in pending:
                 timer()
-            work.close()
+            if not begun:
+                work.close()
+            elif pending:
+                pending[:] = [self.later(0.0, lambda: step(CancelledError()))]
 
         pending.append(self.later(0.0, step))
         return cancel

@@ -246,7 +246,14 @@ class _Logic(StageLogic):
         else:
             self.complete_stage()
 
+    def residue(self) -> list[Chunk]:
+        """What the publisher has brought and nobody has taken."""
+        items = self._end.take(self._end.window)
+        return [Chunk(items)] if items else []
+
     def on_stop(self, error: BaseException | None) -> None:
+        if self._end.waiting:
+            self.ctx.count("dropped_cancelled", self._end.waiting)
         self._end.close()
 
 

@@ -14,6 +14,9 @@ from rt_edge.streams.hubs.ports import Port, SlowConsumer
 from rt_edge.streams.stage import IN, OUT, Inlet, Outlet, ReceiptUse, Stage, StageLogic
 from rt_edge.streams.stages._common import settle_rest
 
+RESIDUE_CHUNKS = 16
+"""Chunks that are taken along when a consumer is taken out of its graph, besides those of a queue of its own."""
+
 
 class ToHub(Stage, frozen=True, kw_only=True):
     """Elements into a hub; each run is a producer of it. An element is settled as stored when the hub has taken it.
@@ -213,6 +216,18 @@ class FromHubLogic(StageLogic):
                 self.fail_stage(port.error)
             else:
                 self.complete_stage()
+
+    def residue(self) -> list[Chunk]:
+        """What waits in the hub for this consumer."""
+        port, hub = self._port, self._hub
+        chunks: list[Chunk] = []
+        if port is not None:
+            for _ in range(RESIDUE_CHUNKS + hub.buffer // CHUNK_ELEMENTS):  # others may bring more meanwhile
+                items = hub.take(port, CHUNK_ELEMENTS)
+                if not items:
+                    break
+                chunks.append(Chunk(items))
+        return chunks
 
     def on_stop(self, error: BaseException | None) -> None:
         """Go."""

@@ -7,8 +7,8 @@ from typing import Any
 
 from rt_edge.data.chunk import CHUNK_ELEMENTS, Chunk
 from rt_edge.streams.stage import OUT, Outlet, StageLogic
-from rt_edge.streams.stages._common import at_least, fail_behind
-from rt_edge.streams.stages._source import SourceStage
+from rt_edge.streams.stages._common import at_least
+from rt_edge.streams.stages._source import SourceStage, broke
 
 BURST = 64
 """Elements of an iterator that never makes anybody wait, before it lets others have the loop."""
@@ -19,7 +19,7 @@ class FromAsyncIterable(SourceStage, frozen=True):
 
     Emits when: asked and the iterator has an element; what comes without waiting travels as one chunk.
     Backpressures when: downstream does; the iterator is not advanced then.
-    Completes when: the iterable is exhausted.
+    Completes when: the iterable is exhausted. What it raises fails the stage, behind the elements that came before.
     Cancels when: -; the iterator is cancelled where it waits, and closed (`aclose`).
 
     Attributes:
@@ -49,6 +49,7 @@ class _Logic(StageLogic):
         self._inside = False  # the iterator's code runs, or waits for something
         self._collecting = False
         self._exhausted = False
+        self._refused = False  # the iterator gave None; it has not ended, and has to be closed
         self._error: BaseException | None = None
 
     def on_start(self) -> None:
@@ -78,6 +79,7 @@ class _Logic(StageLogic):
                 return True
             self._inside = False
             if item is None:
+                self._refused = True
                 raise TypeError("None is not an element (rule 2.13)")
             self._got.append(item)
             if not self._collecting:
@@ -97,7 +99,7 @@ class _Logic(StageLogic):
         if self._got or not self._exhausted:
             self.pull_again(OUT)
         elif self._error is not None:
-            fail_behind(self, self._error)
+            broke(self, self._error)
         else:
             self.complete_stage()
 
@@ -107,10 +109,17 @@ class _Logic(StageLogic):
         self._exhausted = bool(exhausted) or error is not None
         self._push()
 
+    def residue(self) -> list[Chunk]:
+        """What the iterator gave and nobody has taken."""
+        items, self._got = self._got, []
+        return [Chunk(items)] if items else []
+
     def on_stop(self, error: BaseException | None) -> None:
-        self._got = []
+        if self._got:
+            self.ctx.count("dropped_cancelled", len(self._got))
+            self._got = []
         close = getattr(self._iterator, "aclose", None)
-        if close is not None and not self._inside and not self._exhausted:  # cancelled where it waits, it ends by itself
+        if close is not None and not self._inside and (self._refused or not self._exhausted):  # cancelled where it waits, it ends by itself
             self.ctx.spawn(close(), self._closed)
 
     def _closed(self, result: None, error: BaseException | None) -> None:

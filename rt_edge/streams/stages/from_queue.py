@@ -62,6 +62,11 @@ class _Logic(StageLogic):
             self.ctx.count("dropped_overflow", dropped - self._dropped)
             self._dropped = dropped
 
+    def residue(self) -> list[Chunk]:
+        """What waits in the queue: it was taken from whoever offered it."""
+        items, _ = self._queue.take(len(self._queue)) if self._connected else ([], None)
+        return [Chunk(items)] if items else []
+
     def on_stop(self, error: BaseException | None) -> None:
         if self._connected:
             self._count_drops()

@@ -1,8 +1,8 @@
-"""iterate: a source of the elements of an iterable; with its small relatives."""
+"""iterate: a source of the elements of an iterable."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Generator, Iterable, Iterator
 from itertools import islice, repeat
 from operator import is_
 from typing import Any, ClassVar
@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 from rt_edge.data.chunk import CHUNK_ELEMENTS, Chunk
 from rt_edge.streams.stage import OUT, Outlet, ReceiptUse, StageLogic
 from rt_edge.streams.stages._common import at_least
-from rt_edge.streams.stages._source import SourceStage
+from rt_edge.streams.stages._source import SourceStage, broke
 
 
 class Iterate(SourceStage, frozen=True):
@@ -18,11 +18,11 @@ class Iterate(SourceStage, frozen=True):
 
     Emits when: asked.
     Backpressures when: downstream does; the iterator is not advanced then.
-    Completes when: the iterable is exhausted.
-    Cancels when: -
+    Completes when: the iterable is exhausted. What it raises fails the stage, behind the elements that came before.
+    Cancels when: -; a generator is closed however the stream ends.
 
     Attributes:
-        items: iterated anew in each run; None in it is an error (rule 2.13).
+        items: iterated anew in each run, from its start; None in it is an error (rule 2.13).
         chunk: elements of a chunk at most.
     """
 
@@ -43,6 +43,7 @@ class Iterate(SourceStage, frozen=True):
 class _Logic(StageLogic):
     def __init__(self, stage: Iterate) -> None:
         self._stage = stage
+        self._iterator: Iterator[Any] = iter(())
         self._left = len(stage.items) if isinstance(stage.items, list | tuple | range) else None
 
     def on_start(self) -> None:
@@ -53,14 +54,28 @@ class _Logic(StageLogic):
     def on_pull(self, outlet: Outlet, n: int) -> None:
         wanted = self.demand(OUT)
         most = min(wanted, self._stage.chunk)
-        items = list(islice(self._iterator, most))
+        items: list[Any] = []
+        raised: Exception | None = None
+        try:
+            items.extend(islice(self._iterator, most))
+        except Exception as error:  # noqa: BLE001 - it is what the stage fails with
+            raised = error
         if True in map(is_, items, repeat(None)):
-            raise TypeError("None is not an element (rule 2.13)")
+            del items[next(place for place, item in enumerate(items) if item is None) :]
+            raised = TypeError("None is not an element (rule 2.13)")
         if items:
             self.push(OUT, Chunk(items))
+        if raised is not None:
+            broke(self, raised)
+            return
         if self._left is not None:
             self._left -= len(items)
         if len(items) < most or self._left == 0:
             self.complete_stage()
         elif wanted > most:
             self.pull_again(OUT)
+
+    def on_stop(self, error: BaseException | None) -> None:
+        iterator = self._iterator
+        if isinstance(iterator, Generator):
+            iterator.close()  # what it holds is let go now, not when somebody collects it

@@ -8,7 +8,7 @@ from typing import Any
 from rt_edge.data.chunk import CHUNK_ELEMENTS, Chunk
 from rt_edge.streams.stage import OUT, Outlet, StageLogic
 from rt_edge.streams.stages._common import at_least
-from rt_edge.streams.stages._source import SourceStage
+from rt_edge.streams.stages._source import SourceStage, broke
 from rt_edge.streams.stages._worker import Worker
 
 LINGER = 0.005
@@ -93,14 +93,13 @@ class _Logic(StageLogic):
     def _came(self, result: Any, error: BaseException | None) -> None:
         self._reading = False
         if error is not None:
-            self.fail_stage(error)
+            broke(self, error)
             return
         items, ended, failure = result
         if items:
             self.push(OUT, Chunk(items))
         if failure is not None:
-            self.fail_behind(OUT, failure)
-            self.fail_stage(failure)
+            broke(self, failure)
         elif ended:
             self.complete_stage()
         else:

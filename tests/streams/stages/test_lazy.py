@@ -11,6 +11,8 @@ from rt_edge.streams.stages.lazy_flow import LazyFlow
 from rt_edge.streams.stages.lazy_sink import LazySink
 from rt_edge.streams.stages.lazy_source import LazySource
 from rt_edge.testkit.probes import StageBench
+from rt_edge.testkit.source_contract import FedSourceContract
+from rt_edge.testkit.source_contract_feed import Feed
 from rt_edge.testkit.stage_contract import Broken, StageContract
 
 
@@ -21,6 +23,22 @@ class TestLazyFlow(StageContract):
     def expected(self, inputs: list[list[Any]]) -> list[list[Any]]:
         items = [x + 1 for x in inputs[0]]
         return [[items[i : i + 3] for i in range(0, len(items), 3)]]
+
+
+class TestLazySource(FedSourceContract):
+    early_end = False  # what is in it is an iterator
+
+    def make(self, feed: Feed) -> LazySource:
+        return LazySource(lambda: feed)
+
+
+class TestLazySourceWithReceipts(FedSourceContract):
+    early_end = False
+    counts_errors = False  # they are those of the source in it
+    none = "the stage in it is the test's"
+
+    def make(self, feed: Feed) -> LazySource:
+        return LazySource(feed.part)
 
 
 class TestFlatMapPrefix(StageContract):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from random import Random
 from typing import Any
 
 import pytest
@@ -15,7 +16,24 @@ from rt_edge.streams.queues import Offered, OfferQueue, Promise, PullQueue
 from rt_edge.streams.stages.from_queue import FromQueue
 from rt_edge.streams.stages.to_queue import ToQueue
 from rt_edge.testkit.probes import StageBench
+from rt_edge.testkit.source_contract import FedSourceContract
+from rt_edge.testkit.source_contract_feed import Feed
 from rt_edge.testkit.stage_contract import Broken
+
+
+class TestFromQueue(FedSourceContract):
+    ahead = 16
+    again = False
+    counts_errors = False
+    none = "refused"
+    queue: OfferQueue[Any]
+
+    def make(self, feed: Feed) -> FromQueue:
+        self.queue = OfferQueue(self.ahead)
+        return FromQueue(queue=self.queue)
+
+    def move(self, feed: Feed, random: Random) -> None:
+        feed.push(lambda x: self.queue.offer(x) is Offered.ENQUEUED, self.queue.complete, self.queue.fail, random.randint(1, 20))
 
 
 def test_elements_come_when_they_were_offered_and_are_wanted() -> None:

@@ -18,6 +18,8 @@ from rt_edge.streams.stages.restart_flow import RestartFlow
 from rt_edge.streams.stages.restart_sink import RestartSink
 from rt_edge.streams.stages.restart_source import RestartSource
 from rt_edge.testkit.probes import StageBench
+from rt_edge.testkit.source_contract import FedSourceContract, SourceContract
+from rt_edge.testkit.source_contract_feed import Feed
 from rt_edge.testkit.stage_contract import Broken, StageContract
 from rt_edge.testkit.virtual_clock import VirtualHost
 
@@ -38,6 +40,38 @@ class TestRestartFlowThatEnds(StageContract):
 
     def make(self) -> RestartFlow:
         return RestartFlow(flow=Flow().take(5), min_backoff=0.5, max_backoff=0.5)
+
+
+class TestRestartSource(FedSourceContract):
+    """One run, whose end is the end."""
+
+    early_end = False
+    lazy = False  # it begins with its run at once
+    counts_errors = True
+
+    def make(self, feed: Feed) -> RestartSource:
+        return RestartSource(source=feed, only_failures=True, max_restarts=0, **FAST)
+
+
+class TestRestartSourceWithReceipts(TestRestartSource):
+    counts_errors = False  # they are those of the source in it
+    none = "the stage in it is the test's"
+
+    def make(self, feed: Feed) -> RestartSource:
+        return RestartSource(source=feed.part, only_failures=True, max_restarts=0, **FAST)
+
+
+class TestRestartSourceThatFails(SourceContract):
+    """Each run gives three elements and fails; the list is the runs', one behind the other, without end."""
+
+    ends = False
+    period = 5.0
+
+    def make(self, feed: Feed) -> RestartSource:
+        return RestartSource(source=lambda: Feed([0, 1, 2], Broken("x"), tracked=False).part(), **FAST)
+
+    def expected(self, items: list[Any]) -> list[Any]:
+        return [n % 3 for n in range(len(items))]
 
 
 def test_wait_doubles_up_to_the_greatest_when_failures_follow_each_other() -> None:

@@ -1,4 +1,4 @@
-"""iterate, single, empty, failed, never, tick."""
+"""iterate, single, empty, failed, never, tick: contract and own cases."""
 
 from __future__ import annotations
 
@@ -15,6 +15,74 @@ from rt_edge.streams.stages.never import Never
 from rt_edge.streams.stages.single import Single
 from rt_edge.streams.stages.tick import Tick
 from rt_edge.testkit.probes import StageBench
+from rt_edge.testkit.source_contract import FedSourceContract, SourceContract
+from rt_edge.testkit.source_contract_feed import Feed
+from rt_edge.testkit.stage_contract import Broken
+
+
+class TestIterate(FedSourceContract):
+    lazy = False  # the iterator is made with the run, and advanced when asked
+    early_end = False  # an iterator does not say that it is at its end before it is asked once more
+
+    def make(self, feed: Feed) -> Iterate:
+        return Iterate(feed)
+
+
+class TestIterateInSmallChunks(TestIterate):
+    def make(self, feed: Feed) -> Iterate:
+        return Iterate(feed, chunk=3)
+
+
+class TestIterateOverAList(SourceContract):
+    def make(self, feed: Feed) -> Iterate:
+        return Iterate(feed.items)
+
+
+class TestSingle(SourceContract):
+    def make(self, feed: Feed) -> Single:
+        return Single("x")
+
+    def expected(self, items: list[Any]) -> list[Any]:
+        return ["x"]
+
+
+class TestEmpty(SourceContract):
+    def make(self, feed: Feed) -> Empty:
+        return Empty()
+
+    def expected(self, items: list[Any]) -> list[Any]:
+        return []
+
+
+class TestFailed(SourceContract):
+    error = Broken
+
+    def make(self, feed: Feed) -> Failed:
+        return Failed(Broken("from the start"))
+
+    def expected(self, items: list[Any]) -> list[Any]:
+        return []
+
+
+class TestNever(SourceContract):
+    ends = False
+
+    def make(self, feed: Feed) -> Never:
+        return Never()
+
+    def expected(self, items: list[Any]) -> list[Any]:
+        return []
+
+
+class TestTick(SourceContract):
+    ends = False
+    period = 1.0  # one element in this time, however many are wanted
+
+    def make(self, feed: Feed) -> Tick:
+        return Tick(1.0, "t")
+
+    def expected(self, items: list[Any]) -> list[Any]:
+        return ["t"] * len(items)
 
 
 @pytest.mark.parametrize("items", [list(range(10)), range(10), iter(range(10)), (x for x in range(10))])
@@ -57,9 +125,10 @@ def test_iterator_is_not_advanced_when_nothing_is_wanted() -> None:
 
 @pytest.mark.parametrize("items", [[1, None], (1 // x for x in [1, 0])])
 def test_stage_fails_when_the_iterator_raises_or_gives_none(items: Any) -> None:
-    """The error goes downstream."""
+    """The error goes downstream, behind what came before."""
     with StageBench(Iterate(items)) as bench:
         bench.sink.request(5)
+        bench.sink.expect_next(1)
         bench.sink.expect_error()
 
 

@@ -17,7 +17,17 @@ from rt_edge.streams.dsl import Flow, Sink, Source
 from rt_edge.streams.stages.to_path import ToPath
 from rt_edge.streams.stages.unfold_resource import UnfoldResource
 from rt_edge.testkit.probes import Outcomes, StageBench
+from rt_edge.testkit.source_contract import FedSourceContract
+from rt_edge.testkit.source_contract_feed import Feed
 from rt_edge.testkit.stage_contract import Broken
+
+
+class TestUnfoldResource(FedSourceContract):
+    early_end = False  # it takes a read to know that there is no more
+    none = "None is how a resource says that it is at its end"
+
+    def make(self, feed: Feed) -> UnfoldResource:
+        return UnfoldResource(create=feed.open, read=feed.read, close=feed.close, on_thread=False)
 
 
 class Resource:
