@@ -20,7 +20,18 @@ from rt_edge.sdk.backoff import Backoff
 CLOSE_S = 5.0
 """An adapter that takes longer to close is left behind, with an error line."""
 
-State = Literal["new", "opening", "open", "waiting", "failed", "closed"]
+State = Literal["new", "opening", "open", "waiting", "failed", "off", "closed"]
+
+Startup = Literal["fail", "retry", "ignore", "probe"]
+"""What becomes of an adapter whose device, bus or broker cannot be opened at the start of the node; afterwards a lost connection
+is always tried again.
+
+- `retry`: it is tried again, later each time, and the node runs meanwhile.
+- `fail`: the node does not start.
+- `ignore`: the adapter stays off until the node is started again, and the node runs without it.
+- `probe`: as `ignore`, and the adapter's `probe` has to succeed first, which asks the device and not only its connection.
+"""
+
 EmitHook = Callable[[Sequence[Reading], Sequence[bytes], Sequence[bool]], None]
 
 
@@ -33,10 +44,13 @@ class AdapterRunner:
         clock: time.
         random: jitter.
         data: the adapter's own directory.
+        incarnation: token of this life.
+        startup: what to do when it cannot be opened at first.
 
     Attributes:
         adapter: the adapter.
-        state: where it is in its life.
+        state: where it is in its life; `off`: it was left off by its startup policy.
+        on_refused: with `startup="fail"`: told why it could not be opened.
         error: why it is not open, in words; empty when it is.
         counters: name -> count. gauges: name -> value.
     """
@@ -49,6 +63,7 @@ class AdapterRunner:
         random: Random,
         data: Path,
         incarnation: str = "",
+        startup: Startup = "retry",
     ) -> None:
         self.name = name
         self.clock = clock
@@ -64,6 +79,10 @@ class AdapterRunner:
         self.on_forget: Callable[[int], None] | None = None
         self.on_gap: Callable[[str, str, int, int], None] | None = None
         self.on_state: list[Callable[[State], None]] = []
+        self.on_refused: Callable[[str], None] | None = None
+        self._startup: Startup = startup
+        self._was_open = False  # at least once
+        self._away_since: float | None = None  # monotonic; said in the log
         self._log = logging.getLogger(f"rt_edge.adapter.{name}")
         self._backoff = Backoff(random)
         self._lost: asyncio.Future[Exception] | None = None
@@ -152,40 +171,70 @@ class AdapterRunner:
                 await asyncio.sleep(ended)
         finally:
             await self._close()
-            self._enter("closed" if self.state != "failed" else "failed")
+            self._enter(self.state if self.state in ("failed", "off") else "closed")
 
     async def _once(self) -> float | None:
-        """One connection, from open to lost; returns the seconds to wait, or None after a fatal error."""
+        """One connection, from open to lost; returns the seconds to wait, or None when it stays away."""
         self._enter("opening")
         self._lost = asyncio.get_running_loop().create_future()
-        before = self.error
-        opened = self.clock.monotonic()
         error: Exception
         try:
-            await self.adapter.open()
+            await self._open()
             opened = self.clock.monotonic()
-            self.error = ""
-            self._enter("open")
-            self.log("info", "adapter is connected", kind=self.adapter.kind)
             error = await self._lost
             self._backoff.lived(self.clock.monotonic() - opened)
         except RtEdgeError as raised:
             error = raised
         except Exception as raised:  # noqa: BLE001  # a bug in one adapter must not end the others; it is logged with its traceback
-            self._log.exception("adapter raised something that is not an adapter error")
+            if self.error != (str(raised) or repr(raised)):
+                self._log.exception("adapter raised something that is not an adapter error")
             error = raised
         await self._close()
         self.error = str(error) or repr(error)
+        if not self._was_open and self._startup != "retry":
+            self._refuse()
+            return None
         if isinstance(error, FatalAdapterError):
             self.log("error", f"adapter has failed and stays off until its settings change: {error}")
             self._enter("failed")
             return None
         delay = self._backoff.failed()
-        if isinstance(error, TransientError) or self.error != before:
-            level: Literal["warning", "debug"] = "debug" if before == self.error else "warning"
-            self.log(level, f"adapter is not connected, next try in {delay:.1f} s: {self.error}")
+        self._say_away(delay)
         self._enter("waiting")
         return delay
+
+    async def _open(self) -> None:
+        if self._startup == "probe" and not self._was_open:
+            found = await self.adapter.probe()
+            if not found.ok:
+                raise TransientError(found.message)
+        await self.adapter.open()
+        self._was_open = True
+        self.error = ""
+        self._enter("open")
+        away, self._away_since = self._away_since, None
+        again = "" if away is None else f" again after {self.clock.monotonic() - away:.0f} s"
+        self.log("info", f"adapter is connected{again}", kind=self.adapter.kind)
+
+    def _refuse(self) -> None:
+        """It could not be opened at first, and its policy is not to try again."""
+        if self._startup == "fail":
+            self.log("error", f"adapter cannot be opened, and its startup policy ends the node: {self.error}")
+            self._enter("failed")
+            if self.on_refused is not None:
+                self.on_refused(self.error)
+            return
+        self.log("warning", f"adapter cannot be opened and is left off until the node is started again: {self.error}")
+        self.error = f"left off (startup: {self._startup}): {self.error}"
+        self._enter("off")
+
+    def _say_away(self, delay: float) -> None:
+        """One line when it is lost, and one when it is back (`_open`), however often and for whatever reasons it is tried."""
+        level: Literal["warning", "debug"] = "debug"
+        if self._away_since is None:
+            self._away_since = self.clock.monotonic()
+            level = "warning"
+        self.log(level, f"adapter is not connected, next try in {delay:.1f} s: {self.error}")
 
     async def _close(self) -> None:
         try:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import logging
-from typing import Any
+from typing import Any, cast, get_args
 
 from rt_edge.data.errors import ConfigError
 from rt_edge.sdk.registry import BROKEN_HINT, Registry, broken
+from rt_edge.sdk.runner import Startup
 from rt_edge.settings.draft import CheckedAdapter
 from rt_edge.settings.frozen import freeze, secrets_in
 from rt_edge.settings.places import Path
@@ -20,6 +21,8 @@ log = logging.getLogger(__name__)
 COMMON = {
     "kind": "Kind of adapter; `rt-edge adapters` lists them.",
     "island": "Name of the process it shares with others; without: one of its own.",
+    "startup": "If it cannot be opened when the node starts: `retry` (the default: the node runs meanwhile), "
+    "`fail` (the node ends), `ignore` (it stays off), `probe` (as ignore, and the device has to answer).",
 }
 """Keys that every adapter has, with their meaning; a settings model cannot use them."""
 
@@ -54,6 +57,7 @@ def _read(name: str, kind: str, value: dict[Any, Any], registry: Registry, repor
     adapter, model = registry.load(kind), registry.model(kind)
     own = {key: inner for key, inner in value.items() if key not in COMMON}
     before = len(report.errors)
+    startup = _startup(value.get("startup", "retry"), path, report)
     settings = validate(model, own, path, report)
     if settings is None or len(report.errors) > before:
         return None
@@ -68,4 +72,13 @@ def _read(name: str, kind: str, value: dict[Any, Any], registry: Registry, repor
         report.error(path, error.message, error.hint)
         return None
     island = value.get("island")
-    return CheckedAdapter(kind, adapter, data, frozen, capability, island if isinstance(island, str) else None)
+    return CheckedAdapter(kind, adapter, data, frozen, capability, island if isinstance(island, str) else None, startup)
+
+
+def _startup(value: Any, path: Path, report: Report) -> Startup:
+    if value not in get_args(Startup):
+        known = ", ".join(get_args(Startup))
+        hint = nearest_hint(value, get_args(Startup)) if isinstance(value, str) else ""
+        report.error((*path, "startup"), f"{describe(value)} is not one of {known}", hint)
+        return "retry"
+    return cast(Startup, value)

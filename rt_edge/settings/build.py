@@ -51,7 +51,7 @@ def build_plan(draft: Draft, file: Path, digest: str, memory: int) -> NodePlan:
     }
     return NodePlan(
         node=NodeInfo(draft.node.id, str(data)),
-        adapters={name: AdapterPlan(a.kind, a.data, a.capability) for name, a in draft.adapters.items()},
+        adapters={name: AdapterPlan(a.kind, a.data, a.capability, a.startup) for name, a in draft.adapters.items()},
         graphs=draft.graphs,
         uplinks=uplinks,
         ingress=_ingress(draft.ingress, base),

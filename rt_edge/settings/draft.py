@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from rt_edge.sdk.adapter import Capability, DeviceAdapter
+from rt_edge.sdk.runner import Startup
 from rt_edge.settings.frozen import Frozen
 from rt_edge.settings.places import Path
 from rt_edge.settings.sections import IngressSection, NodeSection, StoreSection, TelemetrySection, UplinkSection
@@ -24,6 +25,7 @@ class CheckedAdapter:
         settings: its settings as a running adapter gets them.
         capability: what it promises with them.
         island: as written.
+        startup: what to do if it cannot be opened at the start of the node.
     """
 
     kind: str
@@ -32,6 +34,7 @@ class CheckedAdapter:
     settings: Frozen
     capability: Capability
     island: str | None = None
+    startup: Startup = "retry"
 
 
 class End(NamedTuple):

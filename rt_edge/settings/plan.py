@@ -42,11 +42,13 @@ class AdapterPlan(msgspec.Struct, frozen=True):
         kind: entry point in `rt_edge.adapters`.
         settings: the validated settings as `rt_edge.settings.frozen.melt` wrote them; adapters get `frozen()`.
         capability: what an instance with these settings promises; None only in plans made by hand.
+        startup: what to do if it cannot be opened at the start of the node.
     """
 
     kind: str
     settings: dict[str, Any]
     capability: Capability | None = None
+    startup: Literal["fail", "retry", "ignore", "probe"] = "retry"
 
     def __repr__(self) -> str:
         return f"AdapterPlan({self.kind!r}, {self.frozen()!r})"  # masks secrets

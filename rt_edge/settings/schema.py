@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, get_args
 
 from pydantic.json_schema import GenerateJsonSchema
 
@@ -10,6 +10,7 @@ from rt_edge.data.errors import ConfigError
 from rt_edge.data.units import Duration, Size, show_duration
 from rt_edge.sdk.address import Address
 from rt_edge.sdk.registry import Registry
+from rt_edge.sdk.runner import Startup
 from rt_edge.sdk.settings import NAME_PATTERN
 from rt_edge.settings.adapters import COMMON
 from rt_edge.settings.sections import FileSections
@@ -29,6 +30,7 @@ _POINT = {
 }
 _NODE_ID = {"type": "string", "pattern": r"^[a-z0-9]([a-z0-9_-]{0,62}[a-z0-9])?$"}
 _ISLAND = {**_NAMES, "description": COMMON["island"]}
+_STARTUP = {"enum": list(get_args(Startup)), "default": "retry", "description": COMMON["startup"]}
 
 
 class _Generator(GenerateJsonSchema):
@@ -76,7 +78,7 @@ def _adapters(registry: Registry, definitions: dict[str, Any]) -> dict[str, Any]
 
 
 def _adapter(kind: str, registry: Registry, definitions: dict[str, Any]) -> dict[str, Any]:
-    common = {"kind": {"const": kind, "description": COMMON["kind"]}, "island": _ISLAND}
+    common = {"kind": {"const": kind, "description": COMMON["kind"]}, "island": _ISLAND, "startup": _STARTUP}
     try:
         model = registry.model(kind)
     except ConfigError as error:

@@ -175,6 +175,16 @@ SECTIONS: list[tuple[str, str, list[str]]] = [
 
 ADAPTERS: list[tuple[str, str, list[str]]] = [
     (
+        "a policy for the start that does not exist",
+        "startup: ignroe",
+        ["4:14: adapters > plc > startup: 'ignroe' is not one of fail, retry, ignore, probe (did you mean 'ignore'?)"],
+    ),
+    (
+        "no text for the start",
+        "startup: true",
+        ["4:14: adapters > plc > startup: true is not one of fail, retry, ignore, probe"],
+    ),
+    (
         "an unknown key",
         "units: {p: {unti: 1, unit: 2}}",
         ["4:17: adapters > plc > units > p > unti: unknown key 'unti' (did you mean 'unit'?)"],

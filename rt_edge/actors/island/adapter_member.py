@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from random import Random
 
@@ -26,7 +27,13 @@ class AdapterMember(Member):
 
     Args:
         data: the adapter's own directory.
+        again: its island has lived before in this node's life: the policy for the start no longer applies.
+
+    Attributes:
+        refused: told why it could not be opened, if its policy is that the node shall not start then.
     """
+
+    refused: Callable[[str], None] | None = None
 
     def __init__(
         self,
@@ -39,6 +46,7 @@ class AdapterMember(Member):
         data: Path,
         clock: Clock,
         random: Random,
+        again: bool = False,
     ) -> None:
         super().__init__(f"adapter/{name}", clock, random)
         self._short = name
@@ -53,13 +61,21 @@ class AdapterMember(Member):
         self._capability = self._adapter.capability(self._settings)
         self._runner: AdapterRunner | None = None
         self._source = ""
+        self._first = not again
 
     def build(self) -> Blueprint:
         """AdapterSource to every graph that reads from it; every graph that writes to it, to AdapterSink."""
         self._data.mkdir(mode=0o700, parents=True, exist_ok=True)
         runner = self._runner = AdapterRunner(
-            self._short, lambda context: self._adapter(self._settings, context), self.clock, self._random, self._data
+            self._short,
+            lambda context: self._adapter(self._settings, context),
+            self.clock,
+            self._random,
+            self._data,
+            startup=self._plan.startup if self._first else "retry",
         )
+        runner.on_refused = self.refused
+        self._first = False
         blueprint = Blueprint()
         out = self._layout.out_of(self.name)
         if out:
