@@ -294,9 +294,12 @@ class StageLogic:
         return bool(self._outs[port.index].out_closed)
 
     def demand(self, outlet: Outlet) -> int:
-        """Elements wanted at the outlet and not yet pushed."""
+        """Elements wanted at the outlet and not yet pushed; 0 while it is not free."""
         wire = self._outs[outlet.index]
-        return int(wire.announced) if wire.slot is None else 0
+        if wire.slot is not None or wire.out_closed:
+            return 0
+        wanted: int = wire.announced
+        return wanted
 
     def requested(self, inlet: Inlet) -> int:
         """Elements asked for at the inlet and not yet arrived."""

@@ -18,33 +18,41 @@ class Outbox:
         logic: whose outlet it is.
         outlet: which.
         bound: most chunks; the stage keeps to it by what it asks for.
+
+    Attributes:
+        chunks: what waits.
+        elements: how many these are.
     """
 
-    __slots__ = ("_chunks", "_logic", "_outlet", "elements")
+    __slots__ = ("_logic", "_outlet", "chunks", "elements")
 
     def __init__(self, logic: StageLogic, outlet: Outlet = OUT, bound: int = CHUNK_ELEMENTS) -> None:
         self._logic = logic
         self._outlet = outlet
-        self._chunks: deque[Chunk] = deque(maxlen=bound)
+        self.chunks: deque[Chunk] = deque(maxlen=bound)
         self.elements = 0
 
     def __bool__(self) -> bool:
-        return bool(self._chunks)
+        return bool(self.chunks)
 
     def __len__(self) -> int:
-        return len(self._chunks)
+        return len(self.chunks)
 
     def put(self, chunk: Chunk) -> None:
         """Push it now, or when it is wanted."""
-        if len(self._chunks) == self._chunks.maxlen:
-            raise InternalError(f"{self._logic.ctx.name} holds more than {self._chunks.maxlen} chunks")
-        self._chunks.append(chunk)
-        self.elements += len(chunk)
+        if len(self.chunks) == self.chunks.maxlen:
+            raise InternalError(f"{self._logic.ctx.name} holds more than {self.chunks.maxlen} chunks")
+        logic, n = self._logic, len(chunk.items)
+        if not self.chunks and n <= logic.demand(self._outlet):  # so it is free
+            logic.push(self._outlet, chunk)
+            return
+        self.chunks.append(chunk)
+        self.elements += n
         self.flush()
 
     def flush(self) -> None:
         """Push what is wanted; to be called in `on_pull`."""
-        chunks, logic, outlet = self._chunks, self._logic, self._outlet
+        chunks, logic, outlet = self.chunks, self._logic, self._outlet
         if not chunks:
             return
         if not logic.is_free(outlet):
@@ -71,7 +79,7 @@ class Outbox:
         self._drop(n, reason, oldest=False)
 
     def _drop(self, n: int, reason: str, oldest: bool) -> None:
-        chunks = self._chunks
+        chunks = self.chunks
         self.elements -= n
         while n > 0:
             chunk = chunks.popleft() if oldest else chunks.pop()
@@ -84,8 +92,8 @@ class Outbox:
 
     def take_all(self) -> list[Chunk]:
         """Empty it."""
-        chunks = list(self._chunks)
-        self._chunks.clear()
+        chunks = list(self.chunks)
+        self.chunks.clear()
         self.elements = 0
         return chunks
 
@@ -123,17 +131,19 @@ class OutboxLogic(StageLogic):
 
     def on_pull(self, outlet: Outlet, n: int) -> None:
         """Ask first, since `demand` says 0 once something was pushed."""
-        if not self.finished and len(self.out) < FEW:
+        out = self.out
+        if not self.finished and len(out.chunks) < FEW:
             self.ask()
-        self.out.flush()
-        if self.finished and not self.out:
+        if out.chunks:
+            out.flush()
+        if self.finished and not out.chunks:
             self.complete_stage()
 
     def proceed(self) -> None:
         """Input was consumed: ask for more, now or when the slot is empty."""
         if not self.is_free(OUT):
             self.pull_again(OUT)
-        elif len(self.out) < FEW:
+        elif len(self.out.chunks) < FEW:
             self.ask()
 
     def on_upstream_finish(self, inlet: Inlet) -> None:

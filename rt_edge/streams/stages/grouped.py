@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from rt_edge.data.chunk import CHUNK_ELEMENTS, Chunk, join
 from rt_edge.streams.stage import IN, OUT, Hold, Inlet, ReceiptUse, StageLogic
@@ -61,7 +61,7 @@ class GroupLogic(OutboxLogic):
     def on_push(self, inlet: Inlet, chunk: Chunk) -> None:
         """Fill lists."""
         self.held.append(intake(self.stage, chunk))
-        self.n += len(chunk)
+        self.n += len(chunk.items)
         while self.n >= self.count:
             self.emit(self.count)
         self.proceed()
@@ -74,7 +74,10 @@ class GroupLogic(OutboxLogic):
         """One list of the first `n` elements held."""
         parts, self.held = take_parts(self.held, n)
         self.n -= n
-        return join([[item for part in parts for item in part.items]], parts)
+        items: list[Any] = []
+        for part in parts:
+            items += part.items
+        return join([items], parts)
 
     def on_upstream_finish(self, inlet: Inlet) -> None:
         """The last list may be short."""
