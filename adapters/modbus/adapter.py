@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import importlib
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from adapters.modbus.address import channel_key, tcp_address
@@ -15,7 +15,9 @@ from rt_edge.sdk import (
     Capability,
     DeviceAdapter,
     FatalAdapterError,
+    PointInfo,
     ProbeResult,
+    RefusedError,
     ScanReport,
     TransientError,
     Value,
@@ -93,7 +95,7 @@ class ModbusAdapter(DeviceAdapter):
     @classmethod
     def preload(cls) -> None:
         """See `DeviceAdapter`."""
-        for name in ("bus", "jobs", "link", "plan", "rtu", "tcp", "transport"):
+        for name in ("bus", "jobs", "link", "plan", "points", "rtu", "tcp", "transport"):
             importlib.import_module(f"adapters.modbus.{name}")
 
     @classmethod
@@ -101,6 +103,13 @@ class ModbusAdapter(DeviceAdapter):
         """See `DeviceAdapter`."""
         writable = any(point.writable for unit in settings.units.values() for point in unit.points.values())
         return Capability(delivery="polled", backpressure="native", writable=writable, window=None)
+
+    @classmethod
+    def points(cls, settings: Any) -> Mapping[str, PointInfo]:
+        """Every point of every unit, as `UNIT/POINT`."""
+        from adapters.modbus.points import points_of
+
+        return points_of(settings)
 
     async def open(self) -> None:
         """See `DeviceAdapter`."""
@@ -245,6 +254,22 @@ class ModbusAdapter(DeviceAdapter):
 
         answer.add_done_callback(settle)
         return await asyncio.shield(answer)
+
+    async def read(self, point: str) -> Value:
+        """Read `UNIT/POINT`, ahead of all polls; see `DeviceAdapter`."""
+        from adapters.modbus.jobs import read_steps
+
+        name, _, point_name = point.partition("/")
+        if self._link is None or self._bus is None:
+            raise TransientError("not connected")
+        if name not in self._bus.units or point_name not in self._bus.units[name].plan.points:
+            raise RefusedError(f"there is no point {point!r}", "a point is read as UNIT/POINT")
+        found: list[Value] = []
+        _, answer = self._submit(self._bus, name, read_steps(self._bus.units[name].plan.points[point_name], found))
+        result = await answer
+        if not found:
+            raise TransientError(result.message)
+        return found[0]
 
     def _submit(self, bus: Bus, unit: str, steps: Steps) -> tuple[Job, asyncio.Future[WriteResult]]:
         """Queue a command; the future always gets a result."""

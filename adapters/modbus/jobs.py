@@ -94,6 +94,18 @@ def write_steps(plan: PointPlan, value: Value) -> Steps:
     return WriteResult("confirmed")
 
 
+def read_steps(plan: PointPlan, found: list[Value]) -> Steps:
+    """Read one point; its value goes to `found`."""
+    point = plan.point
+    request = read(point.table, point.address, point.size)
+    data = data_of(request, (yield request))
+    value = bool(data[0] & 1) if point.table in BIT_TABLES else point.codec.decode(data)
+    if value is None:
+        return WriteResult("failed", "the unit says that it has no value")
+    found.append(value)
+    return WriteResult("confirmed")
+
+
 def ping_steps(unit: UnitPlan) -> Steps:
     """Read the first block of a unit, for `probe`."""
     block = unit.polls[0].blocks[0]

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 from adapters.modbus.address import tcp_address
 from adapters.modbus.plan import load, point_of, units_of, wire_of
+from adapters.modbus.points import bound_problem
 from rt_edge.sdk import ConfigError, Duration
 from rt_edge.sdk.settings import DurationField, Field, Name, SettingError, SettingErrors, Settings, model_validator
 
@@ -110,6 +111,12 @@ class Point(Settings):
     """Unit of measure, for people; not sent with the readings."""
     writable: bool = False
     """Whether `rt-edge write` and commands may set it."""
+    min: float | None = None
+    """Least value that a command may write; the range of the type bounds it anyway."""
+    max: float | None = None
+    """Greatest value that a command may write."""
+    allowed: tuple[bool | int | float | str, ...] = ()
+    """The only values that a command may write, if any are given."""
     verify: bool | None = None
     """Read back after a write and compare; as the unit says if not given."""
     function: Literal["single", "multiple"] = "single"
@@ -161,6 +168,9 @@ class Unit(Settings):
             except ConfigError as error:
                 errors.append(SettingError(error.message, error.hint, ("points", name)))
                 continue
+            problem = bound_problem(found.codec, point)
+            if problem is not None:
+                errors.append(SettingError(problem[0], problem[1], ("points", name, problem[2])))
             if found.size > self.max_registers:
                 message = f"{name} has {found.size} registers, and the unit gives at most {self.max_registers} at once"
                 errors.append(SettingError(message, "raise max_registers", ("points", name)))
