@@ -87,17 +87,10 @@ class Rated(Strategy):
         """All at once: the weights are those of now."""
         places = {routee.name: place for place, routee in enumerate(routees)}
         weights = self._weights(routees)
-        dealt: list[int] = []
-        for _ in items:
-            if not weights:
-                break
-            name = self._shares.next(weights)
-            place = places[name]
-            dealt.append(place)
-            routees[place].credit -= 1
-            if routees[place].credit <= 0:
-                del weights[name]
-        return dealt
+        names = self._shares.deal(weights, {name: routees[places[name]].credit for name in weights}, len(items))
+        for name in weights:
+            routees[places[name]].credit -= names.count(name)
+        return [places[name] for name in names]
 
 
 class Credits:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from operator import add
 from threading import Lock
 from typing import Any
 
@@ -95,6 +96,41 @@ class Shares:
             credit[name] = credit.get(name, 0.0) + weight
         credit[taken] -= sum(weights.values()) or 1.0
 
+    def deal(self, weights: Mapping[str, float], most: Mapping[str, int], n: int) -> list[str]:
+        """Whose turn it is, `n` times; who has had `most` turns is not there any more. As `next` so many times, in one go.
+
+        Returns:
+            Names; fewer than `n` if nobody is left.
+        """
+        dealt: list[str] = []
+        left = dict(weights)
+        room = dict(most)
+        while left and len(dealt) < n:
+            self._forget_others(left)
+            total = sum(left.values()) or 1.0
+            there = {name: weight for name, weight in left.items() if weight > 0} or left
+            names = sorted(there, key=there.__getitem__, reverse=True)  # of equal credit, the first of the greatest weight
+            steps = [there[name] for name in names]
+            credit = [self._credit.get(name, 0.0) for name in names]
+            rooms = [room[name] for name in names]
+            for _ in range(n - len(dealt)):
+                credit = list(map(add, credit, steps))
+                place = credit.index(max(credit))
+                credit[place] -= total
+                dealt.append(names[place])
+                rooms[place] -= 1
+                if rooms[place] <= 0:
+                    del left[names[place]]
+                    break
+            self._credit.update(zip(names, credit, strict=True))
+            room.update(zip(names, rooms, strict=True))
+        return dealt
+
+    def _forget_others(self, weights: Mapping[str, float]) -> None:
+        credit = self._credit
+        for name in [name for name in credit if name not in weights]:
+            del credit[name]  # who comes again begins anew: turns are not saved up
+
     def peek(self, weights: Mapping[str, float]) -> str:
         """Whose turn it is, without taking it.
 
@@ -102,8 +138,7 @@ class Shares:
             LookupError: there are none.
         """
         credit = self._credit
-        for name in [name for name in credit if name not in weights]:
-            del credit[name]  # who comes again begins anew: turns are not saved up
+        self._forget_others(weights)
         if not weights:
             raise LookupError("nobody is there to take a turn")
         positive = {name: weight for name, weight in weights.items() if weight > 0} or weights

@@ -132,6 +132,25 @@ def test_turns_are_in_proportion_when_shares_have_weights() -> None:
         Shares().next({})
 
 
+@pytest.mark.parametrize("seed", range(30))
+def test_turns_are_those_of_next_when_many_are_dealt_at_once(seed: int) -> None:
+    """With any weights, and with names that run out of room and come again."""
+    random = Random(seed)
+    one, many = Shares(), Shares()
+    for _ in range(8):
+        weights = {name: random.choice([0.0, 0.02, 1.0, 1.0, 5.0]) for name in random.sample("abcde", random.randint(0, 5))}
+        room = {name: random.randint(1, 9) for name in weights}
+        n = random.randint(0, 20)
+        left, rest, expected = dict(weights), dict(room), []
+        while left and len(expected) < n:
+            name = one.next(left)
+            expected.append(name)
+            rest[name] -= 1
+            if not rest[name]:
+                del left[name]
+        assert many.deal(weights, room, n) == expected
+
+
 def test_share_follows_the_yield_when_rated() -> None:
     """Who yields ten times as much gets ten times as much; who yields nothing is tried now and then, and recovers."""
     now = [0.0]
