@@ -133,7 +133,7 @@ class Guardian(BaseActor):
         island.state = "starting"
         island.began = self._clock.monotonic()
         address = island.address = self.createActor(IslandActor)
-        self.send(address, Launch(island.name, self._encoded))
+        self.send(address, Launch(island.name, self._encoded, island.starts > 1))
         self.after(START_S, self._not_launched, island, island.starts)
 
     def _not_launched(self, island: _Island, start: int) -> None:

@@ -15,7 +15,18 @@ from rt_edge.actors.island.neighbours import Neighbours
 from rt_edge.actors.island.runtime import IslandRuntime
 from rt_edge.actors.island_links import ActorLinks
 from rt_edge.actors.logs import restore_logging
-from rt_edge.actors.node_messages import Control, GetStatus, Launch, Launched, Peers, PhaseDone, Signals, Status, StopPhase
+from rt_edge.actors.node_messages import (
+    REFUSED,
+    Control,
+    GetStatus,
+    Launch,
+    Launched,
+    Peers,
+    PhaseDone,
+    Signals,
+    Status,
+    StopPhase,
+)
 from rt_edge.actors.transport.addresses import address_key
 from rt_edge.actors.transport.messages import Frame, LinkDown, LinkUp, SendFailed
 from rt_edge.data.errors import BufferOverflow
@@ -51,6 +62,7 @@ class IslandActor(BaseActor):
         self._links: ActorLinks | None = None
         self._neighbours: Neighbours | None = None
         self._error = ""
+        self._again = False
 
     # -- from the guardian -------------------------------------------------------------------------------------------
 
@@ -59,6 +71,7 @@ class IslandActor(BaseActor):
         if self._island:
             return  # delivery is at least once
         self._island = self.name = message.island
+        self._again = message.again
         self.guardian = sender
         plan = decode_plan(message.plan)
         restore_logging()
@@ -94,7 +107,13 @@ class IslandActor(BaseActor):
 
     def make_runtime(self, plan: NodePlan, island: str, dispatch: Dispatch, links: ActorLinks) -> IslandRuntime:
         """What runs in this island; a benchmark has something else."""
-        return IslandRuntime(plan, island, dispatch, links)
+        return IslandRuntime(plan, island, dispatch, links, again=self._again, refused=self._refused)
+
+    def _refused(self, why: str) -> None:
+        """Called in the loop: the node shall not start."""
+        lifeline = self.transport.lifeline
+        if lifeline is not None:
+            self.loop.to_actor(partial(lifeline.report, f"{REFUSED}{why}"))
 
     def on_Peers(self, message: Peers, sender: ActorAddress) -> None:
         """Where the other islands are; a wire to one that is new, or was started again, begins at once, not at a resend."""

@@ -7,6 +7,9 @@ from thespian.actors import ActorAddress
 
 from rt_edge.actors.transport.serializer import register_message
 
+REFUSED = "REFUSED="
+"""Report of an island to the main process (`Lifeline.report`): the node shall not start, and why."""
+
 
 @register_message
 class Begin(msgspec.Struct, frozen=True):
@@ -24,10 +27,11 @@ class Begun(msgspec.Struct, frozen=True):
 
 @register_message
 class Launch(msgspec.Struct, frozen=True):
-    """Guardian to island: this is you."""
+    """Guardian to island: this is you; `again`: an earlier life of it has ended."""
 
     island: str
     plan: bytes
+    again: bool = False
 
 
 @register_message

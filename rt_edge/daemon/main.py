@@ -15,7 +15,7 @@ from random import SystemRandom
 
 from rt_edge.actors.guardian import Guardian  # before any fork: children share its memory and find logging as it was
 from rt_edge.actors.layout import lay_out
-from rt_edge.actors.node_messages import Begin, Begun, NodeStopped, StopNode
+from rt_edge.actors.node_messages import REFUSED, Begin, Begun, NodeStopped, StopNode
 from rt_edge.actors.process_tree import Member
 from rt_edge.actors.stopping import longest
 from rt_edge.actors.system import NodeSystem, start_node
@@ -59,11 +59,12 @@ class NodeDaemon:
         self._clock = SystemClock()
         self._backoff = Backoff(SystemRandom(), first_s=0.5, last_s=30.0)
         self._ready = False
+        self._refused = ""  # why the node shall not start
         self._signals: SignalPipe
         self._data: DataDir
 
     def run(self) -> int:
-        """Returns the exit code: 0 after an ordered stop.
+        """Returns the exit code: 0 after an ordered stop, 1 if an adapter with `startup: fail` could not be opened.
 
         Raises:
             ConfigError, RefusedError: the data directory cannot be used.
@@ -76,7 +77,7 @@ class NodeDaemon:
                 began = self._clock.monotonic()
                 end = self._life()
                 if end is not End.DIED:
-                    return 0 if end is End.STOPPED else 1
+                    return 0 if end is End.STOPPED and not self._refused else 1
                 self._backoff.lived(self._clock.monotonic() - began)
                 delay = self._backoff.failed()
                 log.error("the process tree has ended and is started again in %.1f s", delay)
@@ -121,13 +122,16 @@ class NodeDaemon:
         return str(self._plan.ingress.listen) if self._plan.ingress is not None else ""
 
     def _watch(self, node: NodeSystem) -> bool:
-        """Wait until the node is told to stop (True) or one of the vital processes ends (False)."""
+        """Wait until the node is to stop (True) or one of the vital processes ends (False)."""
         while True:
             poll = select.poll()
             poll.register(self._signals.fileno(), select.POLLIN)
             for fd in node.tree.filenos():
                 poll.register(fd, select.POLLIN)
             self._tell(node.tree.reports())
+            if self._refused:
+                log.error("the node does not start: %s", self._refused)
+                return True
             poll.poll()
             if self._stop_asked():
                 return True
@@ -140,6 +144,9 @@ class NodeDaemon:
         """Pass the guardian's reports on to the service manager, whose watchdog so watches this process too. Not before others
         can find the node: who waits for READY=1 may ask it at once."""
         for state in reports:
+            if state.startswith(REFUSED):
+                self._refused = self._refused or state.removeprefix(REFUSED)
+                continue
             self._ready = self._ready or state == "READY=1"
             if state != "WATCHDOG=1" or self._ready:
                 notify(state)

@@ -105,6 +105,28 @@ def test_a_configuration_that_cannot_be_read_is_exit_code_3(tmp_path, content):
     assert not (tmp_path / "data").exists()
 
 
+@pytest.mark.parametrize("island", ["each", "all"])
+def test_an_adapter_that_has_to_be_there_and_is_not_ends_the_node_with_exit_code_1(tmp_path, island):
+    """`startup: fail`: the node stops in order, and its last words say which adapter, and why."""
+    config = tmp_path / "node.yaml"
+    config.write_text(
+        f"""
+node: {{id: n-1, data: {tmp_path}/data}}
+island: {island}
+adapters:
+  scale: {{kind: serial, startup: fail, port: {tmp_path}/no-such-port, framing: {{kind: delimiter}}, listen: {{}}}}
+  pulse: {{kind: simulated, startup: fail}}
+graphs: {{g: [{{from: [scale, pulse]}}, {{to: main}}]}}
+stores: {{main: {{kind: sqlite}}}}
+"""
+    )
+    done = run(config)
+    assert done.returncode == 1, done.stderr
+    assert "the node does not start: adapter/scale:" in done.stderr
+    assert "no-such-port is not there" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
 def test_stores_are_in_the_directory_of_the_command_line_when_it_names_one(tmp_path, node):
     """`--data` moves the whole node; nothing is written where the configuration says."""
     other = tmp_path / "other"

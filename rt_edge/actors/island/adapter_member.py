@@ -74,7 +74,7 @@ class AdapterMember(Member):
             self._data,
             startup=self._plan.startup if self._first else "retry",
         )
-        runner.on_refused = self.refused
+        runner.on_refused = self._refuse
         self._first = False
         blueprint = Blueprint()
         out = self._layout.out_of(self.name)
@@ -85,6 +85,10 @@ class AdapterMember(Member):
         if into:
             fan_in(blueprint, blueprint.add(AdapterSink(runner=runner)), into, self._office, self._catalogue)
         return blueprint
+
+    def _refuse(self, why: str) -> None:
+        if self.refused is not None:
+            self.refused(f"{self.name}: {why}")
 
     def _source_logic(self) -> SourceLogic | None:
         seat = self.engine.seats.get(self._source) if self.engine is not None else None

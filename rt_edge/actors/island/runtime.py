@@ -39,6 +39,8 @@ class IslandRuntime:
         island: which part of it this is.
         dispatch: hands on a batch of signals for another island; see `PostOffice`.
         links: opens and uses links to other nodes, through the actor.
+        again: an earlier life of this island has ended.
+        refused: told why the node shall not start.
     """
 
     def __init__(
@@ -48,6 +50,8 @@ class IslandRuntime:
         dispatch: Callable[[str, bytes], bool],
         links: Links,
         clock: Clock | None = None,
+        again: bool = False,
+        refused: Callable[[str], None] | None = None,
     ) -> None:
         self.plan = plan
         self.island = island
@@ -70,7 +74,10 @@ class IslandRuntime:
             if kind == "adapter":
                 folder = data / "adapters" / short
                 adapter = plan.adapters[short]
-                member = AdapterMember(short, adapter, layout, self.office, catalogue, registry, folder, self.clock, random)
+                member = AdapterMember(
+                    short, adapter, layout, self.office, catalogue, registry, folder, self.clock, random, again
+                )
+                member.refused = refused
             elif kind == "graph":
                 member = GraphMember(short, plan.graphs[short], layout, self.office, catalogue, self.clock, random)
             elif kind == "uplink":
