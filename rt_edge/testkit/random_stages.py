@@ -34,6 +34,7 @@ EXEMPT = {
     "FromTopic": "needs a topic with another run at its other side",
     "ToTopic": "needs a topic with another run at its other side",
     "ToSubscriber": "needs a subscriber; the compatibility kit has it",
+    "Ask": "needs somebody who answers; its contract has one",
     "FromQueue": "needs somebody who offers",
     "ToQueue": "needs somebody who takes",
     "Never": "has no end",

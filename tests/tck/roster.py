@@ -33,6 +33,20 @@ NEVER = 2**63 - 1
 """max_elements_from_publisher of what does not complete."""
 
 
+class _Echo:
+    """Answers with the question, at once."""
+
+    def credit(self) -> int:
+        return 1000
+
+    def ask(self, question: Any, told: Callable[[Any, BaseException | None], None]) -> Callable[[], None]:
+        told(question, None)
+        return lambda: None
+
+    def listen(self, changed: Callable[[], None]) -> Callable[[], None]:
+        return lambda: None
+
+
 class Roles(NamedTuple):
     """As what a stage is tested; each is a factory of what is tested.
 
@@ -206,6 +220,7 @@ SPECIAL: dict[str, Roles] = {
         lambda n: numbers(3).fold_async(0, soon_last), lambda: Flow().fold_async(0, soon_last), most=1, tolerated=NOT_EMPTY
     ),
     "Scan": sized(lambda n: numbers(max(0, n - 1)).scan(0, last), lambda: Flow().scan(0, last), tolerated=NOT_EMPTY),
+    "Ask": flow(lambda: Flow().ask(_Echo())),
     "MapBlocking": flow(lambda: Flow().map_blocking(last), real=True),
     "Throttle": flow(lambda: Flow().throttle(1_000_000, burst=10_000)),
     "CobsDecode": flow(lambda: Flow().cobs_encode().cobs_decode(), element=frame),

@@ -9,6 +9,7 @@ hashing     the consistent-hash ring, and routing by key
 weights     priorities that change live, and shares in proportion to them
 rated       yields, measured, and shares in proportion to them
 content     a predicate for each routee
+asked       the seam to whoever answers questions: a router actor, from a stream
 asking      requests to several: the first answer, one after the other, one with a substitute
 resizer     how many routees a pool should have
 named       strategies by name, for settings

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Hashable
+from typing import Any
 
 from rt_edge.data.units import Duration
 from rt_edge.streams.breaker import Listener
 from rt_edge.streams.dsl.operators.continuation import A, B, Continuation, builds
+from rt_edge.streams.routing.asked import Asked
 from rt_edge.streams.stages._common import OnError
+from rt_edge.streams.stages.ask import Ask
 from rt_edge.streams.stages.circuit_breaker import CircuitBreaker, Rejected
 from rt_edge.streams.stages.map_async import MapAsync
 from rt_edge.streams.stages.map_async_partitioned import MapAsyncPartitioned
@@ -52,6 +55,18 @@ class Asynchronous(Continuation[A]):
     ) -> Continuation[B]:
         """Each element replaced by a function of it that may block, called on threads of the stage's own, in order."""
         return self._becomes(MapBlocking(function=function, parallelism=parallelism, on_error=on_error), name)
+
+    @builds(Ask)
+    def ask(
+        self,
+        asked: Asked,
+        within: Duration | float = 60.0,
+        parallelism: int = 64,
+        on_error: OnError = "resume",
+        name: str = "",
+    ) -> Continuation[Any]:
+        """Each element replaced by the answer of a router or an actor, in order; as many as there is room for."""
+        return self._becomes(Ask(asked=asked, within=within, parallelism=parallelism, on_error=on_error), name)
 
     @builds(CircuitBreaker)
     def circuit_breaker(
