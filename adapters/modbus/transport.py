@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import socket
 from typing import Literal, Protocol
 
@@ -98,5 +99,7 @@ async def open_tcp(host: str, port: int, limit: float, receiver: Receiver) -> Tc
     except TimeoutError as error:
         raise TransientError(f"{host}:{port} did not accept a connection within {limit:g} s") from error
     except OSError as error:
-        raise TransientError(f"{host}:{port}: {error.strerror or error}") from error
+        # asyncio's own words are "Connect call failed ('127.0.0.1', 502)"
+        reason = os.strerror(error.errno).lower() if error.errno and error.errno > 0 else error.strerror or error
+        raise TransientError(f"{host}:{port}: {reason}") from error
     return protocol
