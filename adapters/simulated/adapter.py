@@ -3,10 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any
+from collections import OrderedDict
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Literal
 
 from adapters.simulated.codec import values
-from rt_edge.sdk import AdapterContext, Capability, DeviceAdapter, Reading
+from rt_edge.sdk import (
+    AdapterContext,
+    Capability,
+    DeviceAdapter,
+    PointInfo,
+    Reading,
+    RefusedError,
+    TransientError,
+    Value,
+    WriteResult,
+)
 
 if TYPE_CHECKING:
     from adapters.simulated.settings import SimulatedSettings
@@ -14,9 +26,12 @@ if TYPE_CHECKING:
 BATCH = 1024
 """Readings emitted in one go where there is no period."""
 
+ANSWERS = 1024
+"""Commands whose result is kept to answer a repetition."""
+
 
 class SimulatedAdapter(DeviceAdapter):
-    """Devices `NAME/device-1`, `NAME/device-2`, ... with the fields `count`, `temperature`, `running`."""
+    """Devices `NAME/device-1`, `NAME/device-2`, ... with the fields `count`, `temperature`, `running`, and its points."""
 
     kind = "simulated"
     settings: SimulatedSettings
@@ -30,6 +45,9 @@ class SimulatedAdapter(DeviceAdapter):
         self._timer: asyncio.TimerHandle | asyncio.Handle | None = None
         self._due = 0.0
         self._open = False
+        initial = {name: point.initial for name, point in settings.points.items()}
+        self._held: list[dict[str, Value]] = [dict(initial) for _ in range(settings.devices)]
+        self._answers: OrderedDict[str, WriteResult] = OrderedDict()
 
     @classmethod
     def settings_model(cls) -> type[Any]:
@@ -39,9 +57,16 @@ class SimulatedAdapter(DeviceAdapter):
         return SimulatedSettings
 
     @classmethod
-    def capability(cls, settings: Any) -> Capability:  # noqa: ARG003  # the same whatever the settings
+    def capability(cls, settings: Any) -> Capability:
         """Polled: what is not asked for is not made."""
-        return Capability(delivery="polled", backpressure="native")
+        can_write = any(point.writable for point in settings.points.values())
+        return Capability(delivery="polled", backpressure="native", writable=can_write, commands=settings.devices)
+
+    @classmethod
+    def points(cls, settings: Any) -> Mapping[str, PointInfo]:
+        """`DEVICE/POINT`, of every device."""
+        infos = {name: _info(point) for name, point in settings.points.items()}
+        return {f"device-{i + 1}/{name}": info for i in range(settings.devices) for name, info in infos.items()}
 
     async def open(self) -> None:
         """Start the clock of the devices."""
@@ -64,6 +89,41 @@ class SimulatedAdapter(DeviceAdapter):
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
+
+    async def write(self, point: str, value: Value, key: str) -> WriteResult:
+        """Set a point of a device, which takes `write_takes`."""
+        known = self._answers.get(key)
+        if known is not None:
+            return known
+        device, name = self._place(point)
+        if device is None:
+            return WriteResult("refused", f"there is no point {point!r}")
+        if self.settings.write_takes:
+            await asyncio.sleep(self.settings.write_takes)
+        if not self._open:
+            return WriteResult("failed", "not connected")
+        self._held[device][name] = value
+        self.context.count("writes_confirmed")
+        self._answers[key] = WriteResult("confirmed")
+        if len(self._answers) > ANSWERS:
+            self._answers.popitem(last=False)
+        return self._answers[key]
+
+    async def read(self, point: str) -> Value:
+        """What a point of a device holds."""
+        device, name = self._place(point)
+        if device is None:
+            raise RefusedError(f"there is no point {point!r}")
+        if not self._open:
+            raise TransientError("not connected")
+        return self._held[device][name]
+
+    def _place(self, point: str) -> tuple[int | None, str]:
+        device, _, name = point.partition("/")
+        full = f"{self.context.name}/{device}"
+        if full not in self._names or name not in self.settings.points:
+            return None, name
+        return self._names.index(full), name
 
     def _arm(self) -> None:
         delay = max(0.0, self._due - self.context.clock.monotonic())
@@ -106,4 +166,16 @@ class SimulatedAdapter(DeviceAdapter):
         settings = self.settings
         slots = settings.period / (settings.every or 1.0)
         fields = values(device + 1, count, settings.seed, settings.amplitude, slots)
+        if self._held[device]:
+            fields.update(self._held[device])
         return Reading(self._names[device], now, fields, received=now)
+
+
+def _info(point: Any) -> PointInfo:
+    initial = point.initial
+    kind: Literal["bool", "int", "float", "str"] = "float"
+    if isinstance(initial, (bool, str)):
+        kind = "bool" if isinstance(initial, bool) else "str"
+    return PointInfo(
+        kind=kind, writable=point.writable, min=point.min, max=point.max, allowed=tuple(point.allowed), unit=point.unit
+    )

@@ -2,7 +2,29 @@
 
 from __future__ import annotations
 
-from rt_edge.sdk.settings import DurationField, Field, Settings
+from rt_edge.sdk.settings import DurationField, Field, Name, Settings
+
+
+class SimulatedPoint(Settings):
+    """A value of each device that can be read and, if it is writable, commanded."""
+
+    initial: bool | int | float | str = 0
+    """What it holds at the start; says also whether it is a bool, a number or a text."""
+
+    writable: bool = True
+    """Whether `rt-edge write` and commands may set it."""
+
+    min: float | None = None
+    """Least number that a command may write."""
+
+    max: float | None = None
+    """Greatest number that a command may write."""
+
+    allowed: tuple[bool | int | float | str, ...] = ()
+    """The only values that a command may write, if any are given."""
+
+    unit: str = Field(default="", max_length=32)
+    """Unit of measure, for people."""
 
 
 class SimulatedSettings(Settings):
@@ -22,3 +44,9 @@ class SimulatedSettings(Settings):
 
     period: DurationField = Field(default=60.0, gt=0)
     """Time of one swing of `temperature`."""
+
+    points: dict[Name, SimulatedPoint] = {}
+    """Name -> a value that commands can set; each device has its own, and it is a field of its readings."""
+
+    write_takes: DurationField = Field(default=0.0, ge=0, le=3600)
+    """How long a device needs to carry out a command."""

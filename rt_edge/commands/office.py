@@ -280,6 +280,19 @@ class CommandOffice:
         if not task.cancelled() and (error := task.exception()) is not None:
             log.error("a step of a command of %s failed", self.name, exc_info=error)
 
+    def abandon(self) -> None:
+        """Stop as a process that dies does: nothing is finished, nothing more is written; for tests."""
+        self._closed = True
+        for task in list(self._tasks):
+            task.cancel()
+        if self._timer is not None:
+            self._timer.cancel()
+        if self._thread is not None:
+            self._thread.shutdown(wait=True, cancel_futures=True)
+        if self._journal is not None:
+            self._journal.close()
+            self._journal = None
+
     async def close(self) -> None:
         """Begin nothing more, let end what is under way, close the journal. What waits stays in it for the next start."""
         self._closed, self.problem = True, "the node is stopping"
