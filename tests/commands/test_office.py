@@ -1,0 +1,175 @@
+"""The office: journal, adapter and askers together, on a real loop."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+
+from rt_edge.commands.command import Command
+from rt_edge.commands.desk import DeskLimits
+from rt_edge.commands.office import CommandOffice
+from rt_edge.data.clock import SystemClock
+from rt_edge.data.errors import TransientError
+from rt_edge.sdk import PointInfo, WriteResult
+from rt_edge.testkit.waiting import until
+
+POINTS = {"speed": PointInfo(writable=True, max=100, unit="rpm"), "blind": PointInfo(writable=True, readable=False)}
+
+
+class Device:
+    """Stands in for an adapter."""
+
+    def __init__(self):
+        self.held = {"speed": 1.0, "blind": 0.0}
+        self.gate = asyncio.Event()
+        self.gate.set()
+        self.writes = []
+        self.fails = False
+
+    async def write(self, point, value, key):
+        await self.gate.wait()
+        if self.fails:
+            raise ValueError("a bug")
+        self.writes.append((point, value))
+        self.held[point] = value
+        return WriteResult("confirmed")
+
+    async def read(self, point):
+        if self.fails:
+            raise TransientError("silent")
+        return self.held[point]
+
+
+class Heard:
+    """What an asker was told."""
+
+    def __init__(self):
+        self.outcomes = []
+
+    def __call__(self, outcome):
+        self.outcomes.append(outcome)
+
+    @property
+    def states(self):
+        return [outcome.state for outcome in self.outcomes]
+
+    async def end(self):
+        await until(lambda: self.outcomes and self.outcomes[-1].final, 10)
+        return self.outcomes[-1]
+
+
+def office(tmp_path, **limits):
+    return CommandOffice("plc", POINTS, tmp_path / "commands", SystemClock(), DeskLimits(**limits))
+
+
+def test_asker_hears_every_state_and_the_log_has_a_line(tmp_path):
+    """accepted when it is durable, sent, confirmed; nothing is on the disk before the first command."""
+
+    async def run():
+        one = office(tmp_path)
+        one.start()
+        device = Device()
+        one.connected(device)
+        assert not (tmp_path / "commands").exists()
+        heard, read = Heard(), Heard()
+        one.submit(Command("k", "speed", "40", text=True, who="eva"), heard)
+        await heard.end()
+        assert heard.states[-2:] == ["sent", "confirmed"]
+        one.read("speed", "r", read)
+        outcome = await read.end()
+        assert (outcome.state, outcome.value, outcome.unit) == ("confirmed", 40, "rpm")
+        await one.close()
+        (line,) = (tmp_path / "commands" / "plc.audit.jsonl").read_text().splitlines()
+        assert (json.loads(line)["old"], json.loads(line)["value"], json.loads(line)["who"]) == (1.0, 40, "eva")
+
+    asyncio.run(run())
+
+
+def test_two_askers_of_one_key_hear_the_same_end(tmp_path):
+    """And the device got it once."""
+
+    async def run():
+        one = office(tmp_path)
+        device = Device()
+        device.gate.clear()
+        one.connected(device)
+        first, second = Heard(), Heard()
+        one.submit(Command("k", "speed", 40), first)
+        await until(lambda: "sent" in first.states, 5)
+        one.submit(Command("k", "speed", 40), second)
+        await until(lambda: second.states == ["sent"], 5)
+        device.gate.set()
+        assert (await first.end()).state == (await second.end()).state == "confirmed"
+        assert device.writes == [("speed", 40)]
+        await one.close()
+
+    asyncio.run(run())
+
+
+def test_bug_in_an_adapter_is_unknown_and_not_the_end(tmp_path, caplog):
+    """What raised may have been sent; the next command is carried out."""
+
+    async def run():
+        one = office(tmp_path)
+        device = Device()
+        device.fails = True
+        one.connected(device)
+        heard, blind, after = Heard(), Heard(), Heard()
+        one.submit(Command("k", "speed", 40), heard)
+        assert (await heard.end()).state == "unknown"
+        one.submit(Command("b", "blind", 40), blind)
+        assert (await blind.end()).state == "sent"
+        device.fails = False
+        one.submit(Command("k2", "speed", 41), after)
+        assert (await after.end()).state == "confirmed"
+        await one.close()
+
+    asyncio.run(run())
+    assert "must answer instead" in caplog.text
+
+
+def test_command_fails_when_it_cannot_be_written_down(tmp_path):
+    """No intent on the disk, no byte to the device; the reason is told."""
+
+    async def run():
+        (tmp_path / "commands").write_text("in the way")
+        one = office(tmp_path)
+        device = Device()
+        one.connected(device)
+        heard = Heard()
+        one.submit(Command("k", "speed", 40), heard)
+        outcome = await heard.end()
+        assert outcome.state == "failed"
+        assert "cannot be written down" in outcome.message
+        assert not device.writes
+        await one.close()
+
+    asyncio.run(run())
+
+
+def test_command_under_way_at_the_stop_stays_in_doubt_and_waiting_ones_wait(tmp_path):
+    """The next life reads back the one and sends the other, in order."""
+
+    async def run():
+        one = office(tmp_path)
+        device = Device()
+        device.gate.clear()
+        one.connected(device)
+        heard, waits = Heard(), Heard()
+        one.submit(Command("k", "speed", 40), heard)
+        one.submit(Command("k2", "speed", 41, expires_s=60), waits)
+        await until(lambda: "sent" in heard.states and "accepted" in waits.states, 5)
+        one.abandon()
+        two = office(tmp_path)
+        two.start()
+        device.gate.set()
+        two.connected(device)
+        again, waited = Heard(), Heard()
+        two.submit(Command("k", "speed", 40), again)
+        two.submit(Command("k2", "speed", 41), waited)
+        assert (await again.end()).state == "failed"
+        assert (await waited.end()).state == "confirmed"
+        assert device.writes == [("speed", 41)]
+        await two.close()
+
+    asyncio.run(run())
