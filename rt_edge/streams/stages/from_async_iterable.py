@@ -119,7 +119,8 @@ class _Logic(StageLogic):
             self.ctx.count("dropped_cancelled", len(self._got))
             self._got = []
         close = getattr(self._iterator, "aclose", None)
-        if close is not None and not self._inside and (self._refused or not self._exhausted):  # cancelled where it waits, it ends by itself
+        if close is not None and not self._inside and (self._refused or not self._exhausted):
+            # where it waits it was cancelled, and ends by itself
             self.ctx.spawn(close(), self._closed)
 
     def _closed(self, result: None, error: BaseException | None) -> None:

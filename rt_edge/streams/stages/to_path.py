@@ -99,7 +99,8 @@ class _Logic(SinkLogic):
         self.result += size
         for chunk in written:
             chunk.settle()
-        self.request(IN, sum(map(len, written)))
+        if written:
+            self.request(IN, sum(map(len, written)))
 
     def _closed(self, result: None) -> None:
         self.end()
@@ -107,6 +108,12 @@ class _Logic(SinkLogic):
     def on_upstream_finish(self, inlet: Inlet) -> None:
         self._finished = True
         self._go_on()
+
+    def residue(self) -> list[Chunk]:
+        """What was not written, and what is being written: it may be in the file, too."""
+        held = [*self._writing, *self._waiting]
+        self._writing, self._waiting = [], []
+        return held
 
     def on_stop(self, error: BaseException | None) -> None:
         settle_rest(self, [*self._writing, *self._waiting], error)

@@ -21,7 +21,7 @@ class ToQueue(SinkStage, frozen=True, kw_only=True):
     Cancels when: the queue is cancelled.
 
     Attributes:
-        queue: of one run.
+        queue: of one run; so much as fits is asked for, `demand` at most.
     """
 
     queue: PullQueue[Any]
@@ -43,7 +43,7 @@ class _Logic(SinkLogic):
     def on_start(self) -> None:
         self.stage.queue.connect(Waker(self.ctx, self._look))
         self._connected = True
-        self.request(IN, self.stage.queue.size)
+        self.request(IN, min(self.stage.queue.size, self.stage.demand))
 
     def on_push(self, inlet: Inlet, chunk: Chunk) -> None:
         self._held.append(chunk)
@@ -66,6 +66,12 @@ class _Logic(SinkLogic):
         self._finished = True
         self.stage.queue.complete()
         self._look()
+
+    def residue(self) -> list[Chunk]:
+        """What nobody has taken from the queue; it ends, without it."""
+        self._settle(self.stage.queue.disconnect(None))
+        held, self._held = self._held, []
+        return held
 
     def on_stop(self, error: BaseException | None) -> None:
         if self._connected:

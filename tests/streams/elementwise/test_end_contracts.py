@@ -1,12 +1,15 @@
-"""from_publisher: what every source has to keep, in front of a publisher of the test's."""
+"""from_publisher and from_subscriber: what every source and sink has to keep, beside those of the test."""
 
 from __future__ import annotations
 
 from random import Random
 from typing import Any
 
-from rt_edge.protocol.roles import Subscriber
+from rt_edge.protocol.roles import Subscriber, Subscription
 from rt_edge.streams.elementwise.inward import FromPublisher
+from rt_edge.streams.elementwise.outward import ToSubscriber
+from rt_edge.testkit.sink_contract import SinkContract
+from rt_edge.testkit.sink_contract_run import Came
 from rt_edge.testkit.source_contract import FedSourceContract
 from rt_edge.testkit.source_contract_feed import Feed
 
@@ -71,3 +74,52 @@ class TestFromPublisher(FedSourceContract):
 
     def move(self, feed: Feed, random: Random) -> None:
         self.publisher.give(random)
+
+
+class Subscribing:
+    """Requests a few elements when the test says, up to 16 at once."""
+
+    def __init__(self) -> None:
+        self.subscription: Subscription | None = None
+        self.got: list[Any] = []
+        self.ends: list[BaseException | None] = []
+        self.asked = 0
+
+    def on_subscribe(self, subscription: Subscription) -> None:
+        self.subscription = subscription
+
+    def on_next(self, element: Any) -> None:
+        self.got.append(element)
+
+    def on_error(self, error: BaseException) -> None:
+        self.ends.append(error)
+
+    def on_complete(self) -> None:
+        self.ends.append(None)
+
+    def ask(self, random: Random) -> None:
+        n = random.randint(0, 16 - (self.asked - len(self.got)))
+        if self.subscription is not None and n and not self.ends:
+            self.asked += n
+            self.subscription.request(n)
+
+
+class TestToSubscriber(SinkContract):
+    ahead = 16
+    tells = False
+    backpressures = True
+    again = "the subscriber of this test has one subscription"
+    subscriber: Subscribing
+
+    def make(self, done: Came) -> ToSubscriber:
+        self.subscriber = Subscribing()
+        return ToSubscriber(subscriber=self.subscriber)
+
+    def move(self, random: Random) -> None:
+        self.subscriber.ask(random)
+
+    def arrived(self) -> list[Any]:
+        return self.subscriber.got
+
+    def check_outside(self, error: BaseException | None) -> None:
+        assert [type(end) for end in self.subscriber.ends] == [type(error)]

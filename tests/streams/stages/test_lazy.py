@@ -11,6 +11,8 @@ from rt_edge.streams.stages.lazy_flow import LazyFlow
 from rt_edge.streams.stages.lazy_sink import LazySink
 from rt_edge.streams.stages.lazy_source import LazySource
 from rt_edge.testkit.probes import StageBench
+from rt_edge.testkit.sink_contract import SinkContract
+from rt_edge.testkit.sink_contract_run import Came
 from rt_edge.testkit.source_contract import FedSourceContract
 from rt_edge.testkit.source_contract_feed import Feed
 from rt_edge.testkit.stage_contract import Broken, StageContract
@@ -39,6 +41,29 @@ class TestLazySourceWithReceipts(FedSourceContract):
 
     def make(self, feed: Feed) -> LazySource:
         return LazySource(feed.part)
+
+
+class TestLazySink(SinkContract):
+    keeps_demand = False  # it says what is asked for before there is a sink
+
+    def make(self, done: Came) -> LazySink:
+        return LazySink(function=lambda: Sink.fold(0, lambda a, b: a + b), done=done)
+
+    def expected(self, items: list[Any]) -> Any:
+        return sum(items) if items else None
+
+
+class TestLazySinkThatCancels(SinkContract):
+    keeps_demand = False
+
+    def make(self, done: Came) -> LazySink:
+        return LazySink(function=Sink.head, done=done)
+
+    def expected(self, items: list[Any]) -> Any:
+        return items[0] if items else None
+
+    def taken(self, items: list[Any]) -> int:
+        return 1
 
 
 class TestFlatMapPrefix(StageContract):
@@ -122,16 +147,6 @@ def test_source_is_never_made_when_nobody_asks() -> None:
     """A cancel before the first demand makes nothing."""
     with StageBench(LazySource(broken)) as bench:
         bench.sink.cancel()
-
-
-class Came:
-    """What a sink came to."""
-
-    def __init__(self) -> None:
-        self.to: list[tuple[Any, BaseException | None]] = []
-
-    def __call__(self, result: Any, error: BaseException | None) -> None:
-        self.to.append((result, error))
 
 
 def test_sink_is_made_when_the_first_element_comes() -> None:

@@ -16,6 +16,8 @@ from rt_edge.streams.queues import Offered, OfferQueue, Promise, PullQueue
 from rt_edge.streams.stages.from_queue import FromQueue
 from rt_edge.streams.stages.to_queue import ToQueue
 from rt_edge.testkit.probes import StageBench
+from rt_edge.testkit.sink_contract import SinkContract
+from rt_edge.testkit.sink_contract_run import Came
 from rt_edge.testkit.source_contract import FedSourceContract
 from rt_edge.testkit.source_contract_feed import Feed
 from rt_edge.testkit.stage_contract import Broken
@@ -34,6 +36,36 @@ class TestFromQueue(FedSourceContract):
 
     def move(self, feed: Feed, random: Random) -> None:
         feed.push(lambda x: self.queue.offer(x) is Offered.ENQUEUED, self.queue.complete, self.queue.fail, random.randint(1, 20))
+
+
+class TestToQueue(SinkContract):
+    ahead = 16
+    backpressures = True
+    again = False
+    queue: PullQueue[Any]
+    got: list[Any]
+
+    def make(self, done: Came) -> ToQueue:
+        self.queue, self.got = PullQueue(self.ahead), []
+        return ToQueue(queue=self.queue, done=done)
+
+    def move(self, random: Random) -> None:
+        for _ in range(random.randint(0, 5)):
+            try:
+                item = self.queue.poll()
+            except Broken:
+                return
+            if item is not None:
+                self.got.append(item)
+
+    def arrived(self) -> list[Any]:
+        return self.got
+
+    def check_outside(self, error: BaseException | None) -> None:
+        assert self.queue.is_over
+        if error is not None and isinstance(error, Broken):
+            with pytest.raises(Broken):
+                self.queue.poll()
 
 
 def test_elements_come_when_they_were_offered_and_are_wanted() -> None:

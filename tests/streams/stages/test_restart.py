@@ -18,6 +18,8 @@ from rt_edge.streams.stages.restart_flow import RestartFlow
 from rt_edge.streams.stages.restart_sink import RestartSink
 from rt_edge.streams.stages.restart_source import RestartSource
 from rt_edge.testkit.probes import StageBench
+from rt_edge.testkit.sink_contract import SinkContract
+from rt_edge.testkit.sink_contract_run import Came
 from rt_edge.testkit.source_contract import FedSourceContract, SourceContract
 from rt_edge.testkit.source_contract_feed import Feed
 from rt_edge.testkit.stage_contract import Broken, StageContract
@@ -72,6 +74,32 @@ class TestRestartSourceThatFails(SourceContract):
 
     def expected(self, items: list[Any]) -> list[Any]:
         return [n % 3 for n in range(len(items))]
+
+
+class TestRestartSink(SinkContract):
+    """Each run takes five elements and completes; the next one takes the next five."""
+
+    tells = False
+    got: list[Any]
+
+    def make(self, done: Came) -> RestartSink:
+        self.got = []
+        return RestartSink(sink=lambda: Flow().take(5).to(Sink.foreach(self.got.append)), **FAST)
+
+    def arrived(self) -> list[Any]:
+        return self.got
+
+
+class TestRestartSinkThatEnds(SinkContract):
+    """One run, whose end is the end."""
+
+    tells = False
+
+    def make(self, done: Came) -> RestartSink:
+        return RestartSink(sink=Sink.head_option(), only_failures=True, **FAST)
+
+    def taken(self, items: list[Any]) -> int:
+        return 1
 
 
 def test_wait_doubles_up_to_the_greatest_when_failures_follow_each_other() -> None:

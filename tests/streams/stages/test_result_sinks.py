@@ -10,6 +10,7 @@ import pytest
 from rt_edge.data.errors import ConfigError, StreamError
 from rt_edge.streams.dsl import Sink, Source
 from rt_edge.streams.stage import Stage
+from rt_edge.streams.stages._sink import SinkStage
 from rt_edge.streams.stages.cancelled import Cancelled
 from rt_edge.streams.stages.count import Count
 from rt_edge.streams.stages.fold_while_into import FoldWhileInto
@@ -21,8 +22,116 @@ from rt_edge.streams.stages.last_option import LastOption
 from rt_edge.streams.stages.reduce_into import ReduceInto
 from rt_edge.streams.stages.unwilling import Unwilling
 from rt_edge.testkit.probes import StageBench
-from rt_edge.testkit.stage_contract import BAD, Broken, raising
+from rt_edge.testkit.sink_contract import SinkContract, SinkSupervisionContract
+from rt_edge.testkit.sink_contract_run import Came
+from rt_edge.testkit.stage_contract import BAD, Broken, OnError, raising
 from rt_edge.testkit.virtual_clock import VirtualHost
+
+
+class TestHead(SinkContract):
+    ahead = 1
+
+    def make(self, done: Came) -> SinkStage:
+        return Head(done=done)
+
+    def expected(self, items: list[Any]) -> Any:
+        return items[0] if items else StreamError
+
+    def taken(self, items: list[Any]) -> int:
+        return 1
+
+
+class TestHeadOption(TestHead):
+    def make(self, done: Came) -> SinkStage:
+        return HeadOption(done=done)
+
+    def expected(self, items: list[Any]) -> Any:
+        return items[0] if items else None
+
+
+class TestLast(SinkContract):
+    def make(self, done: Came) -> SinkStage:
+        return Last(done=done)
+
+    def expected(self, items: list[Any]) -> Any:
+        return items[-1] if items else StreamError
+
+
+class TestLastOption(SinkContract):
+    def make(self, done: Came) -> SinkStage:
+        return LastOption(done=done)
+
+    def expected(self, items: list[Any]) -> Any:
+        return items[-1] if items else None
+
+
+class TestLastInto(SinkContract):
+    def make(self, done: Came) -> SinkStage:
+        return LastInto(count=5, done=done)
+
+    def expected(self, items: list[Any]) -> Any:
+        return items[-5:]
+
+
+class TestCount(SinkContract):
+    def make(self, done: Came) -> SinkStage:
+        return Count(done=done)
+
+    def expected(self, items: list[Any]) -> Any:
+        return len(items)
+
+
+class TestReduceInto(SinkSupervisionContract):
+    def make(self, done: Came) -> SinkStage:
+        return ReduceInto(function=operator.add, done=done)
+
+    def make_failing(self, on_error: OnError, done: Came) -> SinkStage:
+        return ReduceInto(function=raising(operator.add), on_error=on_error, done=done)
+
+    def expected(self, items: list[Any]) -> Any:
+        return sum(items) if items else StreamError
+
+    def after_failure(self, items: list[Any], on_error: OnError) -> Any:
+        return self.expected(items[items.index(BAD) + 1 :] if on_error == "restart" else [x for x in items if x != BAD])
+
+
+class TestFoldWhileInto(SinkSupervisionContract):
+    """Up to the eleventh element: the sum is 55 then."""
+
+    def make(self, done: Came) -> SinkStage:
+        return FoldWhileInto(zero=0, predicate=lambda state: state < 50, function=operator.add, done=done)
+
+    def make_failing(self, on_error: OnError, done: Came) -> SinkStage:
+        function = raising(operator.add)
+        return FoldWhileInto(zero=0, predicate=lambda state: True, function=function, on_error=on_error, done=done)
+
+    def expected(self, items: list[Any]) -> Any:
+        return sum(items[:11])
+
+    def taken(self, items: list[Any]) -> int:
+        return min(11, len(items))
+
+    def after_failure(self, items: list[Any], on_error: OnError) -> Any:
+        return sum(items[items.index(BAD) + 1 :] if on_error == "restart" else [x for x in items if x != BAD])
+
+
+class TestCancelled(SinkContract):
+    asks = False
+
+    def make(self, done: Came) -> SinkStage:
+        return Cancelled(done=done)
+
+    def taken(self, items: list[Any]) -> int:
+        return 0
+
+
+class TestUnwilling(SinkContract):
+    asks = False
+    backpressures = True
+    ahead = 0
+
+    def make(self, done: Came) -> SinkStage:
+        return Unwilling(done=done)
 
 
 class Done(list[Any]):

@@ -1,4 +1,4 @@
-"""foreach, collect, fold, ignore and settling sinks."""
+"""foreach, collect, fold, ignore and settling sinks: contract and own cases."""
 
 from __future__ import annotations
 
@@ -15,7 +15,60 @@ from rt_edge.streams.stages.for_each import ForEach
 from rt_edge.streams.stages.ignore import Ignore
 from rt_edge.streams.stages.settling import Settling
 from rt_edge.testkit.probes import StageBench
-from rt_edge.testkit.stage_contract import BAD, Broken, raising
+from rt_edge.testkit.sink_contract import SinkContract, SinkSupervisionContract
+from rt_edge.testkit.sink_contract_run import Came
+from rt_edge.testkit.stage_contract import BAD, Broken, OnError, raising
+
+
+class TestForEach(SinkSupervisionContract):
+    got: list[Any]
+
+    def make(self, done: Came) -> ForEach:
+        self.got = []
+        return ForEach(function=self.got.append, done=done)
+
+    def make_failing(self, on_error: OnError, done: Came) -> ForEach:
+        return ForEach(function=raising(int), on_error=on_error, done=done)
+
+    def arrived(self) -> list[Any]:
+        return self.got
+
+
+class TestCollect(SinkContract):
+    def make(self, done: Came) -> Collect:
+        return Collect(done=done)
+
+    def expected(self, items: list[Any]) -> Any:
+        return items
+
+
+class TestFoldInto(SinkSupervisionContract):
+    def make(self, done: Came) -> FoldInto:
+        return FoldInto(zero=10, function=operator.add, done=done)
+
+    def make_failing(self, on_error: OnError, done: Came) -> FoldInto:
+        return FoldInto(zero=10, function=raising(operator.add), on_error=on_error, done=done)
+
+    def expected(self, items: list[Any]) -> Any:
+        return 10 + sum(items)
+
+    def after_failure(self, items: list[Any], on_error: OnError) -> Any:
+        return self.expected(items[items.index(BAD) + 1 :] if on_error == "restart" else [x for x in items if x != BAD])
+
+
+class TestIgnore(SinkContract):
+    outcome = "ignored"
+
+    def make(self, done: Came) -> Ignore:
+        return Ignore(done=done)
+
+
+class TestSettling(SinkContract):
+    def make(self, done: Came) -> Settling:
+        return Settling(done=done)
+
+    def expected(self, items: list[Any]) -> Any:
+        return len(items)
 
 
 class Done(list[Any]):
