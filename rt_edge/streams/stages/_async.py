@@ -9,17 +9,17 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Hashable
+from itertools import repeat
 from typing import Any, ClassVar
 
-from rt_edge.data.chunk import Chunk
+from rt_edge.data.chunk import CHUNK_ELEMENTS, Chunk
 from rt_edge.data.errors import StreamError
 from rt_edge.streams.stage import IN, OUT, Hold, Inlet, Outlet, ReceiptUse, Supervision
-from rt_edge.streams.stages._common import UserCode, at_least, named, settle_rest
+from rt_edge.streams.stages._async_pieces import DONE, Finished, Piece, Places
+from rt_edge.streams.stages._common import Failures, UserCode, at_least, named, settle_rest
 from rt_edge.streams.stages._outbox import Outbox
 from rt_edge.streams.stages._user_code import ElementLogic
 
-BURST = 64
-"""Elements of a worker before it lets others have the loop, though none of them made it wait."""
 INSIDE = 4
 """Elements inside, as a multiple of the calls under way: what is asked for takes two rounds of the loop to come, and workers that
 find nothing to do meanwhile end and have to be started again."""
@@ -45,30 +45,6 @@ class AsyncStage(UserCode, frozen=True, kw_only=True):
         return Hold(INSIDE * self.parallelism, 0.0)
 
 
-class Piece:
-    """A chunk whose elements are worked on.
-
-    Attributes:
-        chunk: the elements.
-        results: what the coroutine returned, in their places.
-        state: for each element: 0 waits or is worked on, 1 done, 2 gone out.
-        failures: place -> error.
-        left: how many are not done.
-        first: the first that has not gone out.
-    """
-
-    __slots__ = ("chunk", "failures", "first", "left", "results", "state")
-
-    def __init__(self, chunk: Chunk) -> None:
-        n = len(chunk)
-        self.chunk = chunk
-        self.results: list[Any] = [None] * n
-        self.state = bytearray(n)
-        self.failures: dict[int, Exception] = {}
-        self.left = n
-        self.first = 0
-
-
 class AsyncLogic(ElementLogic):
     """Keeps workers busy and says which elements are done.
 
@@ -91,6 +67,8 @@ class AsyncLogic(ElementLogic):
         self._inside = 0
         """Elements that have come in and not gone out."""
         self._workers = 0
+        self._starting = 0
+        """Workers that have not looked for an element yet."""
         self._collecting = False
         self._finished = False
         self._over = False
@@ -102,26 +80,34 @@ class AsyncLogic(ElementLogic):
     # -- demand --------------------------------------------------------------------------------------------------------
 
     def on_pull(self, outlet: Outlet, n: int) -> None:
-        """Ask first, since `demand` says 0 once something was pushed."""
+        """Take what is done; ask before it is pushed, since `demand` says 0 then."""
+        if self._collecting and self._collect():
+            return
         self.ask()
-        self.out.flush()
+        if self.out.chunks:
+            self.out.flush()
         self._complete_if_empty()
 
     def ask(self) -> None:
-        """As many as are wanted, and as can be under way or next."""
+        """As many as are wanted, and as can be under way or next; not for each one that goes out another one."""
         if self._finished:
             return
-        room = min(INSIDE * self._most, self.demand(OUT) - self.out.elements) - self._inside - self.requested(IN)
-        if room > 0:
-            self.request(IN, room)
+        most = min(INSIDE * self._most, self.demand(OUT) - self.out.elements)
+        asked = self._inside + self._ins[0].demand
+        if asked < most and (2 * asked <= most or asked < self._most):
+            self.request(IN, most - asked)
 
     def on_push(self, inlet: Inlet, chunk: Chunk) -> None:
         """Give the elements to workers."""
         piece = Piece(chunk)
+        n = len(chunk.items)
         self._pieces.append(piece)
-        self._inside += len(chunk)
-        for place in range(len(chunk)):
-            self._queue(piece, place)
+        self._inside += n
+        if self._key is None:
+            self._todo.extend(zip(repeat(piece), range(n)))
+        else:
+            for place in range(n):
+                self._queue(self._key, piece, place)
         self._hire()
 
     def on_upstream_finish(self, inlet: Inlet) -> None:
@@ -150,48 +136,53 @@ class AsyncLogic(ElementLogic):
     def _rest(self) -> list[Chunk]:
         pieces, self._inside = list(self._pieces), 0
         self._pieces.clear()
-        return [one for piece in pieces if (one := left_of(piece)) is not None]
+        return [one for piece in pieces if (one := piece.rest()) is not None]
 
     # -- workers -------------------------------------------------------------------------------------------------------
 
-    def _queue(self, piece: Piece, place: int) -> None:
-        if self._key is not None:
-            try:
-                key = self._key(piece.chunk.items[place])
-                waiting = self._busy_keys.get(key)
-            except Exception as error:  # noqa: BLE001 - whatever user code raises belongs to its element
-                self._done(piece, place, None, error)
-                return
-            if waiting is not None:
-                waiting.append((piece, place))
-                return
-            self._busy_keys[key] = deque(maxlen=INSIDE * self._most)
+    def _queue(self, key_of: Callable[[Any], Hashable], piece: Piece, place: int) -> None:
+        try:
+            key = key_of(piece.chunk.items[place])
+            waiting = self._busy_keys.get(key)
+        except Exception as error:  # noqa: BLE001 - whatever user code raises belongs to its element
+            self._failed(piece, place, error)
+            return
+        if waiting is not None:
+            waiting.append((piece, place))
+            return
+        self._busy_keys[key] = deque(maxlen=INSIDE * self._most)
         self._todo.append((piece, place))
 
     def _hire(self) -> None:
-        while self._workers < self._most and self._workers < len(self._todo):
+        """One more for each element that nobody is about to take."""
+        while self._workers < self._most and self._starting < len(self._todo):
             self._workers += 1
+            self._starting += 1
             self.ctx.spawn(self._work(), self._worked)
 
     async def _work(self) -> None:
-        todo = self._todo
-        for _ in range(BURST):
-            if not todo:
-                return
+        self._starting -= 1
+        todo, function, key_of = self._todo, self._function, self._key
+        while todo:  # even if no call ever waits: what is inside is bounded, and further elements come in a turn of the engine
             piece, place = todo.popleft()
             try:
-                result = await self._function(piece.chunk.items[place])
+                result = await function(piece.chunk.items[place])
             except asyncio.CancelledError:
                 if self._over or _being_cancelled():
                     raise
-                self._done(piece, place, None, StreamError("what the element waited for was cancelled"))
+                self._failed(piece, place, StreamError("what the element waited for was cancelled"))
             except Exception as error:  # noqa: BLE001 - whatever user code raises belongs to its element
-                self._done(piece, place, None, error)
+                self._failed(piece, place, error)
             else:
-                wrong = TypeError("None is not an element (rule 2.13)") if result is None and self.expects_result else None
-                self._done(piece, place, result, wrong)
-
-    expects_result: ClassVar[bool] = True
+                if result is None:
+                    self._failed(piece, place, TypeError("None is not an element (rule 2.13)"))
+                else:
+                    piece.results[place] = result
+                    piece.state[place] = DONE
+                    if not self._collecting:
+                        self._note_done()
+            if key_of is not None:
+                self._next_of_key(key_of, piece.chunk.items[place])
 
     def _worked(self, result: None, error: BaseException | None) -> None:
         self._workers -= 1
@@ -200,22 +191,20 @@ class AsyncLogic(ElementLogic):
             return
         self._hire()
 
-    def _done(self, piece: Piece, place: int, result: Any, error: Exception | None) -> None:
-        if error is not None:
-            piece.failures[place] = error
-        piece.results[place] = result
-        piece.state[place] = 1
-        piece.left -= 1
-        if self._key is not None:
-            self._next_of_key(piece.chunk.items[place])
-        if not self._collecting and not self._over:
-            self._collecting = True
-            self.ctx.soon(self._collect)
+    def _failed(self, piece: Piece, place: int, error: Exception) -> None:
+        piece.failures[place] = error
+        piece.state[place] = DONE
+        self._note_done()
 
-    def _next_of_key(self, item: Any) -> None:
-        assert self._key is not None
+    def _note_done(self) -> None:
+        """Have it taken in a turn, once for all that is done until then; there is demand for what was asked for."""
+        if not self._over:
+            self._collecting = True
+            self.pull_again(OUT)
+
+    def _next_of_key(self, key_of: Callable[[Any], Hashable], item: Any) -> None:
         try:
-            key = self._key(item)
+            key = key_of(item)
             waiting = self._busy_keys.get(key)
         except Exception:  # noqa: BLE001 - it has failed for this before
             return
@@ -226,83 +215,47 @@ class AsyncLogic(ElementLogic):
 
     # -- what is done ----------------------------------------------------------------------------------------------------
 
-    def _collect(self) -> None:
-        """In a turn of its own, once for all that was done since the last."""
-        self._collecting = False
-        failed: list[tuple[int, Exception]] = []
-        for piece, places in self.finished():
-            if failed and self._policy is Supervision.STOP:
-                piece.chunk.take(places).fail(named(self, failed[0][1]))
-            else:
-                failed = self._release(piece, places)
-        if self.stop_after(failed):
-            return
-        self._hire()
-        if self.is_free(OUT):
-            self.ask()
-        else:
-            self.pull_again(OUT)
-        self._complete_if_empty()
-
-    def finished(self) -> list[tuple[Piece, list[int]]]:
-        """Pieces with the places that may go out now, in order."""
+    def finished(self) -> Finished:
+        """What may go out now."""
         raise NotImplementedError
 
-    def _release(self, piece: Piece, places: list[int]) -> list[tuple[int, Exception]]:
-        for place in places:
-            piece.state[place] = 2
-        self._inside -= len(places)
-        whole = len(places) == len(piece.chunk)
-        chunk: Chunk | None = piece.chunk if whole else piece.chunk.take(places)
-        results = piece.results if whole else [piece.results[place] for place in places]
+    def _collect(self) -> bool:
+        """Put what may go out into the outbox; whether the stage has ended."""
+        self._collecting = False
+        bare: list[Any] = []  # without a receipt: as one chunk, however many they came in
+        failed: Failures = ()
+        for piece, places in self.finished():
+            self._inside -= len(places)
+            if failed and self._policy is Supervision.STOP:
+                piece.part(places).fail(named(self, failed[0][1]))
+                continue
+            if not piece.failures and piece.chunk.receipt is None:
+                bare += piece.results_of(places)
+                continue
+            self._add_bare(bare)
+            bare = []
+            failed = self._add(piece, places)
+        self._add_bare(bare)
+        if not failed:
+            self.note_success()
+            return False
+        if self._policy is Supervision.STOP:
+            self.out.flush()  # what was good goes out; else it does behind `ask`
+        return self.stop_after(failed)
+
+    def _add(self, piece: Piece, places: Places) -> Failures:
+        chunk: Chunk | None = piece.part(places)
+        results = piece.results_of(places)
         failures = [(n, piece.failures[place]) for n, place in enumerate(places) if place in piece.failures]
         if failures and chunk is not None:
             chunk, results = self.survivors(chunk, results, failures)
-        elif not failures:
-            self.note_success()
         if chunk is not None:
-            self.emit(chunk, results)
+            self.out.add(chunk.replace(results))
         return failures
 
-    def emit(self, chunk: Chunk, results: list[Any]) -> None:
-        """Results go downstream."""
-        self.out.put(chunk.replace(results))
-
-
-def left_of(piece: Piece) -> Chunk | None:
-    """The elements of a piece that have not gone out."""
-    places = [place for place, state in enumerate(piece.state) if state != 2]
-    if not places:
-        return None
-    return piece.chunk if len(places) == len(piece.chunk) else piece.chunk.take(places)
-
-
-def ordered(pieces: deque[Piece]) -> list[tuple[Piece, list[int]]]:
-    """What is done of the oldest pieces, up to the first element that is not; pieces that are through are taken out."""
-    found: list[tuple[Piece, list[int]]] = []
-    while pieces:
-        piece = pieces[0]
-        end = piece.state.find(0, piece.first)
-        stop = len(piece.state) if end < 0 else end
-        if stop > piece.first:
-            found.append((piece, list(range(piece.first, stop))))
-            piece.first = stop
-        if stop < len(piece.state):
-            break
-        pieces.popleft()
-    return found
-
-
-def unordered(pieces: deque[Piece]) -> list[tuple[Piece, list[int]]]:
-    """Whatever is done; pieces that are through are taken out."""
-    found: list[tuple[Piece, list[int]]] = []
-    for piece in list(pieces):
-        places = [place for place, state in enumerate(piece.state) if state == 1]
-        if places:
-            found.append((piece, places))
-        if not piece.left:
-            pieces.remove(piece)
-    return found
+    def _add_bare(self, results: list[Any]) -> None:
+        for start in range(0, len(results), CHUNK_ELEMENTS):
+            self.out.add(Chunk(results[start : start + CHUNK_ELEMENTS]))
 
 
 def _being_cancelled() -> bool:

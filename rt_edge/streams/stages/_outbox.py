@@ -40,15 +40,19 @@ class Outbox:
 
     def put(self, chunk: Chunk) -> None:
         """Push it now, or when it is wanted."""
-        if len(self.chunks) == self.chunks.maxlen:
-            raise InternalError(f"{self._logic.ctx.name} holds more than {self.chunks.maxlen} chunks")
-        logic, n = self._logic, len(chunk.items)
-        if not self.chunks and n <= logic.demand(self._outlet):  # so it is free
+        logic = self._logic
+        if not self.chunks and len(chunk.items) <= logic.demand(self._outlet):  # so it is free
             logic.push(self._outlet, chunk)
             return
-        self.chunks.append(chunk)
-        self.elements += n
+        self.add(chunk)
         self.flush()
+
+    def add(self, chunk: Chunk) -> None:
+        """Have it wait for `flush`."""
+        if len(self.chunks) == self.chunks.maxlen:
+            raise InternalError(f"{self._logic.ctx.name} holds more than {self.chunks.maxlen} chunks")
+        self.chunks.append(chunk)
+        self.elements += len(chunk.items)
 
     def flush(self) -> None:
         """Push what is wanted; to be called in `on_pull`."""

@@ -6,7 +6,8 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from rt_edge.streams.stage import StageLogic
-from rt_edge.streams.stages._async import AsyncLogic, AsyncStage, Piece, ordered
+from rt_edge.streams.stages._async import AsyncLogic, AsyncStage
+from rt_edge.streams.stages._async_pieces import Finished, ordered
 
 
 class MapAsync(AsyncStage, frozen=True):
@@ -33,5 +34,5 @@ class MapAsync(AsyncStage, frozen=True):
 
 
 class _Logic(AsyncLogic):
-    def finished(self) -> list[tuple[Piece, list[int]]]:
+    def finished(self) -> Finished:
         return ordered(self._pieces)

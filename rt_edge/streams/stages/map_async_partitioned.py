@@ -6,7 +6,8 @@ from collections.abc import Awaitable, Callable, Hashable
 from typing import Any
 
 from rt_edge.streams.stage import StageLogic
-from rt_edge.streams.stages._async import AsyncLogic, AsyncStage, Piece, ordered, unordered
+from rt_edge.streams.stages._async import AsyncLogic, AsyncStage
+from rt_edge.streams.stages._async_pieces import Finished, ordered, unordered
 
 
 class MapAsyncPartitioned(AsyncStage, frozen=True):
@@ -39,5 +40,5 @@ class _Logic(AsyncLogic):
         super().__init__(stage, stage.function, stage.key)
         self._choose = ordered if stage.in_order else unordered
 
-    def finished(self) -> list[tuple[Piece, list[int]]]:
+    def finished(self) -> Finished:
         return self._choose(self._pieces)

@@ -6,7 +6,8 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from rt_edge.streams.stage import StageLogic
-from rt_edge.streams.stages._async import AsyncLogic, AsyncStage, Piece, unordered
+from rt_edge.streams.stages._async import AsyncLogic, AsyncStage
+from rt_edge.streams.stages._async_pieces import Finished, unordered
 
 
 class MapAsyncUnordered(AsyncStage, frozen=True):
@@ -31,5 +32,5 @@ class MapAsyncUnordered(AsyncStage, frozen=True):
 
 
 class _Logic(AsyncLogic):
-    def finished(self) -> list[tuple[Piece, list[int]]]:
+    def finished(self) -> Finished:
         return unordered(self._pieces)

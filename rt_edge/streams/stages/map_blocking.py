@@ -8,7 +8,8 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from rt_edge.streams.stage import StageLogic
-from rt_edge.streams.stages._async import AsyncLogic, AsyncStage, Piece, ordered
+from rt_edge.streams.stages._async import AsyncLogic, AsyncStage
+from rt_edge.streams.stages._async_pieces import Finished, ordered
 
 
 class MapBlocking(AsyncStage, frozen=True):
@@ -46,7 +47,7 @@ class _Logic(AsyncLogic):
             self._threads = ThreadPoolExecutor(self._most, thread_name_prefix=f"blocking-{self.ctx.name}")
         return await asyncio.get_running_loop().run_in_executor(self._threads, self._blocking, item)
 
-    def finished(self) -> list[tuple[Piece, list[int]]]:
+    def finished(self) -> Finished:
         return ordered(self._pieces)
 
     def on_stop(self, error: BaseException | None) -> None:

@@ -10,6 +10,7 @@ import pytest
 from rt_edge.data.errors import ConfigError, StreamError
 from rt_edge.streams.dsl import Sink, Source
 from rt_edge.streams.host import AsyncioHost
+from rt_edge.streams.stages._async import INSIDE
 from rt_edge.streams.stages.map_async import MapAsync
 from rt_edge.streams.stages.map_async_partitioned import MapAsyncPartitioned
 from rt_edge.streams.stages.map_async_unordered import MapAsyncUnordered
@@ -114,6 +115,70 @@ def test_no_more_calls_are_under_way_than_allowed_and_a_bounded_number_of_elemen
         assert under_way == [0, 3]
 
 
+def test_calls_begin_at_once_when_elements_come_one_after_the_other_and_there_is_room() -> None:
+    """Those under way keep nobody waiting as long as fewer than three are."""
+    begun: list[int] = []
+
+    async def note(n: int) -> int:
+        begun.append(n)
+        await Sleep(1.0)
+        return n
+
+    with StageBench(MapAsync(note, parallelism=3)) as bench:
+        bench.sink.request(10)
+        for n, seen in enumerate([[0], [0, 1], [0, 1, 2], [0, 1, 2]]):
+            bench.source.send(n)
+            bench.advance(0.1)
+            assert begun == seen
+        bench.advance(10)
+        bench.sink.expect_next(0, 1, 2, 3)
+
+
+def test_calls_go_on_when_downstream_wants_fewer_elements_than_there_is_room_for() -> None:
+    """One wanted at a time, and each is asked for: what is kept back for larger chunks never keeps a stream waiting."""
+    with StageBench(MapAsync(plus_one, parallelism=2)) as bench:
+        for n in range(10):
+            bench.sink.request(1)
+            assert bench.source.demand == 1
+            bench.source.send(n)
+            bench.advance(1)
+            bench.sink.expect_next(n + 1)
+
+
+def test_more_is_asked_for_when_an_element_has_failed_and_others_have_gone_out() -> None:
+    """One that is let pass holds up nothing, though all that was inside is done in one turn."""
+
+    async def but_two(n: int) -> int:
+        if n == 2:
+            raise Broken("two")
+        return n
+
+    with StageBench(MapAsync(but_two, parallelism=1, on_error="resume")) as bench:
+        bench.sink.request(100)
+        bench.source.send(1, 2, 3, 4)
+        bench.advance(1)
+        bench.sink.expect_next(1, 3, 4)
+        assert bench.source.demand == INSIDE
+
+
+@pytest.mark.parametrize("order", [[3, 0, 1, 2], [0, 2, 1, 3], [1, 2, 0, 3], [2, 3, 0, 1], [3, 2, 1, 0]])
+def test_elements_of_one_chunk_keep_their_receipts_when_they_are_done_in_any_order(order: list[int]) -> None:
+    """Side by side or with gaps, from the front or from behind: each result goes out once, under the mark of its element."""
+
+    async def in_turn(n: int) -> int:
+        await Sleep(order.index(n) + 1.0)
+        return n + 10
+
+    with StageBench(MapAsyncUnordered(in_turn, parallelism=4)) as bench:
+        bench.sink.request(10)
+        bench.source.send(0, 1, 2, 3)
+        bench.advance(2)
+        bench.sink.expect_next(*(n + 10 for n in order[:2]))
+        bench.advance(2)
+        bench.sink.expect_next(*(n + 10 for n in order[2:]))
+        assert sorted(bench.source.outcomes.stored()) == [0, 1, 2, 3]
+
+
 def test_one_call_for_a_key_at_a_time_when_it_is_partitioned() -> None:
     """Even numbers and odd ones go side by side, each in order."""
     events: list[str] = []
@@ -172,6 +237,33 @@ def test_only_the_element_fails_when_what_it_waits_for_is_cancelled() -> None:
     assert asyncio.run(Source.from_iterable([1, 2, 3]).via(stage).to(Sink.collect()).run_async()) == [1, 3]
     with pytest.raises(StreamError, match="cancelled"):
         asyncio.run(Source.from_iterable([1, 2, 3]).via(MapAsync(one_is_cancelled)).to(Sink.collect()).run_async())
+
+
+def test_others_have_the_loop_when_no_call_ever_waits() -> None:
+    """At most as many calls in a row as there are elements inside, though all of them return at once."""
+    ticks = row = longest = 0
+
+    async def at_once(n: int) -> int:
+        nonlocal row, longest
+        row += 1
+        longest = max(longest, row)
+        return n
+
+    async def run() -> int:
+        async def tick() -> None:
+            nonlocal row, ticks
+            while True:
+                ticks, row = ticks + 1, 0
+                await asyncio.sleep(0)
+
+        beside = asyncio.create_task(tick())
+        n: int = await Source.from_iterable(range(2000)).via(MapAsync(at_once, parallelism=25)).to(Sink.count()).run_async()
+        beside.cancel()
+        return n
+
+    assert asyncio.run(run()) == 2000
+    assert 0 < longest <= 2 * INSIDE * 25, "of what was there in a turn of the loop, and what came in it"
+    assert ticks >= 2000 // (2 * INSIDE * 25)
 
 
 def test_parallelism_of_none_is_refused() -> None:
