@@ -283,7 +283,8 @@ class SinkSupervisionContract(SinkContract):
             assert run.bench.counters.get("restarts", 0) == (on_error == "restart")
             if on_error == "stop":
                 assert isinstance(run.source.cancelled[0] if run.source.cancelled else run.bench.ended[0], Broken)
-                assert outcomes.failed() == list(range(place, len(run.source.sent)))
+                failed = outcomes.failed() if not self.backpressures else [mark for mark in outcomes.failed() if mark >= place]
+                assert failed == list(range(place, len(run.source.sent)))
                 assert [isinstance(error, Broken) for _, error in done.to] == [True] * self.tells
             else:
                 assert outcomes.failed() == [place]

@@ -1,15 +1,49 @@
-"""map_blocking: on real threads and a real loop; what it shares with map_async is tested there."""
+"""map_blocking: contract under a virtual clock, and own cases on real threads and a real loop."""
 
 from __future__ import annotations
 
 import asyncio
 import threading
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 
 from rt_edge.streams.dsl import Sink, Source
 from rt_edge.streams.host import AsyncioHost
+from rt_edge.streams.stages import map_blocking
 from rt_edge.streams.stages.map_blocking import MapBlocking
+from rt_edge.testkit.stage_contract import OnError, SupervisionContract, raising
+from rt_edge.testkit.virtual_clock import Sleep
+
+
+class NoThreads:
+    """In the place of asyncio in the stage's module: a call takes virtual time, some longer than others."""
+
+    @staticmethod
+    def get_running_loop() -> NoThreads:
+        return NoThreads()
+
+    async def run_in_executor(self, pool: object, function: Callable[[Any], Any], item: Any) -> Any:
+        await Sleep(item * 7 % 5 / 10)
+        return function(item)
+
+
+class TestMapBlocking(SupervisionContract):
+    residue_differs = "elements without a result are handed on raw"
+
+    @pytest.fixture(autouse=True)
+    def _no_threads(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(map_blocking, "asyncio", NoThreads)
+
+    def make(self) -> MapBlocking:
+        return MapBlocking(lambda n: n + 1, parallelism=3)
+
+    def expected(self, inputs: list[list[Any]]) -> list[list[Any]]:
+        return [[n + 1 for n in inputs[0]]]
+
+    def make_failing(self, on_error: OnError) -> MapBlocking:
+        return MapBlocking(raising(int), on_error=on_error)
 
 
 def test_calls_are_made_on_other_threads_side_by_side_and_results_stay_in_order() -> None:

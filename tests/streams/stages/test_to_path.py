@@ -42,12 +42,12 @@ class SlowWorker:
 
 class TestToPath(SinkContract):
     ahead = 64
+    path = Path("written")
 
     @pytest.fixture(autouse=True)
     def _slow_worker(self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         monkeypatch.setattr(to_path, "Worker", SlowWorker)
         self.path = tmp_path / "f"
-        self.files: list[Any] = []
 
     def make(self, done: Came) -> ToPath:
         return ToPath(path=self.path, done=done)

@@ -1,0 +1,28 @@
+"""Running a contract by hand: which of its tests find something."""
+
+from __future__ import annotations
+
+from itertools import product
+from typing import Any
+
+
+def findings(contract: type) -> dict[str, BaseException]:
+    """Name of a test of `contract` -> the first thing that it found."""
+    found: dict[str, BaseException] = {}
+    for name in sorted(name for name in dir(contract) if name.startswith("test_")):
+        for arguments in cases(getattr(contract, name)):
+            try:
+                getattr(contract(), name)(**arguments)
+            except Exception as error:  # noqa: BLE001 - whatever a test raises, it has found something
+                found[name] = error
+                break
+    return found
+
+
+def cases(test: Any) -> list[dict[str, Any]]:
+    """The arguments of each case of a parametrized test."""
+    axes: list[list[dict[str, Any]]] = []
+    for mark in getattr(test, "pytestmark", []):
+        names, values = mark.args
+        axes.append([{names: value} for value in values])
+    return [{key: value for part in parts for key, value in part.items()} for parts in product(*axes)]
