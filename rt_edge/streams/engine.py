@@ -252,6 +252,8 @@ class Engine:
         wire.demand -= n
         wire.passed += n
         wire.chunks += 1
+        for tap in wire.taps:
+            tap.saw(chunk.items)
         target = wire.target
         receipt = chunk.receipt
         if receipt is not None:

@@ -9,6 +9,7 @@ from rt_edge.streams.stage import Inlet, Outlet
 
 if TYPE_CHECKING:
     from rt_edge.streams.seat import Seat
+    from rt_edge.streams.tap import Tap
 
 
 class Wire:
@@ -26,6 +27,7 @@ class Wire:
         queued: it is in the engine's queue.
         passed: elements delivered so far.
         chunks: chunks delivered so far.
+        taps: who looks at what passes.
     """
 
     __slots__ = (
@@ -45,6 +47,7 @@ class Wire:
         "queued",
         "slot",
         "source",
+        "taps",
         "target",
     )
 
@@ -66,6 +69,7 @@ class Wire:
         self.queued = False
         self.passed = 0
         self.chunks = 0
+        self.taps: tuple[Tap, ...] = ()
 
     @property
     def buffered(self) -> int:
