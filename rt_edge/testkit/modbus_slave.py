@@ -74,6 +74,7 @@ class SlaveUnit:
         max_registers: it refuses (exception 3) to give more at once.
         mangle: changes each reply frame on the wire (RTU) or each PDU (TCP); several frames are sent one after the other.
         requests: (function, address, count or value) of every request so far, newest last; the last 10,000.
+        asked: how many there were.
     """
 
     def __init__(
@@ -92,10 +93,12 @@ class SlaveUnit:
         self.max_registers = 125
         self.mangle: Callable[[bytes], Iterable[bytes]] | None = None
         self.requests: list[tuple[int, int, int]] = []
+        self.asked = 0
 
     def answer(self, pdu: bytes) -> bytes:
         """The PDU of the reply."""
         function = pdu[0]
+        self.asked += 1
         if len(self.requests) >= 10_000:
             del self.requests[:5_000]
         if len(pdu) >= 5:
@@ -171,6 +174,11 @@ def pump(clock: Clock, phase: float = 0.0) -> SlaveUnit:
 
 class SlaveBank(dict[int, SlaveUnit]):
     """Unit identifier -> unit; who is not in it does not answer."""
+
+    @property
+    def requests(self) -> int:
+        """Requests that reached a unit so far."""
+        return sum(unit.asked for unit in self.values())
 
 
 def crc(data: bytes) -> bytes:

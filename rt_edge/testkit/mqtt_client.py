@@ -20,8 +20,9 @@ class RawClient:
     """One client, one connection.
 
     Args:
-        port: of the broker on 127.0.0.1.
+        port: of the broker.
         connect: what to say first.
+        host: of the broker.
 
     Attributes:
         present: session present, from the CONNACK.
@@ -33,8 +34,8 @@ class RawClient:
         goodbye: code of its DISCONNECT, or None.
     """
 
-    def __init__(self, port: int, connect: p.Connect) -> None:
-        self._port = port
+    def __init__(self, port: int, connect: p.Connect, host: str = "127.0.0.1") -> None:
+        self._host, self._port = host, port
         self._connect = connect
         self._v5 = connect.version == 5
         self._writer: asyncio.StreamWriter | None = None
@@ -59,7 +60,7 @@ class RawClient:
 
     async def open(self) -> None:
         """Connect and wait for the CONNACK, whatever it says."""
-        reader, self._writer = await asyncio.open_connection("127.0.0.1", self._port)
+        reader, self._writer = await asyncio.open_connection(self._host, self._port)
         self._task = asyncio.get_running_loop().create_task(self._read(reader))
         self._writer.write(p.encode_connect(self._connect))
         await self.until(lambda: self.code >= 0 or self.ended, what="a CONNACK")
