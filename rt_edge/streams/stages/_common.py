@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Collection, Sequence
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 from rt_edge.data.chunk import Chunk
 from rt_edge.data.errors import ConfigError, StreamError
@@ -134,17 +134,25 @@ def settle_rest(logic: StageLogic, chunks: Sequence[Chunk], error: BaseException
             chunk.fail(named(logic, error))
 
 
+def has_none(items: Sequence[Any]) -> bool:
+    """Whether one of `items` is None, which is no element (rule 2.13)."""
+    for item in items:  # noqa: SIM110 - a quarter of what `any`, or `is_` by way of `map`, takes; every element passes here
+        if item is None:
+            return True
+    return False
+
+
 def take_parts(parts: list[Chunk], n: int) -> tuple[list[Chunk], list[Chunk]]:
     """The first `n` elements of consecutive chunks, and the rest; there are at least `n`."""
     taken: list[Chunk] = []
     for place, part in enumerate(parts):
-        if len(part) > n:
+        if len(part.items) > n:
             if n:
                 first, part = part.cut(n)  # noqa: PLW2901 - what is left of it
                 taken.append(first)
             return taken, [part, *parts[place + 1 :]]
         taken.append(part)
-        n -= len(part)
+        n -= len(part.items)
     return taken, []
 
 

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from itertools import islice, repeat
-from operator import is_
+from itertools import islice
 from typing import Any, ClassVar
 
 from rt_edge.data.chunk import CHUNK_ELEMENTS, FILTERED, Chunk
 from rt_edge.streams.stage import IN, OUT, Inlet, Outlet, Supervision
-from rt_edge.streams.stages._common import UserCode, fail_behind, named, note_failures, settle_rest
+from rt_edge.streams.stages._common import UserCode, fail_behind, has_none, named, note_failures, settle_rest
 from rt_edge.streams.stages._outbox import Outbox
 from rt_edge.streams.stages._unfolding import Unfolding
 from rt_edge.streams.stages._user_code import ElementLogic
@@ -190,7 +189,7 @@ def _advance(iterator: Iterator[Any], most: int) -> tuple[list[Any], Exception |
         group.extend(islice(iterator, most))
     except Exception as error:  # noqa: BLE001 - whatever user code raises belongs to its element
         failure = error
-    if True in map(is_, group, repeat(None)):
+    if has_none(group):
         return group[: [item is None for item in group].index(True)], TypeError("None is not an element (rule 2.13)")
     return group, failure
 

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
-from itertools import repeat
-from operator import is_
 from typing import Any
 
 from rt_edge.data.chunk import Chunk
 from rt_edge.data.errors import StreamError
 from rt_edge.streams.stage import IN, Outlet, Stage, StageLogic, Supervision
-from rt_edge.streams.stages._common import Failures, fail_behind, named, note_failures
+from rt_edge.streams.stages._common import Failures, fail_behind, has_none, named, note_failures
 
 log = logging.getLogger(__name__)
 
@@ -42,7 +40,7 @@ def attempt(
 
 def refuse_none(results: Sequence[Any], failures: list[tuple[int, Exception]]) -> None:
     """Add a failure for each result that is None: None is no element (rule 2.13)."""
-    if True in map(is_, results, repeat(None)):
+    if has_none(results):
         failed = {place for place, _ in failures}
         for place, result in enumerate(results):
             if result is None and place not in failed:

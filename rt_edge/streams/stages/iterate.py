@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Iterable, Iterator
-from itertools import islice, repeat
-from operator import is_
+from itertools import islice
 from typing import Any, ClassVar
 
 from rt_edge.data.chunk import CHUNK_ELEMENTS, Chunk
 from rt_edge.streams.stage import OUT, Outlet, ReceiptUse, StageLogic
-from rt_edge.streams.stages._common import at_least
+from rt_edge.streams.stages._common import at_least, has_none
 from rt_edge.streams.stages._source import SourceStage, broke
 
 
@@ -60,7 +59,7 @@ class _Logic(StageLogic):
             items.extend(islice(self._iterator, most))
         except Exception as error:  # noqa: BLE001 - it is what the stage fails with
             raised = error
-        if True in map(is_, items, repeat(None)):
+        if has_none(items):
             del items[next(place for place, item in enumerate(items) if item is None) :]
             raised = TypeError("None is not an element (rule 2.13)")
         if items:
