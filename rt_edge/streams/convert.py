@@ -9,6 +9,7 @@ import operator
 import re
 import types
 import typing
+from pathlib import PurePath
 from typing import Any, NamedTuple
 
 import msgspec
@@ -48,6 +49,8 @@ class PropertyError(NamedTuple):
 
 def convert_property(kind: Any, value: Any, path: tuple[str | int, ...]) -> tuple[Any, list[PropertyError]]:
     """`value` as the type `kind`; lists and mappings are gone through, so that each wrong item has its own error."""
+    if _is_code(kind):
+        return None, [PropertyError(path, "is a function, which cannot be written in a configuration", "leave it out")]
     kind = _configured(kind)
     origin = typing.get_origin(kind)
     args = typing.get_args(kind)
@@ -69,6 +72,13 @@ def convert_property(kind: Any, value: Any, path: tuple[str | int, ...]) -> tupl
         return (list(items) if origin is list else tuple(items)), errors
     errors = []
     return _convert(kind, value, value, path, errors), errors
+
+
+def _is_code(kind: Any) -> bool:
+    """Whether only a function will do, or nothing at all."""
+    kinds = typing.get_args(kind) if typing.get_origin(kind) in {typing.Union, types.UnionType} else (kind,)
+    functions = [one for one in kinds if typing.get_origin(one) is collections.abc.Callable]
+    return bool(functions) and len(functions) == len([one for one in kinds if one is not type(None)])
 
 
 def _configured(kind: Any) -> Any:
@@ -100,6 +110,8 @@ def _custom(kind: type[Any], value: Any) -> Any:
         return parse_duration(value)
     if kind is Size:
         return parse_size(value)
+    if issubclass(kind, PurePath) and isinstance(value, str) and value:
+        return kind(value)
     parse = getattr(kind, "parse", None)  # an author's own type: a classmethod `parse(value)` that raises ConfigError
     if parse is not None:
         return parse(value)
@@ -175,4 +187,4 @@ def _custom_schema(kind: type[Any]) -> dict[str, Any]:
     if kind is Size:
         units = r"^\s*[0-9]+(\.[0-9]+)?\s*(B|kB|KB|MB|GB|KiB|MiB|GiB)?\s*$"
         return {"anyOf": [{"type": "string", "pattern": units}, {"type": "integer", "minimum": 0}]}
-    return {"type": "string"} if hasattr(kind, "parse") else {}
+    return {"type": "string"} if hasattr(kind, "parse") or issubclass(kind, PurePath) else {}

@@ -247,6 +247,7 @@ SPECIFIC: dict[tuple[str, str], Callable[[Maker], Any]] = {
     ("CircuitBreaker", "jitter"): lambda m: m.random.choice([0.0, 1.0]),
     ("CircuitBreaker", "seed"): lambda m: m.random.randint(0, 99),
     ("CircuitBreaker", "listener"): lambda _m: None,
+    ("Intersperse", "between"): lambda _m: 0,
     ("Throttle", "elements"): lambda m: m.random.choice([5, 1000]),
 }
 """(stage, parameter) -> how it is drawn."""

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
 from collections.abc import Callable
+from pathlib import Path
 
+import msgspec
 import pytest
 
 from rt_edge.settings.draft import Draft
 from rt_edge.settings.load import Checked
 from rt_edge.settings.plan import NodePlan
 from rt_edge.settings.report import Report
+from rt_edge.streams.blueprint import Blueprint
 from rt_edge.streams.catalogue import Catalogue
-from rt_edge.streams.model import GraphModel, GraphProblem
+from rt_edge.streams.dsl import Graph
+from rt_edge.streams.model import GraphModel, GraphProblem, parse_port
+from rt_edge.testkit.waiting import until
 
 HEAD = """\
 node: {id: a}
@@ -160,3 +167,43 @@ def test_is_an_error_of_the_step_when_a_list_has_too_many_targets(check: Callabl
     (error,) = check(text, catalogue=Catalogue.built_in()).errors
     assert error.path == "graphs > g > item 2 > to"
     assert error.message.startswith("`to` names 65; broadcast: count is 65")
+
+
+SOURCES_AND_SINKS = """\
+node: {id: a}
+graphs:
+  g:
+    nodes:
+      beat: {tick: {every: 10s, initial: 1s, element: {source: hall-3, fields: {alive: true}}}}
+      number: {zip_with_index: n}
+      late: {delay_with: n}
+      half: {route_where: {conditions: [n < 3], otherwise: true}}
+      file: {to_path: {path: PATH, content: json}}
+      rest: {ignore: }
+    wires: [beat -> number -> late -> half, half.out0 -> file, half.out1 -> rest]
+"""
+
+
+def test_graph_runs_when_its_ends_are_stages(check: Callable[..., Checked], tmp_path: Path) -> None:
+    """A source that ticks, and sinks that write and throw away, need no adapter and no uplink."""
+    path = tmp_path / "readings.jsonl"
+    graph = _graph(check(SOURCES_AND_SINKS.replace("PATH", str(path)), catalogue=Catalogue.built_in()))
+    blueprint, catalogue = Blueprint(), Catalogue.built_in()
+    for node in graph.nodes:
+        stage = catalogue.stage(node)
+        blueprint.add(msgspec.structs.replace(stage, every=0.002, initial=0.001) if node.kind == "tick" else stage, node.id)
+    for wire in graph.wires:
+        source, target = parse_port(wire.source), parse_port(wire.target)
+        blueprint.connect(source.node, target.node, int(source.port[-1]) if source.node == "half" else 0)
+    running = Graph(blueprint)
+
+    async def until_written() -> None:
+        task = asyncio.ensure_future(running.run_async())
+        await until(lambda: path.exists() and path.read_bytes().count(b"\n") >= 1)
+        task.cancel()
+        await asyncio.wait([task], timeout=10)
+
+    asyncio.run(until_written())
+    line = json.loads(path.read_text(encoding="utf-8").splitlines()[0])
+    assert (line["source"], line["fields"], line["quality"]) == ("hall-3", {"alive": True, "n": 0}, "good")
+    assert line["ts"] == line["received"] > 1_600_000_000_000_000_000

@@ -78,9 +78,11 @@ class Beginnings(Generic[A]):
 
     @classmethod
     @builds(Tick, "Source")
-    def tick(cls, every: float, element: Any = "tick", name: str = "") -> Self:
-        """The same element every so many seconds; a tick that nobody asked for is left out."""
-        return cls(Tick(every=every, element=element), name)
+    def tick(
+        cls, every: Duration | float, element: Any = "tick", initial: Duration | float | None = None, name: str = ""
+    ) -> Self:
+        """The same element every so many seconds, the first after `initial`; a tick that nobody asked for is left out."""
+        return cls(Tick(every=every, element=element, initial=initial), name)
 
     @classmethod
     @builds(FromHub, "Source")

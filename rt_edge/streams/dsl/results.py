@@ -15,6 +15,7 @@ from rt_edge.streams.elementwise.outward import ToSubscriber
 from rt_edge.streams.queues import PullQueue
 from rt_edge.streams.stage import Stage
 from rt_edge.streams.stages._common import OnError
+from rt_edge.streams.stages._to_path import Content, Fsync
 from rt_edge.streams.stages.broadcast import Broadcast
 from rt_edge.streams.stages.cancelled import Cancelled
 from rt_edge.streams.stages.count import Count
@@ -28,7 +29,7 @@ from rt_edge.streams.stages.last_option import LastOption
 from rt_edge.streams.stages.map_async import MapAsync
 from rt_edge.streams.stages.reduce_into import ReduceInto
 from rt_edge.streams.stages.settling import Settling
-from rt_edge.streams.stages.to_path import Fsync, ToPath
+from rt_edge.streams.stages.to_path import ToPath
 from rt_edge.streams.stages.to_queue import ToQueue
 from rt_edge.streams.stages.unwilling import Unwilling
 
@@ -161,9 +162,12 @@ class Results(Generic[A]):
 
     @classmethod
     @builds(ToPath, "Sink")
-    def to_path(cls, path: str | Path, append: bool = False, fsync: Fsync = "never", name: str = "") -> Self:
-        """Writes bytes to a file, and comes to their number; elements are settled when they were written."""
-        return cls(ToPath(path=Path(path), append=append, fsync=fsync), name or "to_path")
+    def to_path(
+        cls, path: str | Path, append: bool = False, content: Content = "bytes", fsync: Fsync = "never", name: str = ""
+    ) -> Self:
+        """Writes bytes, or readings as lines of JSON, to a file, and comes to the number of bytes; elements are settled when they
+        were written."""
+        return cls(ToPath(path=Path(path), append=append, content=content, fsync=fsync), name or "to_path")
 
     @classmethod
     @builds(ToQueue, "Sink")

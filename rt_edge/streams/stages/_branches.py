@@ -2,20 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any
-
 from rt_edge.data.chunk import CHUNK_ELEMENTS, Chunk
-from rt_edge.streams.stage import IN, Inlet, Outlet, Stage, Supervision
-from rt_edge.streams.stages._common import Failures, discard, end_branches
+from rt_edge.streams.stage import IN, Inlet, Outlet, Stage
+from rt_edge.streams.stages._common import discard, end_branches
 from rt_edge.streams.stages._outbox import Outbox
-from rt_edge.streams.stages._user_code import ElementLogic, attempt
+from rt_edge.streams.stages._user_code import ElementLogic
 
 CANCELLED = "branch_cancelled"
 """The reason of what was only for branches that nobody listens to any more."""
-
-Run = Callable[[Sequence[Any]], tuple[list[Any], int, Failures]]
-"""Elements -> a result of each, how many lack a field, failures by place."""
 
 
 class BranchLogic(ElementLogic):
@@ -84,13 +78,3 @@ class BranchLogic(ElementLogic):
     def residue(self) -> list[Chunk]:
         """What waits for branches, branch by branch."""
         return [chunk for box in self._boxes for chunk in box.take_all()]
-
-
-def of_function(function: Callable[[Any], Any], policy: Supervision) -> Run:
-    """What a function says of each element; nothing lacks a field."""
-
-    def run(items: Sequence[Any]) -> tuple[list[Any], int, Failures]:
-        results, failures = attempt(function, items, policy)
-        return results, 0, failures
-
-    return run

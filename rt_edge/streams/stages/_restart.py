@@ -97,7 +97,7 @@ class RestartFlowLogic(_Restarts, PipeLogic):
     """Runs its flow again; what comes meanwhile waits."""
 
     def __init__(self, stage: RestartFlow) -> None:
-        self._flow = stage.flow
+        self._stage = stage
         self._series = Series(stage)
         self._early: deque[Chunk] = deque(maxlen=2 * CHUNK_ELEMENTS)  # came while there was no flow
 
@@ -108,7 +108,9 @@ class RestartFlowLogic(_Restarts, PipeLogic):
 
     def begin_run(self) -> None:
         """One run of the flow; what waits goes first."""
-        sub = self.begin(flow_part(_made(self._flow)) or identity())
+        stage = self._stage
+        part = flow_part(_made(stage.flow)) if stage.flow is not None else stage.known()
+        sub = self.begin(part or identity())
         while self._early and sub.send(self._early[0]):
             self._early.popleft()
 

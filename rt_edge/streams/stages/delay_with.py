@@ -11,7 +11,8 @@ from rt_edge.data.errors import StreamError
 from rt_edge.streams.stage import Hold, Inlet, ReceiptUse, StageLogic, Supervision
 from rt_edge.streams.stages._common import UserCode, at_least, named
 from rt_edge.streams.stages._delaying import SIZE, DelayLogic, DelayOverflow, most_held
-from rt_edge.streams.stages._user_code import ElementLogic, attempt
+from rt_edge.streams.stages._judging import check_by, weights_of
+from rt_edge.streams.stages._user_code import ElementLogic
 
 
 class DelayWith(UserCode, frozen=True):
@@ -26,22 +27,25 @@ class DelayWith(UserCode, frozen=True):
     On restart: what waits stays.
 
     Attributes:
-        function: element -> seconds, at least 0.
+        function: element -> seconds, at least 0: a function, or an expression on a reading, for which gap records and readings
+            without the field (counter `missing_field`) have to wait for nothing but those in front of them.
         size: elements that wait at most.
         overflow: what to do with an element too many. backpressure: do not ask for it. emit_early: let the oldest go before its
             time, if downstream asks. drop_head: drop the oldest. drop_tail: drop the youngest that waits. drop_buffer: drop all
             that wait. drop_new: drop it. fail: fail the stage. What is dropped is settled as dropped, `overflow`.
     """
 
+    kind: ClassVar[str] = "delay_with"
     receipts: ClassVar[ReceiptUse] = ReceiptUse.HOLD
 
-    function: Callable[[Any], float]
+    function: str | Callable[[Any], float]
     size: int = SIZE
     overflow: DelayOverflow = "backpressure"
 
     def __post_init__(self) -> None:
-        """Refuse no room."""
+        """Refuse no room, and what is neither a function nor an expression."""
         at_least(1, size=self.size)
+        check_by("function", self.function)
 
     def holds(self) -> Hold:
         """What waits, and under `emit_early` as much that has to go; it does not wait for further elements."""
@@ -56,16 +60,12 @@ class _Logic(DelayLogic, ElementLogic):
     def __init__(self, stage: DelayWith) -> None:
         ElementLogic.__init__(self, stage)
         DelayLogic.__init__(self, stage)
-        self._delay_of = stage.function
-
-    def _checked(self, item: Any) -> float:
-        delay = self._delay_of(item)
-        if not delay >= 0:
-            raise ValueError(f"{delay!r} is no time: seconds, at least 0")
-        return delay
+        self._delays = weights_of(stage.function, stage.supervision)
 
     def on_push(self, inlet: Inlet, chunk: Chunk) -> None:
-        delays, failures = attempt(self._checked, chunk.items, self._policy)
+        delays, missing, failures = self._delays(chunk.items)
+        if missing:
+            self.ctx.count("missing_field", missing)
         rest: Chunk | None = chunk
         if failures:
             rest, delays = self.survivors(chunk, delays, failures)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from rt_edge.data.chunk import Chunk
 from rt_edge.streams.stage import StageLogic
 from rt_edge.streams.stages._common import discard
@@ -16,6 +18,8 @@ class Ignore(SinkStage, frozen=True):
     Completes when: upstream completes.
     Cancels when: never.
     """
+
+    kind: ClassVar[str] = "ignore"
 
     def create_logic(self) -> StageLogic:
         """A logic without state."""

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from rt_edge.data.chunk import Chunk
 from rt_edge.streams.stage import IN, OUT, Inlet, Outlet, Stage, StageLogic
+from rt_edge.streams.stages._given import Given, given_now
 from rt_edge.streams.stages._last_word import LastWordLogic
 
 
@@ -21,14 +22,17 @@ class Intersperse(Stage, frozen=True):
     On restart: calls no user code, so it is not restarted.
 
     Attributes:
-        between: put between two elements.
+        between: put between two elements; in a configuration a reading, of the time at which it is emitted: {source: line-1,
+            fields: {mark: true}}; so are the others.
         start: put in front of the first, or of `end`; None: nothing.
         end: put behind the last; None: nothing.
     """
 
-    between: Any
-    start: Any = None
-    end: Any = None
+    kind: ClassVar[str] = "intersperse"
+
+    between: Given
+    start: Given | None = None
+    end: Given | None = None
 
     def __post_init__(self) -> None:
         """Refuse None between elements."""
@@ -44,7 +48,6 @@ class _Logic(LastWordLogic):
     def __init__(self, stage: Intersperse) -> None:
         super().__init__(stage)
         self._stage = stage
-        self._front = [] if stage.start is None else [stage.start]
         self._begun = False
 
     def on_pull(self, outlet: Outlet, n: int) -> None:
@@ -56,10 +59,11 @@ class _Logic(LastWordLogic):
             self.request(IN, missing)
 
     def on_push(self, inlet: Inlet, chunk: Chunk) -> None:
-        between = self._stage.between
-        groups = [[between, item] for item in chunk.items]
-        groups[0] = [*self._front, chunk.items[0]]
-        self._front = [between]
+        between = given_now(self._stage.between, self.ctx)
+        groups: list[list[Any]] = [[between, item] for item in chunk.items]
+        if not self._begun:
+            start = self._stage.start
+            groups[0] = [chunk.items[0]] if start is None else [given_now(start, self.ctx), chunk.items[0]]
         out = chunk.expand(groups)
         if out is not None:
             self.push(OUT, out)
@@ -69,5 +73,5 @@ class _Logic(LastWordLogic):
 
     def last_word(self) -> Chunk | None:
         stage = self._stage
-        words = [word for word in (None if self._begun else stage.start, stage.end) if word is not None]
+        words = [given_now(word, self.ctx) for word in (None if self._begun else stage.start, stage.end) if word is not None]
         return Chunk(words) if words else None

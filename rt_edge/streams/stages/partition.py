@@ -5,11 +5,10 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 from rt_edge.data.chunk import CHUNK_ELEMENTS, Chunk
-from rt_edge.data.errors import ConfigError
-from rt_edge.streams.expression import compile_value
 from rt_edge.streams.stage import Hold, Inlet, Outlet, ReceiptUse, StageLogic
-from rt_edge.streams.stages._branches import BranchLogic, of_function
+from rt_edge.streams.stages._branches import BranchLogic
 from rt_edge.streams.stages._common import ReadingCode, outlets, ports
+from rt_edge.streams.stages._judging import check_by, judge_of
 
 
 class Partition(ReadingCode, frozen=True):
@@ -42,10 +41,7 @@ class Partition(ReadingCode, frozen=True):
     def __post_init__(self) -> None:
         """Refuse what is neither an expression that compiles nor a function."""
         ports("count", self.count)
-        if isinstance(self.by, str):
-            compile_value(self.by)
-        elif not callable(self.by):
-            raise ConfigError(f"by is {self.by!r}, it has to be an expression", "like: temperature > 80")
+        check_by("by", self.by)
 
     @property
     def outlets(self) -> tuple[Outlet, ...]:
@@ -64,8 +60,7 @@ class Partition(ReadingCode, frozen=True):
 class _Logic(BranchLogic):
     def __init__(self, stage: Partition) -> None:
         super().__init__(stage, stage.eager_cancel)
-        by = stage.by
-        self._run = compile_value(by).run if isinstance(by, str) else of_function(by, stage.supervision)
+        self._run = judge_of(stage.by, stage.supervision)
 
     def on_push(self, inlet: Inlet, chunk: Chunk) -> None:
         indices, missing, failures = self._run(chunk.items)

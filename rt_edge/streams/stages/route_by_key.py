@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, ClassVar
 
 from rt_edge.data.chunk import Chunk
-from rt_edge.data.errors import ConfigError
 from rt_edge.data.reading import Reading
-from rt_edge.streams.expression import compile_value
 from rt_edge.streams.routing.hashing import VIRTUAL_NODES, ConsistentHashing, HashRing, hash_of
 from rt_edge.streams.stage import Inlet, Outlet, StageLogic, Supervision
-from rt_edge.streams.stages._branches import Run, of_function
 from rt_edge.streams.stages._common import OnError, settle_rest
+from rt_edge.streams.stages._judging import check_by, judge_of
 from rt_edge.streams.stages._routing import Router, RouteStage
 from rt_edge.streams.stages._user_code import ElementLogic
 
@@ -44,10 +42,7 @@ class RouteByKey(RouteStage, frozen=True):
     def __post_init__(self) -> None:
         """Refuse what is neither an expression that compiles nor a function, and a ring that makes no sense."""
         super().__post_init__()
-        if isinstance(self.key, str):
-            compile_value(self.key)
-        elif not callable(self.key):
-            raise ConfigError(f"key is {self.key!r}, it has to be an expression", "like: source")
+        check_by("key", self.key)
         HashRing((), self.virtual_nodes)
 
     @property
@@ -63,7 +58,7 @@ class RouteByKey(RouteStage, frozen=True):
 class _Logic(ElementLogic):
     def __init__(self, stage: RouteByKey) -> None:
         super().__init__(stage)
-        self._run = _runner(stage.key, stage.supervision)
+        self._run = judge_of(_source if stage.key == "source" else stage.key, stage.supervision)
         self.router = Router(self, ConsistentHashing(None, stage.virtual_nodes), stage.outlets, stage.eager_cancel)
 
     def on_pull(self, outlet: Outlet, n: int) -> None:
@@ -110,12 +105,6 @@ def _unfit(keys: Sequence[Any], known: set[int]) -> list[tuple[int, Exception]]:
             except TypeError as error:
                 found.append((place, error))
     return found
-
-
-def _runner(key: str | Callable[[Any], Any], policy: Supervision) -> Run:
-    if isinstance(key, str) and key != "source":
-        return compile_value(key).run
-    return of_function(_source if isinstance(key, str) else key, policy)
 
 
 def _source(reading: Reading) -> str:

@@ -9,8 +9,9 @@ from rt_edge.data.chunk import CHUNK_ELEMENTS, Chunk
 from rt_edge.data.errors import ConfigError
 from rt_edge.streams.expression import compile_predicate
 from rt_edge.streams.stage import Hold, Inlet, Outlet, ReceiptUse, StageLogic
-from rt_edge.streams.stages._branches import BranchLogic, of_function
+from rt_edge.streams.stages._branches import BranchLogic
 from rt_edge.streams.stages._common import ReadingCode, discard, outlets, ports
+from rt_edge.streams.stages._judging import judge_of
 
 UNMATCHED = "unmatched"
 """The reason of what met no condition."""
@@ -75,7 +76,7 @@ class _Logic(BranchLogic):
         self._stage = stage
         self._exact = stage.matching == "first" or len(self.ports) == 1
         self._runs = [
-            compile_predicate(condition).run if isinstance(condition, str) else of_function(condition, stage.supervision)
+            compile_predicate(condition).run if isinstance(condition, str) else judge_of(condition, stage.supervision)
             for condition in stage.conditions
         ]
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from rt_edge.streams.catalogue import Catalogue
+from rt_edge.streams.stages._given import GivenReading
 from rt_edge.streams.stages.deflate import Deflate
+from rt_edge.streams.stages.delay_with import DelayWith
 from rt_edge.streams.stages.drop_last import DropLast
 from rt_edge.streams.stages.drop_repeated import DropRepeated
 from rt_edge.streams.stages.drop_while import DropWhile
@@ -16,15 +19,26 @@ from rt_edge.streams.stages.grouped_adjacent_by_weighted import GroupedAdjacentB
 from rt_edge.streams.stages.grouped_weighted import GroupedWeighted
 from rt_edge.streams.stages.gunzip import Gunzip
 from rt_edge.streams.stages.gzip import Gzip
+from rt_edge.streams.stages.ignore import Ignore
 from rt_edge.streams.stages.inflate import Inflate
+from rt_edge.streams.stages.intersperse import Intersperse
 from rt_edge.streams.stages.limit import Limit
 from rt_edge.streams.stages.limit_weighted import LimitWeighted
 from rt_edge.streams.stages.log import Log
+from rt_edge.streams.stages.restart_flow import RestartFlow
 from rt_edge.streams.stages.sliding import Sliding
 from rt_edge.streams.stages.take_last import TakeLast
 from rt_edge.streams.stages.take_until import TakeUntil
 from rt_edge.streams.stages.take_while import TakeWhile
+from rt_edge.streams.stages.tick import Tick
+from rt_edge.streams.stages.to_path import ToPath
 from rt_edge.streams.stages.wire_tap import WireTap
+from rt_edge.streams.stages.zip_with_index import ZipWithIndex
+
+HEARTBEAT = {"source": "hall-3", "fields": {"alive": True, "n": 1}}
+"""A reading as it is written for a stage to emit."""
+
+ALIVE = GivenReading("hall-3", {"alive": True, "n": 1})
 
 
 @pytest.mark.parametrize(
@@ -56,6 +70,26 @@ from rt_edge.streams.stages.wire_tap import WireTap
         ("gunzip", {"block": "4KiB", "most": "1MB"}, Gunzip(block=4096, most=1_000_000)),
         ("deflate", {"raw": True}, Deflate(raw=True)),
         ("inflate", {"raw": True}, Inflate(raw=True)),
+        ("tick", {"every": "10s", "element": HEARTBEAT}, Tick(10.0, ALIVE)),
+        ("tick", {"every": "1h", "element": HEARTBEAT, "initial": "0s"}, Tick(3600.0, ALIVE, 0.0)),
+        ("intersperse", {"between": HEARTBEAT, "end": HEARTBEAT}, Intersperse(ALIVE, end=ALIVE)),
+        ("to_path", "/var/log/readings", ToPath(path=Path("/var/log/readings"))),
+        (
+            "to_path",
+            {"path": "readings.jsonl", "content": "json", "append": True, "fsync": "always"},
+            ToPath(path=Path("readings.jsonl"), content="json", append=True, fsync="always"),
+        ),
+        ("ignore", None, Ignore()),
+        ("delay_with", "hold_s", DelayWith("hold_s")),
+        ("delay_with", {"function": "hold_s / 2", "size": 5, "overflow": "drop_head"}, DelayWith("hold_s / 2", 5, "drop_head")),
+        ("zip_with_index", "number", ZipWithIndex("number")),
+        ("zip_with_index", None, ZipWithIndex()),
+        ("restart_flow", [{"take": 3}], RestartFlow(steps=[{"take": 3}])),
+        (
+            "restart_flow",
+            {"steps": [{"take": 3}], "min_backoff": "100ms", "max_restarts": 5, "only_failures": True},
+            RestartFlow(steps=[{"take": 3}], min_backoff=0.1, max_restarts=5, only_failures=True),
+        ),
     ],
 )
 def test_stage_is_made_when_its_properties_are_plain_data(kind: str, written: Any, stage: Any) -> None:
@@ -77,6 +111,19 @@ def test_stage_is_made_when_its_properties_are_plain_data(kind: str, written: An
         ("log", {"level": "loud"}, "loud"),
         ("gunzip", {"block": "1MB"}, "at most"),
         ("gzip", {"level": 11}, "level is 11"),
+        ("tick", {"every": "0s", "element": HEARTBEAT}, "at least 0.001"),
+        ("tick", {"every": "1s", "element": "tick"}, "must be a mapping, not a text"),
+        ("tick", {"every": "1s", "element": {"source": "a"}}, "fields"),
+        ("tick", {"every": "1s", "element": {"source": "a", "fields": {}}}, "at least one field"),
+        ("tick", {"every": "1s", "element": {"source": "a", "fields": {"t": None}}}, "must be"),
+        ("intersperse", None, "`between` is missing"),
+        ("to_path", {"path": "f", "content": "xml"}, "'xml' is not one of bytes, json"),
+        ("to_path", {"path": 5}, "a PosixPath cannot be written|must be|a Path cannot"),
+        ("to_path", {"path": "f", "done": "print"}, "is a function, which cannot be written in a configuration"),
+        ("delay_with", "1 +", "expression|syntax|end"),
+        ("restart_flow", None, "there is nothing to be run again"),
+        ("restart_flow", [{"mrge": 2}], "there is no stage 'mrge'"),
+        ("restart_flow", {"steps": ["detach"], "restart_on": "x"}, "is a function, which cannot be written in a configuration"),
     ],
 )
 def test_mistake_is_named_when_properties_make_no_sense(kind: str, written: Any, message: str) -> None:

@@ -72,7 +72,7 @@ class Errors(Continuation[A]):
     @builds(RestartFlow)
     def restart_flow(
         self,
-        flow: Flow[A, B] | Callable[[], Flow[A, B]],
+        flow: Flow[A, B] | Callable[[], Flow[A, B]] | None = None,
         min_backoff: Duration | float = 1.0,
         max_backoff: Duration | float = 60.0,
         jitter: float = 1.0,

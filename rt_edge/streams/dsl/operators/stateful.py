@@ -58,9 +58,9 @@ class Stateful(Continuation[A]):
         return self._becomes(StatefulMapConcat(create=create, on_error=on_error), name)
 
     @builds(ZipWithIndex)
-    def zip_with_index(self, name: str = "") -> Continuation[tuple[A, int]]:
-        """Each element with its number, from 0."""
-        return self._becomes(ZipWithIndex(), name)
+    def zip_with_index(self, field: str = "", name: str = "") -> Continuation[tuple[A, int]]:
+        """Each element with its number, from 0; of readings, if a `field` is named, with the number as that field."""
+        return self._becomes(ZipWithIndex(field), name)
 
     @builds(Intersperse)
     def intersperse(self, between: A, start: A | None = None, end: A | None = None, name: str = "") -> Self:

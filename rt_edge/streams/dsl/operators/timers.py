@@ -34,13 +34,13 @@ class Timers(Continuation[A]):
     @builds(DelayWith)
     def delay_with(
         self,
-        function: Callable[[A], float],
+        function: str | Callable[[A], float],
         size: int = SIZE,
         overflow: DelayOverflow = "backpressure",
         on_error: OnError = "stop",
         name: str = "",
     ) -> Self:
-        """Each element as many seconds after it arrived as a function of it says, in order."""
+        """Each element as many seconds after it arrived as a function or an expression says, in order."""
         return self.via(DelayWith(function=function, size=size, overflow=overflow, on_error=on_error), name)
 
     @builds(InitialDelay)
