@@ -14,6 +14,8 @@ from thespian.actors import ActorAddress, ActorExitRequest, ChildActorExited
 
 from rt_edge import __version__
 from rt_edge.actors.base import BaseActor, Timer
+from rt_edge.actors.command_messages import ReadPoint, WritePoint, answer
+from rt_edge.actors.command_routing import route
 from rt_edge.actors.island_actor import IslandActor
 from rt_edge.actors.layout import lay_out
 from rt_edge.actors.logs import restore_logging
@@ -36,7 +38,9 @@ from rt_edge.actors.node_messages import (
 from rt_edge.actors.readiness import Readiness
 from rt_edge.actors.stopping import NodeStop
 from rt_edge.actors.transport.messages import SendFailed
+from rt_edge.commands.command import Outcome
 from rt_edge.data.clock import SystemClock
+from rt_edge.data.errors import RefusedError
 from rt_edge.sdk.backoff import Backoff
 from rt_edge.settings.plan import NodePlan, decode_plan
 from rt_edge.telemetry.log import configure
@@ -293,6 +297,30 @@ class Guardian(BaseActor):
                 self.send(sender, Controlled())
                 return
         self.send(sender, Controlled(f"there is no running member {message.member!r}"))
+
+    def on_ReadPoint(self, message: ReadPoint, sender: ActorAddress) -> None:
+        """Pass it on to the island of the adapter, which answers who asked."""
+        self._pass_on(message, sender)
+
+    def on_WritePoint(self, message: WritePoint, sender: ActorAddress) -> None:
+        """As `on_ReadPoint`."""
+        self._pass_on(message, sender)
+
+    def _pass_on(self, ask: ReadPoint | WritePoint, sender: ActorAddress) -> None:
+        if self._plan is None:
+            return
+        asker = ask.asker or sender
+        try:
+            name, member, passed = route(self._plan, ask)
+        except RefusedError as error:
+            self.send(asker, answer(ask.number, Outcome("", "refused", True, str(error))))
+            return
+        island = self._islands.get(name)
+        if island is None or island.address is None or not island.pid or self._stop_order is not None:
+            why = "the node is stopping" if self._stop_order is not None else f"{member} is not running"
+            self.send(asker, answer(ask.number, Outcome("", "failed", True, f"not sent: {why}")))
+            return
+        self.send(island.address, msgspec.structs.replace(passed, asker=asker))
 
     # -- stop --------------------------------------------------------------------------------------------------------
 

@@ -11,6 +11,8 @@ from thespian.actors import ActorAddress
 from thespian.system.transport import TransmitIntent
 
 from rt_edge.actors.base import BaseActor
+from rt_edge.actors.command_messages import PointProgress, PointResult, ReadPoint, WritePoint
+from rt_edge.actors.island.asking import ask_member
 from rt_edge.actors.island.neighbours import Neighbours
 from rt_edge.actors.island.runtime import IslandRuntime
 from rt_edge.actors.island_links import ActorLinks
@@ -169,6 +171,23 @@ class IslandActor(BaseActor):
         member = runtime.members.get(message.member) if runtime is not None else None
         if member is not None:
             self.loop.to_loop(member.control, message.action)
+
+    def on_ReadPoint(self, message: ReadPoint, sender: ActorAddress) -> None:
+        """A point of an adapter of this island; the asker is answered directly."""
+        self._at_point(message)
+
+    def on_WritePoint(self, message: WritePoint, sender: ActorAddress) -> None:
+        """As `on_ReadPoint`."""
+        self._at_point(message)
+
+    def _at_point(self, ask: ReadPoint | WritePoint) -> None:
+        loop, asker = self.loop, ask.asker
+
+        def reply(said: PointProgress | PointResult) -> None:
+            if asker is not None:
+                loop.to_actor(partial(self.send, asker, said))
+
+        loop.to_loop(ask_member, self._runtime, ask, reply)
 
     # -- signals -----------------------------------------------------------------------------------------------------
 

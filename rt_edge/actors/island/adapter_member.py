@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from pathlib import Path
 from random import Random
+from typing import TYPE_CHECKING
 
 from rt_edge.actors.island.member import Member
 from rt_edge.actors.island.post_office import PostOffice
@@ -20,6 +22,9 @@ from rt_edge.settings.plan import AdapterPlan
 from rt_edge.streams.blueprint import Blueprint
 from rt_edge.streams.catalogue import Catalogue
 from rt_edge.telemetry.status import AdapterStatus, MemberStatus
+
+if TYPE_CHECKING:
+    from rt_edge.actors.island.adapter_commands import AdapterCommands
 
 
 class AdapterMember(Member):
@@ -62,6 +67,8 @@ class AdapterMember(Member):
         self._runner: AdapterRunner | None = None
         self._source = ""
         self._first = not again
+        self._points: AdapterCommands | None = None
+        self._releasing: asyncio.Task[None] | None = None
 
     def build(self) -> Blueprint:
         """AdapterSource to every graph that reads from it; every graph that writes to it, to AdapterSink."""
@@ -76,6 +83,10 @@ class AdapterMember(Member):
         )
         runner.on_refused = self._refuse
         self._first = False
+        if self._points is not None:
+            self._points.attach(runner)
+        elif self._capability.writable or (self._commands_folder / f"{self._short}.db").exists():
+            _ = self.points  # attaches itself
         blueprint = Blueprint()
         out = self._layout.out_of(self.name)
         if out:
@@ -85,6 +96,28 @@ class AdapterMember(Member):
         if into:
             fan_in(blueprint, blueprint.add(AdapterSink(runner=runner)), into, self._office, self._catalogue)
         return blueprint
+
+    @property
+    def _commands_folder(self) -> Path:
+        return self._data.parent.parent / "commands"
+
+    @property
+    def points(self) -> AdapterCommands:
+        """Reads and commands of single points; what they need is imported where there are some."""
+        if self._points is None:
+            from rt_edge.actors.island.adapter_commands import AdapterCommands
+
+            self._points = AdapterCommands(
+                self._short, self._adapter, self._settings, self._capability, self._commands_folder, self.clock
+            )
+            if self._runner is not None:
+                self._points.attach(self._runner)
+        return self._points
+
+    def _ended(self, error: BaseException | None) -> None:
+        if self._points is not None and self.state != "stopped":  # the next life has a runner of its own; `close` ends the last
+            self._releasing = asyncio.get_running_loop().create_task(self._points.release())
+        super()._ended(error)
 
     def _refuse(self, why: str) -> None:
         if self.refused is not None:
@@ -115,7 +148,9 @@ class AdapterMember(Member):
             logic.quiet()
 
     async def close(self) -> None:
-        """Close the adapter's connection."""
+        """End what commands are under way, and close the adapter's connection."""
+        if self._points is not None:
+            await self._points.close()
         if self._runner is not None:
             await self._runner.closed()
 
@@ -131,6 +166,6 @@ class AdapterMember(Member):
             self._capability.delivery,
             self._capability.backpressure,
             self._capability.window,
-            dict(runner.counters),
+            {**runner.counters, **(self._points.counters() if self._points is not None else {})},
             {**runner.gauges, "unsettled": float(self.unsettled)},
         )

@@ -73,5 +73,7 @@ def preload(plan: NodePlan, code: Code) -> None:
             adapter.preload()
         except Exception as error:  # noqa: BLE001  # it fails again where it is needed, and is told there: not the whole node
             log.warning("adapter kind %s: what it imports cannot be shared by islands: %s", kind, error)
+    if any(adapter.capability is not None and adapter.capability.writable for adapter in plan.adapters.values()):
+        importlib.import_module("rt_edge.actors.island.adapter_commands")
     gc.collect()
     gc.freeze()

@@ -1,0 +1,158 @@
+"""Goal: a command reaches its device once or not at all, and who asked is told which. Method: a node as users run it, real Modbus
+slaves on TCP and on a pty, the command line, and SIGKILL between intent and result."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import io
+import json
+import os
+import signal
+from random import Random
+
+import pytest
+from e2e_world import adapter_open, in_thread, until
+
+from rt_edge.cli.app import main
+from rt_edge.cli.errors import ExitCode
+from rt_edge.commands.command import Command, Outcome
+from rt_edge.daemon.client import NoNode, connect
+from rt_edge.testkit.modbus_slave import RtuSlave, SlaveBank, SlaveUnit, TcpSlave
+from rt_edge.testkit.node_process import NodeProcess
+
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(120)]
+
+PLANT = """
+node: {{id: hall-3, data: {data}}}
+adapters:
+  plc:
+    kind: modbus
+    channel: {{tcp: "127.0.0.1:{port}"}}
+    units:
+      pump-1:
+        every: 50ms
+        points:
+          setpoint: {{holding: 3, scale: 0.1, writable: true, min: 0, max: 100, unit: bar}}
+          running: {{coil: 0, writable: true}}
+          door: {{discrete: 0}}
+  line:
+    kind: modbus
+    channel: {{serial: {serial}, baud: 115200, parity: none}}
+    units:
+      pump-2:
+        unit: 2
+        every: 50ms
+        points:
+          setpoint: {{holding: 3, writable: true, verify: true}}
+"""
+
+SLOW = """
+node: {{id: hall-3, data: {data}}}
+adapters:
+  plc:
+    kind: modbus
+    channel: {{tcp: "127.0.0.1:{port}", timeout: 2s}}
+    units:
+      pump-1: {{every: 1h, points: {{setpoint: {{holding: 3, writable: true}}}}}}
+"""
+
+
+def cli(node: NodeProcess, *args: str) -> tuple[int, str]:
+    """What a user types, and sees; in this process, since starting one takes longer than all else."""
+    out, old = io.StringIO(), os.environ.get("RT_EDGE_DATA")
+    os.environ["RT_EDGE_DATA"] = str(node.data)
+    try:
+        with contextlib.redirect_stdout(out), contextlib.redirect_stderr(out):
+            code = main(args)
+    finally:
+        os.environ.pop("RT_EDGE_DATA")
+        if old is not None:
+            os.environ["RT_EDGE_DATA"] = old
+    return code, out.getvalue().strip()
+
+
+def test_command_line_writes_and_reads_devices_through_a_running_node(world):
+    """Coil and register, TCP and pty; each outcome has its words and its exit code, the log has a line."""
+
+    async def run() -> None:
+        tcp, rtu = SlaveUnit(holding={3: 100}, coil=[0], discrete=[1]), SlaveUnit(holding={3: 7})
+        async with TcpSlave(SlaveBank({1: tcp})) as peer, RtuSlave(SlaveBank({2: rtu})) as line:
+            node = world.node("edge", PLANT, port=peer.port, serial=line.path)
+            await in_thread(node.start)
+            await until(lambda: adapter_open(node, "plc")() and adapter_open(node, "line")(), 20, node.log)
+            said = {}
+            for name, args in {
+                "write": ("write", "hall-3", "plc/pump-1/setpoint", "4.5"),
+                "coil": ("write", str(node.config), "plc.pump-1.running", "on"),
+                "pty": ("write", "hall-3", "line/pump-2/setpoint", "99", "--json"),
+                "read": ("read", "hall-3", "plc/pump-1/setpoint"),
+                "range": ("write", "hall-3", "plc/pump-1/setpoint", "400"),
+                "near": ("write", "hall-3", "plc/pump-1/setpont", "4"),
+                "fixed": ("write", "hall-3", "plc/pump-1/door", "on"),
+            }.items():
+                said[name] = await in_thread(cli, node, *args)
+            assert said["write"] == (0, "plc/pump-1/setpoint is 4.5 (it was 10.0)")
+            assert said["coil"] == (0, "plc.pump-1.running is on (it was false)")
+            assert said["pty"][0] == 0
+            assert json.loads(said["pty"][1])["state"] == "confirmed"
+            assert said["read"] == (0, "4.5 bar")
+            assert (tcp.holding[3], tcp.coil[0], rtu.holding[3]) == (45, 1, 99)
+            refused = "rt-edge: refused: pump-1"
+            assert said["range"] == (ExitCode.REFUSED, f"{refused}/setpoint takes 0 to 100 bar, not 400")
+            assert said["fixed"] == (ExitCode.REFUSED, f"{refused}/door is not writable; say `writable: true` at the point")
+            assert said["near"][0] == ExitCode.REFUSED
+            assert "did you mean 'pump-1/setpoint'?" in said["near"][1]
+            tcp.dead = True
+            code, words = await in_thread(cli, node, "write", "hall-3", "plc/pump-1/setpoint", "5")
+            assert (code, "unknown whether it was carried out" in words or "failed" in words) == (ExitCode.FAILED, True), words
+            audit = (node.data / "commands" / "plc.audit.jsonl").read_text().splitlines()
+            lines = [json.loads(line) for line in audit]
+            assert [line["result"] for line in lines[:2]] == ["confirmed", "confirmed"]
+            assert (lines[0]["old"], lines[0]["value"], lines[0]["via"]) == (10.0, 4.5, "cli")
+            assert await in_thread(node.stop) == 0
+            assert (await in_thread(cli, node, "read", "hall-3", "plc/pump-1/setpoint"))[0] == ExitCode.UNREACHABLE
+
+    asyncio.run(run())
+
+
+def test_command_is_never_repeated_when_its_process_is_killed_under_it(world):
+    """SIGKILL of the adapter's island at moments drawn from a seed: the same key afterwards tells what became of it, and the
+    device got each command once, or not at all where the answer is that it failed."""
+    random = Random(7)
+
+    async def run() -> None:
+        device = SlaveUnit(holding={3: 0})
+        device.delay = 0.12
+        async with TcpSlave(SlaveBank({1: device})) as peer:
+            node = world.node("edge", SLOW, {"RT_EDGE_BACKOFF_S": "0.2"}, port=peer.port)
+            await in_thread(node.start)
+            await until(adapter_open(node, "plc"), 20, node.log)
+            ends = []
+            for i in range(1, 5):
+                command = Command(f"k{i}", "", i, expires_s=30.0)
+                victim = (await in_thread(node.pids))["adapter-plc"]
+                asked = asyncio.create_task(in_thread(_ask, node, command, 0.4))
+                await asyncio.wait([asked], timeout=random.uniform(0.0, 0.35))
+                os.kill(victim, signal.SIGKILL)
+                await until(lambda v=victim: adapter_open(node, "plc")() and node.pids()["adapter-plc"] != v, 20, node.log)
+                end = await in_thread(_ask, node, command, 20.0)
+                writes = [value for function, _, value in device.requests if function == 6]
+                ends.append((end.state, end.message, writes.count(i)))
+                assert writes.count(i) <= 1, "repeated"
+                assert end.state in ("confirmed", "failed"), end
+                assert (end.state == "confirmed") == (writes.count(i) == 1), (end, writes)
+                assert end.state != "confirmed" or device.holding[3] == i
+                await asked
+            print(*ends, sep="\n")
+            assert any("interrupted" in message for _, message, _ in ends), "no kill came between intent and result"
+            assert await in_thread(node.stop) == 0
+
+    asyncio.run(run())
+
+
+def _ask(node: NodeProcess, command: Command, timeout: float) -> Outcome | None:
+    """The outcome; None if the process that knows it was killed."""
+    with contextlib.suppress(NoNode), connect(node.data) as running:
+        return running.write_point("plc/pump-1/setpoint", command, timeout=timeout)
+    return None
