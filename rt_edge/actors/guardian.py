@@ -37,6 +37,7 @@ from rt_edge.actors.node_messages import (
 )
 from rt_edge.actors.readiness import Readiness
 from rt_edge.actors.stopping import NodeStop
+from rt_edge.actors.tap_messages import Tap, Tapped
 from rt_edge.actors.transport.messages import SendFailed
 from rt_edge.commands.command import Outcome
 from rt_edge.data.clock import SystemClock
@@ -321,6 +322,17 @@ class Guardian(BaseActor):
             self.send(asker, answer(ask.number, Outcome("", "failed", True, f"not sent: {why}")))
             return
         self.send(island.address, msgspec.structs.replace(passed, asker=asker))
+
+    def on_Tap(self, message: Tap, sender: ActorAddress) -> None:
+        """Pass it on to the island of the member, which answers who asked."""
+        asker = message.asker or sender
+        layout = lay_out(self._plan).islands if self._plan is not None else {}
+        for name, members in layout.items():
+            island = self._islands.get(name)
+            if message.member in members and island is not None and island.address is not None and island.pid:
+                self.send(island.address, msgspec.structs.replace(message, asker=asker))
+                return
+        self.send(asker, Tapped(message.number, error=f"there is no running member {message.member!r}"))
 
     # -- stop --------------------------------------------------------------------------------------------------------
 

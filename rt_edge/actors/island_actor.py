@@ -29,6 +29,7 @@ from rt_edge.actors.node_messages import (
     Status,
     StopPhase,
 )
+from rt_edge.actors.tap_messages import Tap, Tapped
 from rt_edge.actors.transport.addresses import address_key
 from rt_edge.actors.transport.messages import Frame, LinkDown, LinkUp, SendFailed
 from rt_edge.data.errors import BufferOverflow
@@ -188,6 +189,18 @@ class IslandActor(BaseActor):
                 loop.to_actor(partial(self.send, asker, said))
 
         loop.to_loop(ask_member, self._runtime, ask, reply)
+
+    def on_Tap(self, message: Tap, sender: ActorAddress) -> None:
+        """A look at a wire; the asker is answered directly."""
+        loop, asker = self.loop, message.asker or sender
+
+        def look() -> None:
+            runtime = self._runtime
+            starting = Tapped(message.number, error="the island is starting")
+            answer = starting if runtime is None else runtime.taps.look(message)
+            loop.to_actor(partial(self.send, asker, answer))
+
+        loop.to_loop(look)
 
     # -- signals -----------------------------------------------------------------------------------------------------
 

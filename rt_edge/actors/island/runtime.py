@@ -14,6 +14,7 @@ from rt_edge.actors.island.graph_member import GraphMember
 from rt_edge.actors.island.links import Links
 from rt_edge.actors.island.member import Member
 from rt_edge.actors.island.post_office import PostOffice
+from rt_edge.actors.island.taps import Taps
 from rt_edge.actors.layout import INGRESS, lay_out
 from rt_edge.data.clock import Clock, SystemClock
 from rt_edge.sdk.registry import Registry
@@ -96,6 +97,7 @@ class IslandRuntime:
 
                 member = IngressMember(plan, links, self.clock, random)
             self.members[name] = member
+        self.taps = Taps(self.members, self.clock, loop.call_later)
 
     def start(self) -> None:
         """Start every member; the ends first, so that demand finds them."""
