@@ -54,10 +54,12 @@ HAND_OVER_S = 20.0
 
 @register_message
 class Play(msgspec.Struct):
-    """To the kit's island: run the verification of this name; after `quiet` seconds nothing comes that was not there before."""
+    """To the kit's island: run the verification of this name; after `quiet` seconds nothing comes that was not there before.
+    Tests that look for overlapping signals are repeated `runs` times."""
 
     name: str
     quiet: float
+    runs: int = 3
 
 
 @register_message
@@ -156,7 +158,9 @@ class KitIsland(IslandActor):
 
     def on_Play(self, message: Play, sender: ActorAddress) -> None:
         logging.disable(logging.CRITICAL)  # the kit breaks rules on purpose, each with a traceback
-        verification = type(message.name, (globals()[message.name],), {"island": self, "quiet": message.quiet})
+        verification = type(
+            message.name, (globals()[message.name],), {"island": self, "quiet": message.quiet, "stochastic_runs": message.runs}
+        )
 
         def play() -> None:
             try:

@@ -66,13 +66,26 @@ class PostOffice:
         """The post as one end of `wire` sees it."""
         return WireEnd(self, wire, producing)
 
+    def join(self, *wires: WirePlan) -> None:
+        """These have an end here from now on."""
+        self._wires.update((wire.name, wire) for wire in wires)
+
+    def leave(self, *wires: str) -> None:
+        """These have none any more; what still comes for them is nobody's."""
+        for wire in wires:
+            self._wires.pop(wire, None)
+            for producing in (True, False):
+                self._receivers.pop((wire, producing), None)
+
     def register(self, wire: str, producing: bool, receive: Receiver) -> None:
         """`receive` is this end from now on."""
         self._receivers[wire, producing] = receive
 
     def send(self, signal: AnySignal) -> None:
         """To the other end, wherever it is."""
-        wire = self._wires[signal.wire]
+        wire = self._wires.get(signal.wire)
+        if wire is None:
+            return  # it has left: a last word of an end of it
         island = wire.producer_island if isinstance(signal, _TO_PRODUCER) else wire.consumer_island
         if island == self._island:
             self._soon(lambda: self._deliver(signal))

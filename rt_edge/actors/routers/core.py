@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from random import Random
 from typing import Any
 
@@ -56,6 +56,8 @@ class RouterCore:
         self.questions = Questions(around, self.memory, self.counters, self.give)
         self._number = 0
         self._names = 0
+        self.freed: Callable[[], None] = _nothing
+        """Called when there may be room that there was not."""
 
     # -- messages ------------------------------------------------------------------------------------------------------
 
@@ -211,6 +213,16 @@ class RouterCore:
             self._leave_if_done(member)
         while self.waiting and self._route(self.waiting[0]):
             self.waiting.popleft()
+        self.freed()
+
+    def credit(self) -> int:
+        """Messages there is room for now: what all routees have together, or, where each of them gets every message, the one that
+        has least. Never more than may wait: by key, all of them may be for one."""
+        rooms = [member.look().credit for member in self._up()]
+        if not rooms:
+            return 0
+        everyone = self.settings.strategy == "broadcast" or self.settings.asking == "scatter_gather"
+        return max(0, min((min if everyone else sum)(rooms) - len(self.waiting), self.settings.queue))
 
     def _submit(self, job: Job) -> None:
         if self.waiting or not self._route(job):
@@ -360,3 +372,7 @@ class RouterCore:
             self.counters["repeated"] += 1
             return False
         return True
+
+
+def _nothing() -> None:
+    """Nobody listens."""
