@@ -55,7 +55,7 @@ def test_counts_on_when_the_store_grows(tmp_path: Path) -> None:
     assert (tally.look().messages, tally.missing(10)) == (10, [])
     upstream.add(message(11), polled(1))
     count = tally.look()
-    assert (count.messages, count.doubled, count.polled, tally.missing(12)) == (11, 0, 1, [10])
+    assert (count.messages, count.doubled, count.others, tally.missing(12)) == (11, 0, 1, [10])
     assert count.last["broker/press-1"].fields["n"] == 11
     upstream.close()
 
@@ -83,7 +83,7 @@ def test_knows_how_many_are_filtered_when_any_number_is_published() -> None:
 )
 def test_the_verdict_is_bad_when_a_number_is(change: dict[str, int], good: bool) -> None:
     """Anything missing, doubled or unwanted, or nothing at all, is a failure, in words, too."""
-    numbers = {"published": 100, "filtered": 2, "arrived": 98, "missing": 0, "doubled": 0, "unwanted": 0, "polled": 5, "gaps": 1}
+    numbers = {"published": 100, "filtered": 2, "arrived": 98, "missing": 0, "doubled": 0, "unwanted": 0, "others": 5, "gaps": 1}
     verdict = Verdict(**(numbers | change))
     assert verdict.good is good
     assert ("nothing is lost" in verdict.lines()[-1]) is good

@@ -8,7 +8,7 @@ from rt_edge.cli.demo_parts.devices import Ports
 from rt_edge.testkit.pki import ThrowAwayCa
 
 EDGE = """\
-# The edge node of `rt-edge demo`: an MQTT broker, a serial line and a Modbus TCP device, forwarded once each.
+# The edge node of `rt-edge demo`: a device for each kind of adapter, all they say forwarded once each.
 node: {{id: edge-demo, data: {folder}/edge}}
 # A process for each part, so that the demo has something to kill.
 island: each
@@ -43,13 +43,35 @@ adapters:
     channel: {{tcp: "127.0.0.1:{modbus}"}}
     units:
       main: {{<<: *pump, unit: 1, every: 1s}}
-
+  balance:
+    kind: serial
+    port: {balance}
+    framing: {{kind: delimiter, delimiter: "\\r\\n"}}
+    listen:
+      device: scale
+      format:
+        kind: regex
+        pattern: '^(?P<state>ST|US),(?P<weight>[+-] *[0-9.]+) kg$'
+        fields:
+          weight: {{type: float}}
+  tank:
+    kind: coap
+    hosts:
+      north:
+        url: coap://127.0.0.1:{coap}
+        resources:
+          level: {{path: /sensors/1, observe: true, codec: raw, type: float, field: level}}
+{bluetooth}
 graphs:
   # Numbered messages at QoS 1; every 50th is of a broken sensor, and stays here.
   telemetry:
     - from: broker
     - filter: temperature > -40
     - set: {{fahrenheit: temperature * 9 / 5 + 32}}
+    - to: hq
+  # What talks by itself, or is observed: as it comes.
+  others:
+    - from: [{others}]
     - to: hq
   # Polled values: only what has moved, but one every 5 s at least.
   pumps:
@@ -63,6 +85,14 @@ uplinks:
     peers: ["127.0.0.1:{cable}"]
     tls: {{ca: pki/ca.pem, cert: pki/edge-demo.pem, key: pki/edge-demo.key}}
     spool: {{max: 64MB, when_full: block}}
+"""
+
+BLUETOOTH = """\
+  air:
+    kind: ble
+    scan:
+      accept: [{formats: [bthome]}]
+      names: {"C0:FF:EE:00:00:00": fridge, "C0:FF:EE:00:00:01": door}
 """
 
 UPSTREAM = """\
@@ -84,6 +114,12 @@ def write_configs(folder: Path, ports: Ports, ingress: int, cable: int) -> tuple
     authority.issue("edge", "edge-demo")
     authority.issue("upstream", "up-demo")
     edge, upstream = folder / "edge.yaml", folder / "upstream.yaml"
-    edge.write_text(EDGE.format(folder=folder, mqtt=ports.mqtt, serial=ports.serial, modbus=ports.modbus, cable=cable))
+    where = {"mqtt": ports.mqtt, "serial": ports.serial, "modbus": ports.modbus, "balance": ports.balance, "coap": ports.coap}
+    air = (
+        {"bluetooth": BLUETOOTH, "others": "balance, tank, air"}
+        if ports.bluetooth
+        else {"bluetooth": "", "others": "balance, tank"}
+    )
+    edge.write_text(EDGE.format(folder=folder, cable=cable, **where, **air))
     upstream.write_text(UPSTREAM.format(folder=folder, ingress=ingress))
     return edge, upstream

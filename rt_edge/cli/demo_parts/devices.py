@@ -1,7 +1,8 @@
-"""The plant of the demo as a process of its own: an MQTT broker, two pumps on a serial line, a meter on Modbus TCP.
+"""The plant of the demo as a process of its own: an MQTT broker, and a device for each other kind of adapter.
 
-The broker is mosquitto where there is one, else the small broker of the testkit. The process says on stdout where everything
-is, and ends when its stdin ends.
+Two pumps on a serial line, a meter on Modbus TCP, a balance on a serial port, a CoAP device, Bluetooth sensors on a stand-in for
+BlueZ. The broker is mosquitto where there is one, else the small broker of the testkit; without a dbus-daemon there is no
+Bluetooth. The process says on stdout where everything is, and ends when its stdin ends.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import subprocess
 import sys
 from contextlib import AsyncExitStack
 from pathlib import Path
+from random import Random
 from typing import Self
 
 import msgspec
@@ -23,10 +25,14 @@ from rt_edge.data.errors import TransientError
 from rt_edge.testkit.modbus_slave import RtuSlave, SlaveBank, TcpSlave, pump
 from rt_edge.testkit.mosquitto import MosquittoProcess
 from rt_edge.testkit.mqtt_broker import TestBroker
+from rt_edge.testkit.simulators.ble import BleSimulator
+from rt_edge.testkit.simulators.coap import CoapDevice
+from rt_edge.testkit.simulators.serial import SerialSimulator
 
 AT_LEAST = (2, 0, 20)
 """Older mosquittos send more than Receive Maximum once they have a backlog."""
 
+PEERS = Path(__file__).resolve().parents[3] / ".peers" / "bin"
 QUEUE = 100_000
 START_S = 20.0
 
@@ -39,20 +45,25 @@ class Ports(msgspec.Struct, frozen=True):
         mqtt: its port on 127.0.0.1.
         serial: device of the serial line.
         modbus: port of the Modbus TCP device on 127.0.0.1.
+        balance: device of the balance's port.
+        coap: port of the CoAP device on 127.0.0.1.
+        bluetooth: address of the D-Bus with the stand-in for BlueZ; empty if there is none.
     """
 
     broker: str
     mqtt: int
     serial: str
     modbus: int
+    balance: str
+    coap: int
+    bluetooth: str = ""
 
 
 def find_mosquitto() -> tuple[Path, str] | None:
     """The first mosquitto that is new enough, on PATH, in /usr/sbin or unpacked in `.peers/`, and its version."""
-    root = Path(__file__).resolve().parents[3]
     on_path = shutil.which("mosquitto")
     places = [Path(on_path)] if on_path else []
-    for program in (*places, Path("/usr/sbin/mosquitto"), root / ".peers/bin/mosquitto", Path(".peers/bin/mosquitto").absolute()):
+    for program in (*places, Path("/usr/sbin/mosquitto"), PEERS / "mosquitto", Path(".peers/bin/mosquitto").absolute()):
         if not os.access(program, os.X_OK):
             continue
         try:
@@ -87,9 +98,25 @@ async def serve(folder: Path, broker: str) -> None:
         line = SlaveBank({11: pump(clock), 12: pump(clock, 0.3)})
         rtu = await stack.enter_async_context(RtuSlave(line, folder / "ttyDEMO0", baud=19200))
         tcp = await stack.enter_async_context(TcpSlave(SlaveBank({1: pump(clock, 0.6)})))
-        sys.stdout.write(msgspec.json.encode(Ports(name, port, str(rtu.path), tcp.port)).decode() + "\n")
+        balance = folder / "ttyDEMO1"
+        random = Random()  # noqa: S311  # nothing goes wrong with these
+        await stack.enter_async_context(SerialSimulator(clock, random, balance))
+        device = await stack.enter_async_context(CoapDevice(clock))
+        bluetooth = await _bluetooth(stack)
+        ports = Ports(name, port, str(rtu.path), tcp.port, str(balance), device.port, bluetooth)
+        sys.stdout.write(msgspec.json.encode(ports).decode() + "\n")
         sys.stdout.flush()
         await _end_of_stdin()
+
+
+async def _bluetooth(stack: AsyncExitStack) -> str:
+    """The address of a D-Bus with sensors; empty without a dbus-daemon."""
+    try:
+        simulator = await stack.enter_async_context(BleSimulator(devices=2, places=PEERS))
+    except TransientError as error:
+        sys.stderr.write(f"no Bluetooth: {error}\n")
+        return ""
+    return simulator.address
 
 
 async def _end_of_stdin() -> None:

@@ -120,10 +120,13 @@ class Plant:
         ingress = free_port()
         self.devices = await self._stack.enter_async_context(Devices(self.folder, self._broker))
         self.cable = await self._stack.enter_async_context(Cable(ingress))
-        self._say(f"broker: {self.devices.ports.broker}; 2 pumps on a serial line; a Modbus TCP meter")
-        write = write_configs, self.folder, self.devices.ports, ingress, self.cable.port
+        ports = self.devices.ports
+        self._say(f"broker: {ports.broker}; Modbus pumps on a serial line and on TCP, a balance, a CoAP tank")
+        self._say("Bluetooth: 2 sensors" if ports.bluetooth else "no Bluetooth: there is no dbus-daemon here")
+        write = write_configs, self.folder, ports, ingress, self.cable.port
         edge, upstream = await self._in(self._reads, *write)
-        self.edge = NodeProcess(edge, self.folder / "edge", self.folder / "edge.log")
+        bus = {"DBUS_SYSTEM_BUS_ADDRESS": ports.bluetooth} if ports.bluetooth else {}
+        self.edge = NodeProcess(edge, self.folder / "edge", self.folder / "edge.log", bus)
         self.upstream = NodeProcess(upstream, self.folder / "up", self.folder / "up.log")
         self._stack.push_async_callback(self._stop_nodes)
         for node in (self.upstream, self.edge):

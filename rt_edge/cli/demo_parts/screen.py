@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from typing import Literal, NamedTuple
 
 from rich.console import Group, RenderableType
 from rich.table import Table
@@ -14,8 +15,19 @@ from rt_edge.data.units import show_size
 
 RATE_OVER_S = 3.0
 BAR = 14
-FIXED_LINES = 21
+FIXED_LINES = 20
 KEYS = (("c", "cut the uplink"), ("r", "restore it"), ("k", "kill -9 a process"), ("q", "quit and count"))
+
+
+COLUMNS: tuple[tuple[str, Literal["left", "right"], int], ...] = (
+    ("adapter", "left", 7),
+    ("kind", "left", 10),
+    ("state", "left", 9),
+    ("demand", "right", 8),
+    ("readings", "right", 8),
+    ("rate", "right", 7),
+    ("last arrived", "left", 16),
+)
 
 
 class Rates:
@@ -53,8 +65,6 @@ def render(view: View, rates: Rates, events: Events, height: int, message: str) 
         _way(view, rates),
         Text(),
         _adapters(view, rates),
-        Text(),
-        _values(view),
         Text(),
         *_events(events, room),
         _foot(message),
@@ -105,53 +115,60 @@ def _bar(view: View) -> Text:
     return Text.assemble(("█" * filled, "yellow"), ("·" * (BAR - filled), "dim"), f" {show_size(member.uplink.bytes)}")
 
 
+class Row(NamedTuple):
+    """An adapter, and of which of its devices the last value is shown."""
+
+    adapter: str
+    kind: str
+    source: str
+    field: str
+
+
+ROWS = (
+    Row("broker", "MQTT", "broker/press-1", "temperature"),
+    Row("line-1", "Modbus RTU", "line-1/pump-1", "pressure"),
+    Row("meter", "Modbus TCP", "meter/main", "pressure"),
+    Row("balance", "serial", "balance/scale", "weight"),
+    Row("tank", "CoAP", "tank/north", "level"),
+    Row("air", "Bluetooth", "air/fridge", "temperature"),
+)
+
+
 def _adapters(view: View, rates: Rates) -> Table:
-    table = Table(box=None, pad_edge=False, padding=(0, 3, 0, 0), header_style="dim")
-    for column in ("adapter", "kind", "state", "demand", "readings", "rate"):
-        left = column in ("adapter", "kind", "state")
-        table.add_column(column, justify="left" if left else "right", no_wrap=True, min_width=15 if column == "state" else 8)
-    kinds = {"broker": "MQTT", "line-1": "Modbus RTU", "meter": "Modbus TCP"}
-    for name, kind in kinds.items():
-        member = view.member(f"adapter/{name}")
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
+    for column, justify, width in COLUMNS:
+        table.add_column(column, justify=justify, no_wrap=True, min_width=width, overflow="ellipsis")
+    for row in ROWS:
+        member = view.member(f"adapter/{row.adapter}")
+        last = _last(view, row)
         if member is None or member.adapter is None:
-            table.add_row(name, kind, Text("does not answer", "yellow"), "", "", "")
+            if view.edge is None or row.adapter != "air":  # there may be no Bluetooth
+                table.add_row(row.adapter, row.kind, Text("no answer", "yellow"), "", "", "", last)
             continue
-        node = next((one for one in member.nodes if one.name == name), None)
-        before = rates.first.member(f"adapter/{name}")
-        was = next((one for one in before.nodes if one.name == name), None) if before is not None else None
+        node = next((one for one in member.nodes if one.name == row.adapter), None)
+        before = rates.first.member(f"adapter/{row.adapter}")
+        was = next((one for one in before.nodes if one.name == row.adapter), None) if before is not None else None
         rate = rates.of((was.emitted, node.emitted)) if was is not None and node is not None else None
         state = member.adapter.state
-        demand = "-" if node is None else "no limit" if node.demand < 0 else f"{node.demand:,}"
         table.add_row(
-            name,
-            kind,
+            row.adapter,
+            row.kind,
             Text(state, "green" if state == "open" else "yellow"),
-            demand,
+            "-" if node is None else "no limit" if node.demand < 0 else f"{node.demand:,}",
             f"{node.emitted:,}" if node is not None else "-",
             f"{rate:,.1f}/s" if rate is not None else "-",
+            last,
         )
     return table
 
 
-def _values(view: View) -> Table:
-    table = Table.grid(padding=(0, 2))
-    table.add_column(no_wrap=True)
-    table.add_column(no_wrap=True, overflow="ellipsis")
-    table.add_row(Text("last arrived", "dim"), "")
-    shown = {"broker/press-1": ("n", "temperature"), "line-1/pump-1": ("pressure", "speed"), "meter/main": ("pressure", "speed")}
-    for source, names in shown.items():
-        reading = view.arrived.last.get(source)
-        if reading is None:
-            table.add_row(source, Text("nothing so far", "dim"))
-            continue
-        found = [(name, reading.fields[name]) for name in names if name in reading.fields]
-        table.add_row(
-            source,
-            "  ".join(
-                f"{n} {v:,.4g}" if isinstance(v, float) else f"{n} {v:,}" for n, v in found if not isinstance(v, str | bytes)
-            ),
-        )
-    return table
+def _last(view: View, row: Row) -> Text:
+    """What arrived last of it."""
+    reading = view.arrived.last.get(row.source)
+    value = reading.fields.get(row.field) if reading is not None else None
+    if isinstance(value, (int, float)):
+        return Text(f"{row.field} {value:,.4g}")
+    return Text("nothing so far", "dim")
 
 
 def _events(events: Events, room: int) -> list[Text]:

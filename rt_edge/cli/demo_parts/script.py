@@ -23,7 +23,7 @@ class Verdict(msgspec.Struct, frozen=True):
         missing: how many should be there and are not.
         doubled: stored more than once.
         unwanted: arrived although the graph filters them out.
-        polled, gaps: readings of polled devices, and gap records.
+        others, gaps: readings of all other devices, and gap records.
     """
 
     published: int
@@ -32,7 +32,7 @@ class Verdict(msgspec.Struct, frozen=True):
     missing: int
     doubled: int
     unwanted: int
-    polled: int
+    others: int
     gaps: int
 
     @property
@@ -48,7 +48,7 @@ class Verdict(msgspec.Struct, frozen=True):
             f"arrived   {self.arrived:,}",
             f"missing   {self.missing:,}",
             f"doubled   {self.doubled:,}",
-            f"and {self.polled:,} readings of Modbus devices; where they were not read, {self.gaps:,} gap records say so",
+            f"and {self.others:,} readings of the other devices; where they were not read, {self.gaps:,} gap records say so",
             f"verdict: {word}",
         ]
 
@@ -71,7 +71,7 @@ async def verdict(plant: Plant, clock: Clock, show: Callable[[View], None], seco
         len(missing),
         arrived.doubled,
         arrived.unwanted,
-        arrived.polled,
+        arrived.others,
         arrived.gaps,
     )
 

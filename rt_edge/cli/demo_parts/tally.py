@@ -21,9 +21,9 @@ class Arrived(msgspec.Struct):
 
     Attributes:
         messages: different numbered messages.
-        doubled: messages stored more than once, and polled readings stored more than once.
+        doubled: messages stored more than once, and counted polls stored more than once.
         unwanted: messages that the graph should have filtered out.
-        polled: readings of Modbus devices.
+        others: readings of all other devices.
         gaps: gap records.
         last: source -> its last reading.
     """
@@ -31,7 +31,7 @@ class Arrived(msgspec.Struct):
     messages: int = 0
     doubled: int = 0
     unwanted: int = 0
-    polled: int = 0
+    others: int = 0
     gaps: int = 0
     last: dict[str, Reading] = {}
 
@@ -81,7 +81,7 @@ class Tally:
             count.doubled += not fresh
             count.unwanted += not wanted(n)
         else:
-            count.polled += 1
+            count.others += 1
             count.doubled += self._again(reading)
 
     def missing(self, published: int) -> list[int]:
