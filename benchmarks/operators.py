@@ -228,11 +228,9 @@ def main() -> None:
     logging.disable(logging.CRITICAL)
     rows: list[Row] = []
     for kind in played():
-        if (
-            kind.__name__ in UNMEASURED
-            or not instance(kind, sort_of(kind)).inlets
-            or (args.only and kind.__name__ not in {*args.only, "Map"})
-        ):
+        if kind.__name__ in UNMEASURED or (args.only and kind.__name__ not in {*args.only, "Map"}):
+            continue
+        if not instance(kind, sort_of(kind)).inlets:
             continue
         sort = sort_of(kind)
         if args.profile:

@@ -71,6 +71,7 @@ class Branch(Origin):
         self.name = f"{of.name}/{index}"
         self.incarnation = of.incarnation
 
+    of = property(lambda self: self._of)
     floor = property(lambda self: self._of.floor)  # as it is at the origin at any time
     session = property(lambda self: self._of.session)
     keys = property(lambda self: self._of.keys)

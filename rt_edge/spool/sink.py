@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 
 from rt_edge.data.chunk import Chunk
 from rt_edge.data.errors import IslandDied, StreamError, TransientError
+from rt_edge.data.weave import unwoven
 from rt_edge.spool.errors import SpoolFull
 from rt_edge.spool.intake import arrival
 from rt_edge.spool.keeping import Kept, Work, keep
@@ -90,7 +91,7 @@ class _Logic(StageLogic):
     def on_push(self, inlet: Inlet, chunk: Chunk) -> None:
         if len(self._waiting) == self._busy:
             self._since = self.ctx.clock.monotonic()
-        self._waiting.append(chunk)
+        self._waiting.extend(unwoven(chunk))  # each element is known by its origin
         self._elements += len(chunk)
         self._consider()
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from rt_edge.data.chunk import Chunk
 from rt_edge.data.receipt import number_of
+from rt_edge.data.weave import runs
 from rt_edge.testkit.probes import SinkProbe
 from rt_edge.testkit.random_graphs import End
 from rt_edge.testkit.random_stages import Broken
@@ -34,8 +35,9 @@ class FuzzSink(SinkProbe):
             self.wrong.append("an element after the end")
         if None in chunk.items:
             self.wrong.append("None is no element")
-        if chunk.receipt is not None and chunk.marks is not None and chunk.receipt.origin is not None:
-            self._check_marks(chunk.receipt.origin.name, list(chunk.marks))
+        for origin, marks in runs(chunk):
+            if origin is not None:
+                self._check_marks(origin.name, marks)
         super().take(chunk)
         if len(self.received) > self.asked:
             self.wrong.append(f"{len(self.received)} elements where {self.asked} were asked for")

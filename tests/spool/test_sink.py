@@ -24,6 +24,7 @@ from rt_edge.streams.engine import Engine
 from rt_edge.streams.host import AsyncioHost
 from rt_edge.streams.ledger import Ledger
 from rt_edge.streams.stage import OUT, Inlet, Outlet, ReceiptUse, Stage, StageLogic
+from rt_edge.streams.stages.interleave import Interleave
 from rt_edge.testkit.spool_bench import SetDisk, counted, drain, make_readings, open_spool
 from rt_edge.testkit.waiting import Bell
 
@@ -171,6 +172,37 @@ async def test_nothing_is_stored_twice_when_an_origin_emits_again(tmp_path: Path
     assert notes.settled == 300
     spool = open_spool(tmp_path / "hq.db")
     assert counted(drain(spool)) == list(range(300))
+    spool.close()
+
+
+@in_loop
+async def test_nothing_is_stored_twice_when_elements_of_two_origins_alternate(tmp_path: Path) -> None:
+    """Each is known by its own origin and mark, though they come in one chunk."""
+
+    async def alternate(life: int) -> None:
+        worker = SpoolWorker(open_spool(tmp_path / "hq.db"))
+        feeds = [Notes(), Notes()]
+        feeds[1].origin.name = "other"
+        blueprint = Blueprint()
+        blueprint.add(Interleave(), "both")
+        for index, notes in enumerate(feeds):
+            items = make_readings(0, 600)[index::2]
+            blueprint.add(Feed(items=items if life else items[:200], size=100, notes=notes), f"feed{index}")
+            blueprint.connect(f"feed{index}", "both", 0, index)
+        blueprint.add(SpoolSink(worker=worker), "sink")
+        blueprint.connect("both", "sink")
+        host, done = AsyncioHost(), asyncio.get_running_loop().create_future()
+        engine = Engine(blueprint, host, done.set_result)
+        host.attach(engine)
+        engine.start()
+        assert await asyncio.wait_for(done, 20) is None
+        assert [notes.settled for notes in feeds] == [300 if life else 200] * 2
+        await asyncio.get_running_loop().run_in_executor(None, worker.close)
+
+    await alternate(0)
+    await alternate(1)
+    spool = open_spool(tmp_path / "hq.db")
+    assert counted(drain(spool)) == list(range(600))
     spool.close()
 
 

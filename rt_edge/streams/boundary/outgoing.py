@@ -15,7 +15,8 @@ from rt_edge.data.chunk import CHUNK_BYTES, CHUNK_ELEMENTS, Chunk
 from rt_edge.data.codec import encode_readings
 from rt_edge.data.errors import CodecError, IslandDied, StreamError
 from rt_edge.data.ids import new_incarnation
-from rt_edge.data.receipt import STORED, Dropped, Failed, Outcome, number_of
+from rt_edge.data.receipt import STORED, Dropped, Failed, Origin, Outcome, number_of
+from rt_edge.data.weave import first_unwoven, identities
 from rt_edge.protocol.signals import (
     AnySignal,
     Cancel,
@@ -116,11 +117,11 @@ class _Logic(StageLogic):
             if flat is None:
                 return
             chunk = flat
-        if self._overtakes(chunk):
-            chunk.fail(IslandDied(f"elements before it were lost on {self._wire}"))
+        kept = self._fail_overtaking(chunk, IslandDied(f"elements before it were lost on {self._wire}"))
+        if kept is None:
             self._ask()
             return
-        self._waiting.append(chunk)
+        self._waiting.append(kept)
         self._send_waiting()
 
     def on_upstream_finish(self, inlet: Inlet) -> None:
@@ -194,11 +195,14 @@ class _Logic(StageLogic):
             error = IslandDied(f"the consumer of {self._wire} came back as another incarnation")
             for each in held:
                 self._lost(each.chunk)
-            waiting = [chunk for chunk in self._waiting if self._overtakes(chunk)]
+            waiting = list(self._waiting)
+            self._waiting.clear()
+            for each in held:
+                each.chunk.fail(error)
             for chunk in waiting:
-                self._waiting.remove(chunk)
-            for chunk in [*(each.chunk for each in held), *waiting]:
-                chunk.fail(error)
+                kept = self._fail_overtaking(chunk, error)
+                if kept is not None:
+                    self._waiting.append(kept)
         self._post.send(OnSubscribe(self._wire, self._me, self._consumer))
         self._say_end()
 
@@ -252,9 +256,19 @@ class _Logic(StageLogic):
             incarnation, lap = self._lost_in.get(origin.name, ("", 0))
             self._lost_in[origin.name] = (origin.incarnation, max(origin.lap, lap if incarnation == origin.incarnation else 0))
 
-    def _overtakes(self, chunk: Chunk) -> bool:
-        """Whether elements before these were lost, and come again in a later lap."""
-        origin = chunk.receipt.origin if chunk.receipt is not None else None
+    def _fail_overtaking(self, chunk: Chunk, error: IslandDied) -> Chunk | None:
+        """Fail those elements before which others were lost; what is left."""
+        if not self._lost_in:
+            return chunk
+        places = [place for place, (origin, _) in enumerate(identities(chunk)) if not self._overtakes(origin)]
+        if len(places) == len(chunk):
+            return chunk
+        kept = chunk.take(places) if places else None
+        (chunk.take(sorted(set(range(len(chunk))).difference(places))) if places else chunk).fail(error)
+        return kept
+
+    def _overtakes(self, origin: Origin | None) -> bool:
+        """Whether elements before those of this origin were lost, and come again in a later lap."""
         if origin is None or origin.name not in self._lost_in:
             return False
         incarnation, lap = self._lost_in[origin.name]
@@ -273,7 +287,9 @@ class _Logic(StageLogic):
 
     def _send_waiting(self) -> None:
         while self._waiting and self._consumer and self._total > self._sent and len(self._held) < MAX_HELD:
-            chunk = self._waiting.popleft()
+            chunk, rest_of_others = first_unwoven(self._waiting.popleft())
+            if rest_of_others is not None:
+                self._waiting.appendleft(rest_of_others)
             most = min(self._total - self._sent, CHUNK_ELEMENTS)
             if len(chunk) > most:
                 chunk, rest = chunk.cut(most)

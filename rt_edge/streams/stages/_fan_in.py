@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections import deque
+from collections import Counter, deque
+from collections.abc import Sequence
 from typing import Any, ClassVar
 
 from rt_edge.data.chunk import CHUNK_ELEMENTS, Chunk
+from rt_edge.data.weave import weave
 from rt_edge.streams.stage import OUT, Hold, Inlet, Outlet, ReceiptUse, Stage, Supervision
-from rt_edge.streams.stages._common import OnError, fail_behind, inlets, ports, settle_rest
+from rt_edge.streams.stages._common import OnError, fail_behind, inlets, named, ports, settle_rest
 from rt_edge.streams.stages._keys import Runner
 from rt_edge.streams.stages._latest import gather
 from rt_edge.streams.stages._outbox import OutboxLogic
@@ -73,7 +75,8 @@ class FanInLogic(OutboxLogic):
     # -- to override ---------------------------------------------------------------------------------------------------
 
     def next_piece(self, most: int) -> Chunk | None:
-        """Up to `most` elements that are next, taken by `take`; None: more has to come in before."""
+        """Up to `most` elements that are next, of one inlet or of several, taken by `take` or `take_woven`; None: more has to
+        come in before."""
         raise NotImplementedError
 
     def is_over(self) -> bool:
@@ -98,6 +101,20 @@ class FanInLogic(OutboxLogic):
         self._gone[index] = end = start + most
         self.n[index] -= most
         return Chunk(chunk.items[start:end], chunk.receipt, chunk.marks and chunk.marks[start:end])
+
+    def at_hand(self, index: int) -> int:
+        """Elements of the first chunk of an inlet."""
+        held = self.held[index]
+        return len(held[0]) - self._gone[index] if held else 0
+
+    def take_woven(self, order: Sequence[int]) -> Chunk:
+        """For each place, from which inlet the next element comes, which is at hand there."""
+        parts: list[Chunk] = []
+        places: dict[int, int] = {}
+        for index, n in sorted(Counter(order).items()):
+            places[index] = len(parts)
+            parts.append(self.take(index, n))
+        return parts[0] if len(parts) == 1 else weave(parts, list(map(places.__getitem__, order)))
 
     def hold(self, inlet: Inlet, chunk: Chunk) -> None:
         """Keep it for its turn."""
@@ -213,6 +230,12 @@ class KeyedFanInLogic(FanInLogic, ElementLogic):
         self._say = runner
         self.said: list[deque[Any]] = [deque(maxlen=CHUNK_ELEMENTS) for _ in self.inlets]
 
+    def know(self, index: int, said: list[Any]) -> tuple[int, Exception | None]:
+        """Keep what was said of the elements of a chunk that is going to be held: of how many, and what is wrong with the next,
+        which fails the stage."""
+        self.said[index].extend(said)
+        return len(said), None
+
     def take(self, index: int, most: int) -> Chunk:
         """Forget what was said of what is taken, too."""
         chunk = super().take(index, most)
@@ -231,9 +254,18 @@ class KeyedFanInLogic(FanInLogic, ElementLogic):
             rest, said = self.survivors(chunk, said, failures)
         else:
             self.note_success()
+        wrong = None
+        if rest is not None:
+            n, wrong = self.know(inlet.index, said)
+            if wrong is not None:
+                self.ctx.count("errors")
+                rest, bad = rest.cut(n) if n else (None, rest)
+                bad.fail(named(self, wrong))
         if rest is not None:
             self.hold(inlet, rest)
-            self.said[inlet.index].extend(said)
+        if wrong is not None:
+            self.fail_after_all(wrong)
+            return
         if failures and self._policy is Supervision.STOP:
             self.fail_after_all(failures[0][1])
         else:

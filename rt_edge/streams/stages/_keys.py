@@ -9,6 +9,8 @@ from typing import Any, Generic, TypeVar
 from rt_edge.data.chunk import Chunk
 from rt_edge.data.errors import ConfigError
 from rt_edge.data.reading import Reading
+from rt_edge.data.receipt import Origin
+from rt_edge.data.weave import is_woven, runs
 from rt_edge.streams.expression import compile_value
 from rt_edge.streams.stage import IN, OUT, Inlet, Supervision
 from rt_edge.streams.stages._common import Failures, ReadingCode, at_least
@@ -172,8 +174,14 @@ class Laps:
         self._laps: dict[tuple[str, str], int] = {}
 
     def have_turned(self, chunk: Chunk) -> bool:
-        """Whether the source of `chunk` has gone back since its last chunk."""
+        """Whether the source of `chunk`, or one of them, has gone back since its last chunk."""
         origin = chunk.receipt.origin if chunk.receipt is not None else None
+        if is_woven(origin):
+            turned = [self._has_turned(one) for one, _ in runs(chunk)]  # of each: all are noted
+            return any(turned)
+        return self._has_turned(origin)
+
+    def _has_turned(self, origin: Origin | None) -> bool:
         if origin is None or (not origin.lap and not self._laps):
             return False
         life = (origin.name, origin.incarnation)

@@ -7,6 +7,7 @@ from typing import Any, ClassVar, NamedTuple
 from rt_edge.data.chunk import Chunk
 from rt_edge.data.reading import Reading, is_gap
 from rt_edge.data.units import Duration
+from rt_edge.data.weave import identities
 from rt_edge.streams.stage import StageLogic
 from rt_edge.streams.stages._common import at_least
 from rt_edge.streams.stages._keys import Keyed, KeyedPassLogic, KeyTable, Per
@@ -70,11 +71,12 @@ class _Logic(KeyedPassLogic):
 
     def handle(self, chunk: Chunk, keys: list[Any]) -> Chunk | None:
         now = self.ctx.clock.monotonic()
-        origin = chunk.receipt.origin if chunk.receipt is not None else None
-        life = (origin.name, origin.incarnation) if origin is not None else None
-        marks = chunk.marks if chunk.marks is not None else [None] * len(chunk)
-        rows = zip(chunk.items, keys, marks, strict=True)
-        mask = [self._is_first(item, key, _Seen(now, life, mark)) for item, key, mark in rows]
+        mask = []
+        last, life = None, None
+        for item, key, (origin, mark) in zip(chunk.items, keys, identities(chunk), strict=True):
+            if origin is not last:
+                last, life = origin, None if origin is None else (origin.name, origin.incarnation)
+            mask.append(self._is_first(item, key, _Seen(now, life, mark)))
         dropped = mask.count(False)
         if dropped:
             self.ctx.count(f"dropped_{DUPLICATE}", dropped)

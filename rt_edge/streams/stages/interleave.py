@@ -52,15 +52,43 @@ class _Logic(FanInLogic):
     def next_piece(self, most: int) -> Chunk | None:
         if self.is_over():
             return None
-        while self.has_ended(self._turn):
-            self._next()
-        if not self.n[self._turn]:
-            return None
-        piece = self.take(self._turn, min(most, self._left))
-        self._left -= len(piece)
-        if not self._left:
-            self._next()
-        return piece
+        order = self._turns([self.at_hand(index) for index in range(len(self.inlets))], most)
+        return self.take_woven(order) if order else None
+
+    def _turns(self, at_hand: list[int], most: int) -> list[int]:
+        """From which inlet each of the next elements comes, as far as they are at hand; the turns are taken."""
+        over = [self.is_closed(inlet) and n == here for inlet, n, here in zip(self.inlets, self.n, at_hand, strict=True)]
+        order: list[int] = []
+        while len(order) < most:
+            if over[self._turn] and not at_hand[self._turn]:
+                if self._eager or all(ended and not n for ended, n in zip(over, at_hand, strict=True)):
+                    break
+                self._next()
+                continue
+            n = min(at_hand[self._turn], self._left, most - len(order))
+            if not n:
+                break
+            order += [self._turn] * n
+            at_hand[self._turn] -= n
+            self._left -= n
+            if not at_hand[self._turn] and self._eager and over[self._turn]:
+                break
+            if not self._left:
+                self._next()
+                order += self._rounds(at_hand, over, most - len(order))
+        return order
+
+    def _rounds(self, at_hand: list[int], over: list[bool], most: int) -> list[int]:
+        """Whole rounds, in which every inlet has its turn and is not at its end: the common case, at once."""
+        segment = self._segment
+        there = [index for index, n in enumerate(at_hand) if n or not over[index]]
+        rounds = min(most // (segment * max(1, len(there))), *(max(0, at_hand[index] - 1) // segment for index in there), most)
+        if not rounds:
+            return []
+        for index in there:
+            at_hand[index] -= rounds * segment
+        first = next((place for place, index in enumerate(there) if index >= self._turn), 0)
+        return [index for index in there[first:] + there[:first] for _ in range(segment)] * rounds
 
     def _next(self) -> None:
         self._turn = (self._turn + 1) % len(self.inlets)

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import islice
 from typing import Any, ClassVar
 
-from rt_edge.data.chunk import Chunk
 from rt_edge.data.errors import ConfigError
 from rt_edge.streams.expression import compile_value
 from rt_edge.streams.stage import StageLogic, Supervision
-from rt_edge.streams.stages._fan_in import KeyedFanIn, KeyedFanInLogic
+from rt_edge.streams.stages._fan_in import KeyedFanIn
 from rt_edge.streams.stages._keys import Runner, value_runner
+from rt_edge.streams.stages._merge_sorted import MergeSortedLogic
 
 
 class MergeSorted(KeyedFanIn, frozen=True, kw_only=True):
@@ -47,42 +46,7 @@ class MergeSorted(KeyedFanIn, frozen=True, kw_only=True):
 
     def create_logic(self) -> StageLogic:
         """A logic with what waits for others, and its keys."""
-        return _Logic(self)
-
-
-class _Logic(KeyedFanInLogic):
-    def __init__(self, stage: MergeSorted) -> None:
-        super().__init__(stage, keys_of(stage.key, stage.supervision))
-
-    def next_piece(self, most: int) -> Chunk | None:
-        ready = [index for index, n in enumerate(self.n) if n]
-        for index in ready:
-            if self.said[index][0] is None:  # goes with what came before it
-                return self.take(index, 1)
-        if not ready or any(not n and not self.is_closed(inlet) for n, inlet in zip(self.n, self.inlets, strict=True)):
-            return None
-        try:
-            first, run = self._smallest(ready, most)
-        except Exception as error:  # noqa: BLE001 - keys of the user's, that cannot be compared
-            self.ctx.count("errors")
-            self.give_up(error)
-            return None
-        return self.take(first, run)
-
-    def _smallest(self, ready: list[int], most: int) -> tuple[int, int]:
-        """The inlet that is next, and how many of its elements are."""
-        said = self.said
-        first = min(ready, key=lambda index: said[index][0])
-        if len(ready) == 1:
-            return first, most
-        rival = min((index for index in ready if index != first), key=lambda index: said[index][0])
-        limit = said[rival][0]
-        run = 1
-        for key in islice(said[first], 1, most):
-            if key is None or limit < key or (first > rival and not key < limit):
-                break
-            run += 1
-        return first, run
+        return MergeSortedLogic(self, keys_of(self.key, self.supervision))
 
 
 def keys_of(by: Any, policy: Supervision) -> Runner:

@@ -6,10 +6,16 @@ from typing import Any
 
 import pytest
 
+from rt_edge.data.chunk import Chunk
 from rt_edge.data.reading import Reading
-from rt_edge.protocol.signals import Cancel, OnSubscribe, Subscribe
+from rt_edge.data.receipt import Origin, Receipt
+from rt_edge.data.weave import weave
+from rt_edge.protocol.signals import Cancel, OnNext, OnSubscribe, Request, Settled, Subscribe
 from rt_edge.streams.boundary.outgoing import WireOut
+from rt_edge.streams.boundary.post import unpack_marks
 from rt_edge.streams.dsl import Sink, Source
+from rt_edge.streams.stage import OUT
+from rt_edge.testkit.probes import Outcomes, StageBench
 from rt_edge.testkit.virtual_clock import VirtualHost
 
 
@@ -38,6 +44,10 @@ class Begin:
     def is_over(self) -> bool:
         return all(seat.stopped for seat in self.running.engine.seats.values())
 
+    @property
+    def chunks(self) -> list[OnNext]:
+        return [signal for signal in self.sent if isinstance(signal, OnNext)]
+
 
 HELLO, GOODBYE = Subscribe("w", "", "c1"), Cancel("w", "", "c1")
 
@@ -56,3 +66,38 @@ def test_a_cancel_without_a_producer_is_passed_over_when_it_is_of_another_consum
     begin.hear(Subscribe("w", "", "c2"), GOODBYE)
     assert not begin.is_over
     assert [signal.consumer for signal in begin.sent if isinstance(signal, OnSubscribe)] == ["c2"]
+
+
+class Woven(Begin):
+    """A `WireOut` behind a chunk of the elements of two origins."""
+
+    def __init__(self) -> None:
+        self.sent = []
+        self.heard = [Outcomes(), Outcomes()]
+        self.origins = [Origin("plc", "1"), Origin("rtu", "1")]
+        self.bench = StageBench(WireOut(wire="w", post=self), tracked=False)
+        self.host = self.bench.host
+
+    def emit(self) -> None:
+        readings = [Reading("dev", n, {"v": n}) for n in range(4)]
+        parts = [
+            Chunk(readings[index::2], Receipt([7, 8], heard, origin))
+            for index, (heard, origin) in enumerate(zip(self.heard, self.origins, strict=True))
+        ]
+        logic = self.bench.source.logic
+        self.bench.engine.enter(logic.seat, lambda: logic.push(OUT, weave(parts, [0, 0, 1, 1])))
+        self.host.settle()
+
+
+def test_each_signal_is_of_one_origin_when_elements_of_several_come_in_one_chunk() -> None:
+    """With its own marks; and what the consumer says of them goes back to it."""
+    wire = Woven()
+    with wire.bench:
+        wire.hear(HELLO)
+        me = next(signal for signal in wire.sent if isinstance(signal, OnSubscribe)).producer
+        wire.hear(Request("w", me, "c1", 10, 0))
+        wire.emit()
+        said = [(signal.origin, list(unpack_marks(signal.marks))) for signal in wire.chunks]
+        assert said == [("plc", [7, 8]), ("rtu", [7, 8])]
+        wire.hear(Settled("w", me, "c1", 1, [(2, 0, "", [0, 1])]))
+        assert [heard.stored() for heard in wire.heard] == [[], [7, 8]]

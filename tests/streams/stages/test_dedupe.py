@@ -10,6 +10,7 @@ from rt_edge.data.chunk import Chunk
 from rt_edge.data.errors import ConfigError
 from rt_edge.data.reading import Reading, gap_reading
 from rt_edge.data.receipt import Origin, Receipt
+from rt_edge.data.weave import weave
 from rt_edge.streams.stage import OUT
 from rt_edge.streams.stages.change_of_value import ChangeOfValue
 from rt_edge.streams.stages.deadband import Deadband
@@ -60,8 +61,13 @@ def test_id_is_new_again_when_it_is_old_enough_or_forgotten() -> None:
 
 def emit(bench: StageBench, receipt: Receipt, *items: Any) -> None:
     """Have the source emit elements with marks of a test's own."""
+    push(bench, Chunk(list(items), receipt))
+
+
+def push(bench: StageBench, chunk: Chunk) -> None:
+    """Have the source emit it."""
     logic = bench.source.logic
-    bench.engine.enter(logic.seat, lambda: logic.push(OUT, Chunk(list(items), receipt)))
+    bench.engine.enter(logic.seat, lambda: logic.push(OUT, chunk))
     bench.host.settle()
 
 
@@ -84,6 +90,31 @@ def test_element_passes_when_its_source_emits_it_again(stage: Any, items: list[R
         assert bench.sink.received == [*items, items[1]]
         emit(bench, Receipt([2], outcomes, origin.next_lap()), items[1])
         assert bench.sink.received == [*items, items[1]]
+
+
+@pytest.mark.parametrize(
+    "stage", [Dedupe(per="p"), Deadband(field="p", absolute=0.5, max_silence=60.0)], ids=["dedupe", "deadband"]
+)
+def test_element_passes_when_its_source_emits_it_again_among_those_of_another(stage: Any) -> None:
+    """Elements of several sources in one chunk are each known by their own."""
+    outcomes = [Outcomes(), Outcomes()]
+    one, two = Origin("plc", "1"), Origin("rtu", "1")
+    items = [reading(n, p=n) for n in range(4)]
+    with StageBench(stage, tracked=False) as bench:
+        bench.sink.request(100)
+        parts = [
+            Chunk(items[index::2], Receipt([0, 1], heard, origin))
+            for index, (heard, origin) in enumerate(zip(outcomes, (one, two), strict=True))
+        ]
+        push(bench, weave(parts, [0, 1, 0, 1]))
+        assert bench.sink.received == items
+        again = [
+            Chunk([items[3]], Receipt([1], Outcomes(), two.next_lap())),
+            Chunk([reading(9, p=9)], Receipt([2], Outcomes(), one)),
+        ]
+        push(bench, weave(again, [0, 1]))
+        assert bench.sink.received == [*items, items[3], reading(9, p=9)]
+    assert [heard.stored() for heard in outcomes] == [[0, 1], [0, 1]]
 
 
 def test_settings_are_refused_when_there_is_no_id() -> None:

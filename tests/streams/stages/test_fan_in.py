@@ -208,6 +208,19 @@ def test_interleave_ends_eagerly_when_one_has_ended_and_gone_out() -> None:
         assert bench.sources[1].outcomes.dropped("cancelled") == [1, 2]
 
 
+@pytest.mark.parametrize("n", [1, 2, 3, 4])
+def test_interleave_ends_behind_the_last_of_one_when_all_came_together(n: int) -> None:
+    """Eagerly: not a turn later, though whole rounds go out at once."""
+    with StageBench(Interleave(eager_complete=True)) as bench:
+        bench.sink.request(99)
+        bench.sources[0].send(*range(n + 1))
+        bench.sources[0].complete()
+        bench.sink.expect_next(0)
+        bench.sources[1].send(*range(10, 30))
+        bench.sink.expect_next(*[x for i in range(1, n + 1) for x in (9 + i, i)])
+        bench.sink.expect_complete()
+
+
 @pytest.mark.parametrize("seed", range(10))
 def test_order_is_that_of_sorting_when_keys_repeat_and_runs_are_long(seed: int) -> None:
     """As `heapq.merge`, which is stable, over inlets of many equal and many distant keys."""
@@ -225,6 +238,50 @@ def test_order_is_that_of_sorting_when_keys_repeat_and_runs_are_long(seed: int) 
                 elif not rest and not source.ended:
                     source.complete()
         assert bench.sink.received == sorted(pair for items in inputs for pair in items)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_smallest_head_is_next_when_inlets_are_in_no_order(seed: int) -> None:
+    """What comes out of order, or without a key, goes out when its turn comes, however the elements arrive."""
+    random = Random(seed)
+    inputs = [[Reading(f"d{i}", n, draw(random)) for n in range(random.randint(0, 60))] for i in range(3)]
+    rests, expected = [list(items) for items in inputs], []
+    while any(rests):
+        keys = [(rest[0].fields.get("n", -1), index) for index, rest in enumerate(rests) if rest]
+        expected.append(rests[min(keys)[1]].pop(0))
+    stage = MergeSorted(count=3, key="n")
+    with StageBench(stage, seed=seed) as bench:
+        rests = [list(items) for items in inputs]
+        while not bench.sink.completed:
+            bench.sink.request(random.randint(1, 50))
+            for source, rest in zip(bench.sources, rests, strict=True):
+                if not rest and not source.ended:
+                    source.complete()
+                elif source.demand and random.random() < 0.7:
+                    n = min(source.demand, len(rest), random.randint(1, 30))
+                    source.send(*rest[:n])
+                    del rest[:n]
+        assert bench.sink.received == expected
+        assert [source.outcomes.stored() for source in bench.sources] == [list(range(len(items))) for items in inputs]
+
+
+def draw(random: Random) -> dict[str, Any]:
+    """Mostly ascending, now and then anything, or nothing."""
+    return {"n": random.choice([random.randint(0, 9), 20, 30])} if random.random() < 0.8 else {"m": 0}
+
+
+def test_elements_of_two_origins_travel_in_one_chunk_when_they_alternate() -> None:
+    """Not one by one; each origin hears of its own."""
+    for stage in (MergeSorted(), Interleave()):
+        with StageBench(stage) as bench:
+            bench.sink.request(200)
+            bench.sources[0].send(*range(0, 200, 2))
+            bench.sources[1].send(*range(1, 200, 2))
+            bench.sources[0].complete()
+            bench.sources[1].complete()
+            assert bench.sink.received == list(range(200))
+            assert bench.engine.seats[bench.NAME].outs[0].chunks <= 4
+            assert all(source.outcomes.stored() == list(range(100)) for source in bench.sources)
 
 
 def test_readings_are_merged_by_time_when_the_key_is_an_expression() -> None:
@@ -308,9 +365,10 @@ def test_good_elements_go_out_when_the_next_cannot_be_compared() -> None:
         bench.sink.request(9)
         bench.sources[0].send(0, 5)
         bench.sources[1].send(2, "x")
-        bench.sink.expect_next(0)
+        bench.sink.expect_next(0, 2)
         bench.sink.expect_error(TypeError)
         assert bench.sources[0].outcomes.stored() == [0]
+        assert bench.sources[0].outcomes.failed() == bench.sources[1].outcomes.failed() == [1]
 
 
 def test_sequence_goes_on_when_it_may_skip() -> None:

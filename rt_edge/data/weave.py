@@ -1,0 +1,202 @@
+"""Weave: one chunk of the elements of several, in any order, though each of them has a receipt of its own.
+
+A chunk has one receipt, and a receipt one origin; so elements of two sources that alternate (`interleave`, `merge_sorted`) would
+travel one by one. The marks of a woven chunk are places, 0, 1, ...; its receipt passes outcomes on to the receipts of its parts,
+a range of one part at once; and its origin, a `Woven`, knows whose mark each place stands for. Whoever tells elements by origin
+and mark (a durable end, a wire to another island, `dedupe`) asks here: `identities`, `runs`, `unwoven`. To one who does not, a
+woven chunk is of a source of its own that lives as long as the chunk.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Iterable, Iterator, Sequence
+from functools import partial
+from itertools import count, repeat
+from typing import cast
+
+from rt_edge.data.chunk import Chunk
+from rt_edge.data.errors import InternalError
+from rt_edge.data.receipt import Branch, Mark, Marks, Origin, Outcome, Receipt, number_of
+
+_LIVES = count()
+
+Identity = tuple[Origin | None, Mark | None]
+"""Whose element it is, and which; None of what has no identity."""
+
+
+class Woven(Origin):
+    """The origin of a woven chunk, and the listener of its receipt.
+
+    Args:
+        order: the part of each place.
+        parts: receipts and marks; their elements are not needed.
+    """
+
+    __slots__ = ("_order", "_parts", "_places", "_ranks")
+
+    def __init__(self, order: Sequence[int], parts: Sequence[Chunk]) -> None:
+        super().__init__("woven", str(next(_LIVES)))
+        self._order = order
+        self._parts = parts
+        self._places: list[list[int]] = []
+        self._ranks: list[int] = []
+
+    def whose(self, place: int) -> tuple[Receipt | None, Mark | None]:
+        """The receipt and the mark that a place stands for."""
+        part = self._parts[self._order[place]]
+        return part.receipt, None if part.marks is None else part.marks[self._rank(place)]
+
+    def on_outcome(self, receipt: Receipt, marks: Marks, outcome: Outcome) -> None:
+        """Pass it on, to each part at once."""
+        if len(marks) == len(self._order):
+            for part in self._parts:
+                part.outcome(outcome)
+        elif isinstance(marks, range):
+            for part, places in zip(self._parts, self._placed(), strict=True):
+                first, end = bisect_left(places, marks.start), bisect_left(places, marks.stop)
+                if part.receipt is not None and part.marks is not None and first < end:
+                    part.receipt.outcome(outcome, part.marks[first:end])
+        else:
+            shares: list[list[Mark]] = [[] for _ in self._parts]
+            for place in cast("Sequence[int]", marks):
+                known = self._parts[self._order[place]].marks
+                if known is not None:
+                    shares[self._order[place]].append(known[self._rank(place)])
+            for part, share in zip(self._parts, shares, strict=True):
+                if part.receipt is not None and share:
+                    part.receipt.outcome(outcome, share)
+
+    def _placed(self) -> list[list[int]]:
+        if not self._places:
+            self._places = [[] for _ in self._parts]
+            for place, part in enumerate(self._order):
+                self._places[part].append(place)
+        return self._places
+
+    def _rank(self, place: int) -> int:
+        if not self._ranks:
+            self._ranks = [0] * len(self._order)
+            for places in self._placed():
+                for rank, at in enumerate(places):
+                    self._ranks[at] = rank
+        return self._ranks[place]
+
+
+def weave(parts: Sequence[Chunk], order: Sequence[int]) -> Chunk:
+    """All elements of `parts` as one chunk: for each place, from which part the next element comes.
+
+    Raises:
+        InternalError: `order` is not one of all elements.
+    """
+    if len(order) != sum(map(len, parts)):
+        raise InternalError(f"{len(order)} places for {sum(map(len, parts))} elements")
+    iterators = [iter(part.items) for part in parts]
+    items = list(map(next, map(iterators.__getitem__, order)))
+    if len(items) != len(order):
+        raise InternalError(f"the elements end at {len(items)} of {len(order)} places")
+    if all(part.receipt is None for part in parts):
+        return Chunk(items)
+    woven = Woven(order, [part.replace(()) for part in parts])
+    known = any(part.receipt is not None and part.receipt.origin is not None for part in parts)
+    return Chunk(items, Receipt(range(len(items)), woven, woven if known else None))
+
+
+def is_woven(origin: Origin | None) -> bool:
+    """Whether elements of it are of several origins."""
+    while isinstance(origin, Branch):
+        origin = origin.of
+    return isinstance(origin, Woven)
+
+
+def identities(chunk: Chunk) -> Iterable[Identity]:
+    """Whose element each is, and which."""
+    receipt, marks = chunk.receipt, chunk.marks
+    if receipt is None or marks is None:
+        return repeat((None, None), len(chunk))
+    if not is_woven(receipt.origin):
+        return zip(repeat(receipt.origin), marks)
+    return map(partial(_identity, receipt.origin), marks)
+
+
+def runs(chunk: Chunk) -> Iterator[tuple[Origin | None, list[Mark]]]:
+    """Leading elements of one origin, then those of the next, and so on: whose, and which."""
+    last: Origin | None = None
+    marks: list[Mark] = []
+    seen: set[Mark] = set()  # a copy that comes again may have met the first one here
+    for origin, mark in identities(chunk):
+        if marks and (not _same(origin, last) or mark in seen):
+            yield last, marks
+            marks, seen = [], set()
+        last = origin
+        if mark is not None:
+            seen.add(mark)
+        marks.append(len(marks) if mark is None else mark)
+    if marks:
+        yield last, marks
+
+
+def unwoven(chunk: Chunk) -> list[Chunk]:
+    """The same elements, in the same order, in chunks of one origin each."""
+    if chunk.receipt is None or not is_woven(chunk.receipt.origin):
+        return [chunk]
+    pieces, start = [], 0
+    for origin, marks in runs(chunk):
+        pieces.append(_piece(chunk, start, origin, marks))
+        start += len(marks)
+    return pieces
+
+
+def first_unwoven(chunk: Chunk) -> tuple[Chunk, Chunk | None]:
+    """The leading elements of one origin, and the rest."""
+    if chunk.receipt is None or not is_woven(chunk.receipt.origin):
+        return chunk, None
+    origin, marks = next(runs(chunk))
+    rest = chunk.cut(len(marks))[1] if len(marks) < len(chunk) else None
+    return _piece(chunk, 0, origin, marks), rest
+
+
+def _piece(chunk: Chunk, start: int, origin: Origin | None, marks: list[Mark]) -> Chunk:
+    assert chunk.receipt is not None
+    assert chunk.marks is not None
+    end = start + len(marks)
+    own = dict(zip(marks, chunk.marks[start:end], strict=True))
+    receipt = Receipt(marks, _Back(chunk.receipt, own), origin, chunk.receipt.where)
+    return Chunk(chunk.items[start:end], receipt)
+
+
+class _Back:
+    """Listener of a piece that was taken out of a woven chunk."""
+
+    __slots__ = ("_own", "_receipt")
+
+    def __init__(self, receipt: Receipt, own: dict[Mark, Mark]) -> None:
+        self._receipt = receipt
+        self._own = own
+
+    def on_outcome(self, receipt: Receipt, marks: Marks, outcome: Outcome) -> None:
+        """Under the marks it has there."""
+        self._receipt.outcome(outcome, [self._own[mark] for mark in marks])
+
+
+def _same(one: Origin | None, other: Origin | None) -> bool:
+    if one is None or other is None or one is other:
+        return one is other
+    return (one.name, one.incarnation, one.lap) == (other.name, other.incarnation, other.lap)
+
+
+def _identity(origin: Origin | None, mark: Mark) -> Identity:
+    if isinstance(origin, Woven):
+        receipt, own = origin.whose(number_of(mark))
+        return (None, None) if receipt is None or own is None else _identity(receipt.origin, _renamed(mark, own))
+    if isinstance(origin, Branch):
+        of, own = _identity(origin.of, mark)
+        if of is origin.of:
+            return origin, mark
+        return (None, None) if of is None else (Branch(of, origin.name[len(origin.of.name) + 1 :]), own)
+    return (None, None) if origin is None else (origin, mark)
+
+
+def _renamed(mark: Mark, own: Mark) -> Mark:
+    """`mark` with `own` in the place of the number."""
+    return (_renamed(mark[0], own), mark[1]) if isinstance(mark, tuple) else own

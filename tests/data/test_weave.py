@@ -1,0 +1,137 @@
+"""Goal: elements of several origins in one chunk keep outcomes and identity. Method: weave, change, settle in part."""
+
+from __future__ import annotations
+
+from random import Random
+from typing import Any
+
+import pytest
+
+from rt_edge.data.chunk import Chunk
+from rt_edge.data.errors import InternalError
+from rt_edge.data.receipt import Dropped, Failed, Origin, Receipt, Stored
+from rt_edge.data.weave import first_unwoven, identities, is_woven, runs, unwoven, weave
+from rt_edge.testkit.probes import Outcomes
+
+
+def part(name: str, items: list[Any], first: int = 0) -> tuple[Chunk, Outcomes]:
+    outcomes = Outcomes()
+    return Chunk(items, Receipt(range(first, first + len(items)), outcomes, Origin(name, "1"))), outcomes
+
+
+def named(chunk: Chunk) -> list[Any]:
+    return [(origin.name if origin else None, mark) for origin, mark in identities(chunk)]
+
+
+def test_elements_have_their_places_and_their_names_when_woven() -> None:
+    """In the order asked for; bare chunks need no receipt, and what has none has no name."""
+    a, _ = part("a", ["a0", "a1"])
+    b, _ = part("b", ["b5", "b6"], 5)
+    woven = weave([a, b, Chunk(["c"])], [0, 1, 2, 1, 0])
+    assert woven.items == ["a0", "b5", "c", "b6", "a1"]
+    assert named(woven) == [("a", 0), ("b", 5), (None, None), ("b", 6), ("a", 1)]
+    assert woven.receipt is not None
+    assert is_woven(woven.receipt.origin)
+    assert weave([Chunk([1]), Chunk([2])], [1, 0]).receipt is None
+    with pytest.raises(InternalError):
+        weave([a, b], [0, 1])
+    with pytest.raises(InternalError):
+        weave([a, b], [0, 0, 0, 1])
+
+
+def test_each_origin_hears_of_all_at_once_when_the_chunk_is_settled() -> None:
+    """One call a part, not one an element."""
+    a, of_a = part("a", [0, 1, 2])
+    b, of_b = part("b", [3, 4])
+    calls: list[Any] = []
+    for outcomes in (of_a, of_b):
+        outcomes.on_outcome = lambda receipt, marks, outcome: calls.append(list(marks))  # type: ignore[method-assign]
+    weave([a, b], [0, 1, 0, 1, 0]).settle()
+    assert calls == [[0, 1, 2], [0, 1]]
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_each_element_has_its_outcome_when_a_woven_chunk_is_cut_filtered_and_expanded(seed: int) -> None:
+    """Whatever is done to it, each mark of each part hears once, and what its element met with."""
+    random = Random(seed)
+    sizes = [random.randint(1, 9) for _ in range(random.randint(2, 4))]
+    parts = [part(str(n), [(n, i) for i in range(size)]) for n, size in enumerate(sizes)]
+    order = [n for n, size in enumerate(sizes) for _ in range(size)]
+    random.shuffle(order)
+    woven = weave([chunk for chunk, _ in parts], order)
+    if random.random() < 0.5:  # a weave of a weave
+        more = part("more", [("more", i) for i in range(3)])
+        order = [0] * len(woven) + [1] * 3
+        random.shuffle(order)
+        woven, parts = weave([woven, more[0]], order), [*parts, more]
+    expected: dict[Any, type] = {}
+    waiting = [woven]
+    while waiting:
+        chunk = waiting.pop(random.randrange(len(waiting)))
+        deed = random.choice(["cut", "filter", "expand", "fork", "unweave", "settle", "fail", "drop"])
+        if deed == "cut" and len(chunk) > 1:
+            waiting += chunk.cut(random.randint(1, len(chunk) - 1))
+        elif deed == "filter":
+            mask = [random.random() < 0.5 for _ in chunk.items]
+            expected.update({item: Dropped for item, keep in zip(chunk.items, mask, strict=True) if not keep})
+            rest = chunk.select(mask)
+            waiting += [rest] if rest is not None else []
+        elif deed == "expand" and len(waiting) < 3:
+            rest = chunk.expand([[item] for item in chunk.items])
+            assert rest is not None
+            waiting.append(rest)
+        elif deed == "fork":
+            one, other = chunk.fork(2)
+            one.drop("not here")
+            waiting.append(other)
+        elif deed == "unweave":
+            waiting += unwoven(chunk)
+        elif deed in ("settle", "fail", "drop"):
+            expected.update(dict.fromkeys(chunk.items, {"settle": Stored, "fail": Failed, "drop": Dropped}[deed]))
+            chunk.fail(ValueError()) if deed == "fail" else chunk.drop("d") if deed == "drop" else chunk.settle()
+        else:
+            waiting.append(chunk)
+    for chunk, outcomes in parts:
+        assert not outcomes.again
+        assert {item: type(outcomes.by_mark[i]) for i, item in enumerate(chunk.items)} == {
+            item: expected[item] for item in chunk.items
+        }
+
+
+def test_names_are_those_of_the_parts_when_elements_were_expanded_and_forked() -> None:
+    """As they would be without the weave."""
+    a, _ = part("a", ["a0"])
+    b, _ = part("b", ["b0", "b1"])
+    woven = weave([weave([a, b], [1, 0, 1]), part("c", ["c0"], 7)[0]], [0, 0, 1, 0])
+    expanded = woven.expand([[item, item] for item in woven.items])
+    assert expanded is not None
+    one, two = expanded.fork(2)
+    assert named(two)[:5] == [("b/1", (0, 0)), ("b/1", (0, 1)), ("a/1", (0, 0)), ("a/1", (0, 1)), ("c/1", (7, 0))]
+    assert [(origin and origin.name, marks) for origin, marks in runs(one)][-1] == ("b/0", [(1, 0), (1, 1)])
+    for chunk in (one, two):
+        chunk.settle()
+
+
+def test_pieces_are_of_one_origin_when_a_chunk_is_unwoven() -> None:
+    """In order; a copy of an element that meets the first one is in another piece."""
+    a, of_a = part("a", [0, 1])
+    b, of_b = part("b", [2])
+    again, of_again = part("a", [0])
+    first, rest = first_unwoven(weave([a, again, b], [0, 1, 0, 2]))
+    assert (first.items, list(first.marks or ()), first.receipt and first.receipt.origin) == (
+        [0],
+        [0],
+        a.receipt and a.receipt.origin,
+    )
+    assert rest is not None
+    pieces = unwoven(rest)
+    assert [(piece.items, list(piece.marks or ())) for piece in pieces] == [([0, 1], [0, 1]), ([2], [0])]
+    first.fail(ValueError())
+    pieces[0].settle()
+    assert (of_a.failed(), of_a.stored(), of_again.stored(), of_b.by_mark) == ([0], [1], [0], {})
+    pieces[1].settle()
+    assert of_b.stored() == [0]
+    plain, _ = part("a", [1])
+    assert first_unwoven(plain) == (plain, None)
+    assert unwoven(plain) == [plain]
+    plain.settle()
