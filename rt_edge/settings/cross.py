@@ -93,6 +93,7 @@ def _check_used(draft: Draft, report: Report) -> None:
     used = {end.name for end in draft.ends}
     if draft.ingress is not None:
         used.add(draft.ingress.store)
+    used |= {name for name, checked in draft.adapters.items() if checked.capability.writable}  # by commands
     for section in ("adapters", "uplinks", "stores"):
         for name in draft.names[section]:
             if name not in used:

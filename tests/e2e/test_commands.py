@@ -28,7 +28,7 @@ node: {{id: hall-3, data: {data}}}
 adapters:
   plc:
     kind: modbus
-    channel: {{tcp: "127.0.0.1:{port}"}}
+    channel: {{tcp: "127.0.0.1:{port}", timeout: 100ms}}
     units:
       pump-1:
         every: 50ms
