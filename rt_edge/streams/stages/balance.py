@@ -14,13 +14,14 @@ class Balance(Stage, frozen=True):
     """Sends each chunk to the next branch, in turn, that has asked for elements; cut to what it asked for.
 
     Emits when: an element arrives and any branch asks.
-    Backpressures when: no branch asks.
+    Backpressures when: no branch asks; with `wait_for_all` also until every branch has asked once.
     Completes when: upstream completes and what is held has gone out.
     Cancels when: all branches have cancelled (with `eager_cancel`: one has).
     On restart: calls no user code, so it is not restarted.
 
     Attributes:
         count: outlets, named `out0`, `out1`, ...
+        wait_for_all: give nothing away before every branch has asked once, so that the first to ask does not get all.
         eager_cancel: cancel as soon as one branch cancels; the others complete then, or fail with the error that it failed with.
     """
 
@@ -28,6 +29,7 @@ class Balance(Stage, frozen=True):
     receipts: ClassVar[ReceiptUse] = ReceiptUse.HOLD
 
     count: int = 2
+    wait_for_all: bool = False
     eager_cancel: bool = False
 
     def __post_init__(self) -> None:
@@ -51,11 +53,13 @@ class Balance(Stage, frozen=True):
 class _Logic(StageLogic):
     def __init__(self, stage: Balance) -> None:
         self._ports: deque[Outlet] = deque(stage.outlets, maxlen=stage.count)  # the next in turn first
+        self._silent = set(stage.outlets) if stage.wait_for_all else set()
         self._eager = stage.eager_cancel
         self._held: deque[Chunk] = deque(maxlen=CHUNK_ELEMENTS)
         self._finished = False
 
     def on_pull(self, outlet: Outlet, n: int) -> None:
+        self._silent.discard(outlet)
         self._serve()
 
     def on_push(self, inlet: Inlet, chunk: Chunk) -> None:
@@ -63,6 +67,8 @@ class _Logic(StageLogic):
         self._serve()
 
     def _serve(self) -> None:
+        if self._silent and not self._finished:
+            return  # nothing was asked for, so nothing is held
         for port in list(self._ports):
             wanted = self.demand(port)
             if wanted > 0 and self._held:
@@ -91,8 +97,11 @@ class _Logic(StageLogic):
 
     def on_downstream_finish(self, outlet: Outlet, cause: BaseException | None) -> None:
         self._ports.remove(outlet)
+        self._silent.discard(outlet)
         if self._eager or not self._ports:
             end_branches(self, self._ports, cause)
+        else:
+            self._serve()
 
     def on_stop(self, error: BaseException | None) -> None:
         settle_rest(self, list(self._held), error)

@@ -28,9 +28,9 @@ class FanOut(Continuation[A]):
         return self._divide(Broadcast(count=len(sinks), eager_cancel=eager_cancel), sinks)
 
     @builds(Balance)
-    def balance(self, *sinks: Sink[A], eager_cancel: bool = False) -> Any:
+    def balance(self, *sinks: Sink[A], wait_for_all: bool = False, eager_cancel: bool = False) -> Any:
         """Each element to one of `sinks` that asks: a `Graph` of a source, a `Sink` of a flow."""
-        return self._divide(Balance(count=len(sinks), eager_cancel=eager_cancel), sinks)
+        return self._divide(Balance(count=len(sinks), wait_for_all=wait_for_all, eager_cancel=eager_cancel), sinks)
 
     @builds(Partition)
     def partition(
