@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import threading
 
 import msgspec
@@ -163,3 +164,34 @@ class Elastic(RouterActor):
 
 class Ranked(RouterActor):
     settings = RouterSettings(strategy="priority")
+
+
+class Mortal(Worker):
+    """Does what it is told only if it is meant: `["kill", pid]`, `["slow", pid]`; everybody else answers at once."""
+
+    def work(self, payload):
+        if isinstance(payload, list) and payload[1] == os.getpid():
+            if payload[0] == "kill":
+                os.kill(os.getpid(), signal.SIGKILL)
+            threading.Event().wait(0.5)
+        return super().work(payload)
+
+
+class SmallestMailbox(RouterActor):
+    settings = RouterSettings(strategy="most_demand", size=3, window=4)
+    routee_class = Mortal
+
+
+class ScatterPool(RouterActor):
+    settings = RouterSettings(strategy="most_demand", asking="scatter_gather", size=3, window=4)
+    routee_class = Mortal
+
+
+class TailChopPool(RouterActor):
+    settings = RouterSettings(strategy="most_demand", asking="tail_chopping", interval=0.1, size=3, window=4)
+    routee_class = Mortal
+
+
+class HashedPool(RouterActor):
+    settings = RouterSettings(strategy="consistent_hashing", size=3, window=4)
+    routee_class = Mortal
