@@ -101,7 +101,8 @@ class Run:
         self.bench.advance(seconds)
         self.check_drawn()
         got = self.sink.received
-        assert len(got) <= self.asked
+        (wire,) = self.seat.outs
+        assert len(got) + wire.buffered <= self.asked, f"{len(got)} came and {wire.buffered} wait, {self.asked} were asked for"
         assert len(got) <= len(self.expected) or not self.contract.ends, f"{got[len(self.expected) :]!r} are too many"
 
     def check_drawn(self) -> None:

@@ -17,6 +17,7 @@ from tests.testkit.contract_runs import findings
 
 FAULTS = {
     "draws one element ahead": "test_outside_is_left_alone_when_nothing_is_wanted",
+    "has one element ready unasked": "test_nothing_is_emitted_when_nothing_is_wanted",
     "emits one element unasked": "test_outside_is_left_alone_when_nothing_is_wanted",
     "leaves the outside open": "test_everything_is_released_when_downstream_cancels",
     "leaves a task behind": "test_everything_is_released_when_the_engine_stops",
@@ -83,7 +84,7 @@ class Logic(StageLogic):
             self.feed.shared = self.iterator  # type: ignore[attr-defined]
         if self.fault in {"draws one element ahead", "forgets what it holds when it is taken out"}:
             self.ahead = self.draw(1)[0]
-        elif self.fault == "emits one element unasked":
+        elif self.fault in {"emits one element unasked", "has one element ready unasked"}:
             self.emit(1)
         elif self.fault == "leaves a task behind":
             self.seat.engine.host.spawn(self.endless(), lambda result, error: None)

@@ -51,6 +51,7 @@ class ToPathLogic(SinkLogic):
     def _over(self, done: Callable[[Any], None], result: Any, error: BaseException | None) -> None:
         self._busy = False
         if error is not None:
+            self.ctx.count("errors")
             self.fail_stage(error)
             return
         done(result)

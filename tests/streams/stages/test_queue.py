@@ -38,6 +38,15 @@ class TestFromQueue(FedSourceContract):
         feed.push(lambda x: self.queue.offer(x) is Offered.ENQUEUED, self.queue.complete, self.queue.fail, random.randint(1, 20))
 
 
+class TestFromLongQueue(TestFromQueue):
+    """More waits than a chunk has."""
+
+    ahead = 3000
+
+    def move(self, feed: Feed, random: Random) -> None:
+        feed.push(lambda x: self.queue.offer(x) is Offered.ENQUEUED, self.queue.complete, self.queue.fail, self.ahead)
+
+
 class TestToQueue(SinkContract):
     ahead = 16
     backpressures = True

@@ -79,6 +79,7 @@ class TestRestartSourceThatFails(SourceContract):
 class TestRestartSink(SinkContract):
     """Each run takes five elements and completes; the next one takes the next five."""
 
+    ahead = 5
     tells = False
     got: list[Any]
 
@@ -93,6 +94,7 @@ class TestRestartSink(SinkContract):
 class TestRestartSinkThatEnds(SinkContract):
     """One run, whose end is the end."""
 
+    ahead = 1
     tells = False
 
     def make(self, done: Came) -> RestartSink:

@@ -2,42 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
-from random import Random
 from typing import Any
 
 import pytest
 
-from rt_edge.streams.stage import StageContext
-from rt_edge.streams.stages import to_path
 from rt_edge.streams.stages.to_path import ToPath
+from rt_edge.testkit.probes import StageBench
 from rt_edge.testkit.sink_contract import SinkContract
 from rt_edge.testkit.sink_contract_run import Came
-from rt_edge.testkit.virtual_clock import Sleep
-
-
-class SlowWorker:
-    """In the place of a `Worker`: calls take virtual time, one after the other; what is under way is finished before the end."""
-
-    def __init__(self, context: StageContext, on_thread: bool) -> None:
-        self._context = context
-        self._random = Random(1)
-        self._under_way: Callable[[], Any] | None = None
-
-    def call(self, function: Callable[[], Any], done: Callable[[Any, BaseException | None], None]) -> None:
-        self._under_way = function
-        self._context.spawn(self._run(function), done)
-
-    async def _run(self, function: Callable[[], Any]) -> Any:
-        await Sleep(self._random.choice([0.0, 0.01, 0.5]))
-        self._under_way = None
-        return function()
-
-    def end(self, function: Callable[[], Any]) -> None:
-        if self._under_way is not None:
-            self._under_way()
-        function()
+from tests.streams.stages.slow_worker import slow
 
 
 class TestToPath(SinkContract):
@@ -46,8 +20,8 @@ class TestToPath(SinkContract):
 
     @pytest.fixture(autouse=True)
     def _slow_worker(self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-        monkeypatch.setattr(to_path, "Worker", SlowWorker)
         self.path = tmp_path / "f"
+        slow(monkeypatch, self.make(Came()))
 
     def make(self, done: Came) -> ToPath:
         return ToPath(path=self.path, done=done)
@@ -61,3 +35,17 @@ class TestToPath(SinkContract):
     def arrived(self) -> list[Any]:
         data = self.path.read_bytes() if self.path.exists() else b""
         return [data[i : i + 5] for i in range(0, len(data), 5)]
+
+
+def test_elements_fail_when_they_cannot_be_written(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was being written and what came meanwhile is not stored; the error is counted, and told."""
+    done = Came()
+    stage = ToPath(path=Path("/dev/full"), done=done)
+    slow(monkeypatch, stage)
+    with StageBench(stage) as bench:
+        bench.source.send(b"a", b"b")
+        bench.advance(1.0)
+        assert bench.source.outcomes.failed() == [0, 1]
+        assert isinstance(bench.source.expect_cancellation(), OSError)
+        assert bench.counters["errors"] == 1
+    assert [type(error) for _, error in done.to] == [OSError]

@@ -20,6 +20,7 @@ from rt_edge.testkit.probes import Outcomes, StageBench
 from rt_edge.testkit.source_contract import FedSourceContract
 from rt_edge.testkit.source_contract_feed import Feed
 from rt_edge.testkit.stage_contract import Broken
+from tests.streams.stages.slow_worker import slow
 
 
 class TestUnfoldResource(FedSourceContract):
@@ -28,6 +29,14 @@ class TestUnfoldResource(FedSourceContract):
 
     def make(self, feed: Feed) -> UnfoldResource:
         return UnfoldResource(create=feed.open, read=feed.read, close=feed.close, on_thread=False)
+
+
+class TestSlowResource(TestUnfoldResource):
+    """Reading takes time, in which more is asked for, or the stream ends."""
+
+    @pytest.fixture(autouse=True)
+    def _slow_worker(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        slow(monkeypatch, self.make(Feed([])))
 
 
 class Resource:
