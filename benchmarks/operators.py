@@ -67,6 +67,7 @@ EXACT: dict[str, dict[str, Any]] = {
     "FilterExpression": {"where": "value > -1"},
     "FoldAsync": {"function": last},
     "ScanAsync": {"function": last},
+    "RetryFlow": {"flow": Flow().map(lambda element: element)},
     "ScatterGather": {"functions": [at_once, at_once]},
     "TailChop": {"functions": [at_once, at_once]},
     "Fold": {"function": lambda state, _: state},

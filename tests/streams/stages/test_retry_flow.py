@@ -27,13 +27,33 @@ class TestRetryFlow(StageContract):
         return [[x + 1 for x in inputs[0] if (x + 1) % 5]]
 
 
-def flaky(failures: int) -> Callable[[Any], Any]:
+class TestRetryFlowTogether(StageContract):
+    residue_differs = "elements under way are handed on raw"
+
+    def make(self) -> RetryFlow:
+        return RetryFlow(flow=Flow().map(lambda x: x + 1))
+
+    def expected(self, inputs: list[list[Any]]) -> list[list[Any]]:
+        return [[x + 1 for x in inputs[0]]]
+
+
+class TestRetryFlowThatFailsAtTimes(StageContract):
+    residue_differs = "elements under way are handed on raw"
+
+    def make(self) -> RetryFlow:
+        return RetryFlow(flow=Flow().map(flaky(lambda x: x % 9 == 7)), min_backoff=0.01, max_backoff=0.02)
+
+    def expected(self, inputs: list[list[Any]]) -> list[list[Any]]:
+        return [[-x for x in inputs[0]]]
+
+
+def flaky(failures: int | Callable[[Any], int]) -> Callable[[Any], Any]:
     """Fails so many times for each element."""
     seen: dict[Any, int] = {}
 
     def call(x: Any) -> Any:
         seen[x] = seen.get(x, 0) + 1
-        if seen[x] <= failures:
+        if seen[x] <= (failures if isinstance(failures, int) else failures(x)):
             raise Broken(f"attempt {seen[x]} of {x}")
         return -x
 
@@ -116,3 +136,55 @@ def test_settings_are_refused_when_they_make_no_sense() -> None:
     stage, errors = Catalogue.built_in().check("retry_flow", {"steps": [{"filter": "t > 1"}], "min_backoff": "100ms"})
     assert stage is not None
     assert not errors
+
+
+def test_elements_go_together_when_the_flow_knows_of_no_other() -> None:
+    """While all goes well; one that fails is tried again alone, in its place, and no element is given to the function twice."""
+    calls: list[int] = []
+
+    def call(x: int) -> int:
+        calls.append(x)
+        if x == 5 and calls.count(5) < 3:
+            raise Broken("five")
+        return -x
+
+    with StageBench(RetryFlow(flow=Flow().map(call), **FAST)) as bench:
+        bench.sink.request(500)
+        bench.source.expect_request(1)
+        bench.source.send(0)
+        assert bench.source.demand == 256
+        bench.source.send(*range(1, 10))
+        bench.sink.expect_next(0, -1, -2, -3, -4)
+        bench.advance(1.1)
+        bench.sink.expect_no_signal()
+        assert bench.counters["retries"] == 2
+        bench.advance(2.0)
+        bench.sink.expect_next(-5, -6, -7, -8, -9)
+        assert calls == [0, 1, 2, 3, 4, 5, 5, 5, 6, 7, 8, 9]
+        assert bench.source.outcomes.stored() == list(range(10))
+    with StageBench(RetryFlow(flow=Flow().map(call).filter(lambda x: x), **FAST)) as bench:
+        bench.sink.request(500)
+        bench.source.expect_request(1)
+        bench.source.send(0)
+        assert bench.source.demand == 1
+
+
+def test_element_is_given_up_alone_when_it_goes_with_others() -> None:
+    """What the flow leaves out is dropped, the one that fails each time fails, the others go out."""
+
+    def keep(x: int) -> bool:
+        if x == 3:
+            raise Broken("three")
+        return x % 2 == 1
+
+    with StageBench(RetryFlow(flow=Flow().filter(keep), attempts=2, **FAST)) as bench:
+        bench.sink.request(500)
+        bench.source.send(1)
+        bench.source.send(2, 3, 4, 5)
+        bench.source.complete()
+        bench.advance(2.0)
+        bench.sink.expect_next(1, 5)
+        bench.sink.expect_complete()
+        assert bench.source.outcomes.failed() == [2]
+        assert bench.source.outcomes.dropped("filtered") == [1, 3]
+        assert bench.counters["dropped_filtered"] == 2
