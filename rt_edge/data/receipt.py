@@ -61,12 +61,12 @@ class Branch(Origin):
 
     Args:
         of: whose marks these are.
-        index: of the branch.
+        index: of the branch, or its name.
     """
 
     __slots__ = ("_of",)
 
-    def __init__(self, of: Origin, index: int) -> None:
+    def __init__(self, of: Origin, index: int | str) -> None:
         self._of = of
         self.name = f"{of.name}/{index}"
         self.incarnation = of.incarnation
@@ -295,7 +295,7 @@ class _Join:
         votes = self._votes
         for mark in marks:
             count, worst = votes.pop(mark, (0, outcome))
-            worst = _worse(worst, outcome)
+            worst = worse(worst, outcome)
             if count + 1 < self._branches:
                 votes[mark] = (count + 1, worst)
             else:
@@ -304,7 +304,8 @@ class _Join:
             self._parent.outcome(worst, group)
 
 
-def _worse(a: Outcome, b: Outcome) -> Outcome:
+def worse(a: Outcome, b: Outcome) -> Outcome:
+    """The outcome of an element that has two: failed before stored before dropped."""
     if isinstance(a, Failed) or isinstance(b, Dropped):
         return a
     return b
@@ -348,7 +349,7 @@ class Expanded:
         for mark in marks:
             parent = mark[0]  # type: ignore[index]  # marks of an expansion are (parent, index)
             worst = self._worst.get(parent)
-            worst = outcome if worst is None else _worse(worst, outcome)
+            worst = outcome if worst is None else worse(worst, outcome)
             left = self._children[parent] - 1
             if left:
                 self._children[parent] = left

@@ -13,7 +13,7 @@ from rt_edge.streams.hubs.stages import ToHub
 from rt_edge.streams.pubsub.broker import Broker
 from rt_edge.streams.pubsub.stages import ToTopic
 from rt_edge.streams.stage import Stage
-from rt_edge.streams.stages._common import OnError
+from rt_edge.streams.stages._common import OnError, Settle
 from rt_edge.streams.stages.collect import Collect
 from rt_edge.streams.stages.fold_into import FoldInto
 from rt_edge.streams.stages.for_each import ForEach
@@ -61,9 +61,9 @@ class Endings(Generic[A]):
 
     @classmethod
     @builds(ToHub, "Sink")
-    def to_hub(cls, hub: Hub, name: str = "") -> Self:
+    def to_hub(cls, hub: Hub, settle: Settle = "end", name: str = "") -> Self:
         """Gives all elements to a hub; each run is a producer of it."""
-        return cls(ToHub(hub=hub), name)
+        return cls(ToHub(hub=hub, settle=settle), name)
 
     @classmethod
     @builds(ToTopic, "Sink")
@@ -73,10 +73,11 @@ class Endings(Generic[A]):
         topic: str | Callable[[A], str] | None = None,
         retain: bool = False,
         on_error: OnError = "stop",
+        settle: Settle = "end",
         name: str = "",
     ) -> Self:
         """Publishes all elements; each run is a publisher."""
-        return cls(ToTopic(broker=broker, topic=topic, retain=retain, on_error=on_error), name)
+        return cls(ToTopic(broker=broker, topic=topic, retain=retain, settle=settle, on_error=on_error), name)
 
     @classmethod
     @builds(LazySink, "Sink")

@@ -6,8 +6,11 @@ from collections import deque
 from collections.abc import Sequence
 from typing import Any
 
-from rt_edge.streams.hubs.hub import PRODUCERS_MOST, Hub
-from rt_edge.streams.hubs.ports import Port, SlowConsumer
+from rt_edge.data.chunk import Chunk
+from rt_edge.data.receipt import Dropped, Failed
+from rt_edge.streams.hubs.hub import PRODUCERS_MOST, UNSETTLED, Hub
+from rt_edge.streams.hubs.parcels import parcel
+from rt_edge.streams.hubs.ports import LEFT, WINDOW, Port, SlowConsumer
 
 PER_PRODUCER = 16
 """Elements of one producer that may wait."""
@@ -16,34 +19,43 @@ PER_PRODUCER = 16
 class MergeHub(Hub):
     """The elements of all producers in the order in which they came. A producer's end or failure does not end the others.
 
-    It completes by `drain_and_complete` alone. When its consumer leaves, producers are cancelled; with `keep_open` they wait for
-    the next one.
+    An element has the outcome that the consumer gives it. The hub completes by `drain_and_complete` alone. When its consumer
+    leaves, producers are cancelled; with `keep_open` they wait for the next one, and so does what is in the hub.
 
     Args:
         buffer: elements of one producer that may wait: its credit, whatever the others do.
         slow: what happens when the consumer is slow: who has filled its buffer waits, or its elements are dropped, or the
             consumer is disconnected.
         keep_open: see above.
+        window: elements that the consumer may have and not have settled.
+        unsettled: elements that the hub has taken and whose outcome is not known, at most.
     """
 
     producers_most = PRODUCERS_MOST
     consumers_most = 1
 
-    def __init__(self, buffer: int = PER_PRODUCER, slow: SlowConsumer | None = None, keep_open: bool = False) -> None:
-        super().__init__(buffer, slow, 1, keep_open)
+    def __init__(
+        self,
+        buffer: int = PER_PRODUCER,
+        slow: SlowConsumer | None = None,
+        keep_open: bool = False,
+        window: int = WINDOW,
+        unsettled: int = UNSETTLED,
+    ) -> None:
+        super().__init__(buffer, slow, 1, keep_open, window, unsettled)
         self._ready: deque[Port] = deque(maxlen=2 * PRODUCERS_MOST)  # those who have something, the longest waiting first
 
     def _room(self, producer: Port) -> int:
         producer.slow = self._slow
         return producer.room()
 
-    def _give(self, producer: Port, items: Sequence[Any], now: float) -> int:
+    def _give(self, producer: Port, items: Sequence[Any], now: float, chunk: Chunk | None) -> int:
         producer.slow = self._policy()
         n = min(len(items), producer.room()) if producer.slow.overflow == "backpressure" else len(items)
         if n:
             if not producer.queue:
                 self._ready.append(producer)
-            producer.put(items[:n], now)
+            producer.put(items[:n], now, self._ship(producer, chunk, 0, n, 1))
             if producer.error is not None:  # overflow under `fail`: of the consumer, not of this producer
                 self._fail_consumer(producer)
         return n
@@ -75,6 +87,34 @@ class MergeHub(Hub):
             consumer.counters["passed"] += len(items)
         return items
 
+    def _collect(self, consumer: Port, n: int) -> Chunk | None:
+        items: list[Any] = []
+        chunk: Chunk | None = None
+        ready = self._ready
+        while ready and len(items) < n and chunk is None:
+            producer = ready[0]
+            if not producer.lots:
+                items += producer.take(n - len(items))
+            elif items:
+                break
+            else:
+                chunk = parcel(self, producer, consumer, n)
+                if chunk is None:
+                    return None
+            ready.popleft()
+            if producer.queue:
+                ready.append(producer)
+        if items:
+            chunk = Chunk(items)
+        if chunk is not None:
+            consumer.full_since = None
+            consumer.counters["passed"] += len(chunk)
+        return chunk
+
+    def residue(self, consumer: Port) -> list[Chunk]:
+        """What waits; with `keep_open` it is for the next consumer."""
+        return [] if self._keep_open else super().residue(consumer)
+
     def _is_drained(self, consumer: Port) -> bool:
         return not self._ready or consumer not in self._consumers
 
@@ -88,10 +128,11 @@ class MergeHub(Hub):
             if reason.startswith("dropped_"):
                 self.counters[reason] += n
 
-    def _consumer_left(self, consumer: Port) -> None:
+    def _consumer_left(self, consumer: Port, error: BaseException | None) -> None:
         if not self._keep_open:
+            outcome = Dropped(LEFT) if error is None else Failed(error)
             for producer in self._ready:
-                self.counters["dropped_consumer_left"] += len(producer.queue)
-                producer.queue.clear()
+                self.counters[f"dropped_{LEFT}"] += len(producer.queue)
+                producer.discard(len(producer.queue), outcome)
             self._ready.clear()
             self._close(None)

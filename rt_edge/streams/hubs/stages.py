@@ -9,35 +9,41 @@ from typing import Any, ClassVar
 from rt_edge.data.chunk import CHUNK_ELEMENTS, Chunk
 from rt_edge.data.errors import ConfigError
 from rt_edge.streams.elementwise.waker import Waker
+from rt_edge.streams.hubs.deliveries import Post
 from rt_edge.streams.hubs.hub import Hub, stopped
 from rt_edge.streams.hubs.ports import Port, SlowConsumer
-from rt_edge.streams.stage import IN, OUT, Inlet, Outlet, ReceiptUse, Stage, StageLogic
-from rt_edge.streams.stages._common import settle_rest
-
-RESIDUE_CHUNKS = 16
-"""Chunks that are taken along when a consumer is taken out of its graph, besides those of a queue of its own."""
+from rt_edge.streams.stage import IN, OUT, Hold, Inlet, Outlet, ReceiptUse, Stage, StageLogic
+from rt_edge.streams.stages._common import Settle, settle_rest
 
 
 class ToHub(Stage, frozen=True, kw_only=True):
-    """Elements into a hub; each run is a producer of it. An element is settled as stored when the hub has taken it.
+    """Elements into a hub; each run is a producer of it. An element has the outcome that the hub's consumers give it.
+
+    What is in the hub when this stage is stopped fails: its origin emits it again.
 
     Emits when: -
-    Backpressures when: the hub has no room.
-    Completes when: upstream completes and the hub has taken everything.
+    Backpressures when: the hub has no room, or too much of what it took has no outcome.
+    Completes when: upstream completes, the hub has taken everything, and all has its outcome.
     Cancels when: the hub has ended.
     On restart: calls no user code, so it is not restarted.
 
     Attributes:
         hub: a `MergeHub`, `BroadcastHub` or `PartitionHub`.
+        settle: end: see above. early: what the hub has taken is settled as stored, and volatile.
     """
 
-    receipts: ClassVar[ReceiptUse] = ReceiptUse.INTAKE
+    receipts: ClassVar[ReceiptUse] = ReceiptUse.HOLD
 
     hub: Any
+    settle: Settle = "end"
 
     def __post_init__(self) -> None:
         """Refuse what is no hub."""
         _is_hub(self.hub)
+
+    def holds(self) -> Hold:
+        """What is in the hub, and waits in front of it; it does not wait for further elements."""
+        return into_hub(self.hub, self.settle)
 
     @property
     def label(self) -> str:
@@ -51,7 +57,12 @@ class ToHub(Stage, frozen=True, kw_only=True):
 
     def create_logic(self) -> StageLogic:
         """A producer."""
-        return ToHubLogic(self.hub)
+        return ToHubLogic(self.hub, self.settle)
+
+
+def into_hub(hub: Hub, settle: Settle) -> Hold:
+    """What a stage keeps unsettled that leads into a hub."""
+    return Hold(CHUNK_ELEMENTS + (0 if settle == "early" else hub.unsettled), 0.0)
 
 
 class ToHubLogic(StageLogic):
@@ -59,17 +70,23 @@ class ToHubLogic(StageLogic):
 
     Args:
         hub: that.
+        settle: end: outcomes come from the hub's consumers. early: what the hub has taken is stored.
     """
 
-    def __init__(self, hub: Hub) -> None:
+    def __init__(self, hub: Hub, settle: Settle = "end") -> None:
         self._hub = hub
+        self._early = settle == "early"
         self._port: Port | None = None
+        self._post: Post | None = None
         self._held: deque[Chunk] = deque(maxlen=CHUNK_ELEMENTS)
         self._finished = False
+        self._removed = False
+        self._error: BaseException | None = None
 
     def on_start(self) -> None:
         """Come."""
         self._port = self.enter(Waker(self.ctx, self._look))
+        self._post = self._hub.mail(self._port, self.seat.engine.host, self._has_come_back)
         self._look()
 
     def enter(self, wake: Callable[[], None]) -> Port:
@@ -91,31 +108,41 @@ class ToHubLogic(StageLogic):
         self._look()
 
     def on_upstream_failure(self, inlet: Inlet, error: BaseException) -> None:
-        """The hub hears of it."""
-        if self._port is not None:
+        """The hub hears of it; what it has taken still has its outcome before this stage fails."""
+        self._error = error
+        if self._port is not None and self._post is not None:
             self._hub.exit(self._port, error)
-        self.fail_stage(error)
+            self._end(self._port, self._post)
+
+    def _has_come_back(self) -> None:
+        """Outcomes were reported; in this stage's thread, outside of a turn."""
+        if self._finished and self._post is not None and self._post.is_empty:
+            self.seat.engine.enter(self.seat, self._look)
 
     def _look(self) -> None:
-        port, hub = self._port, self._hub
-        if port is None:
+        port, post, hub = self._port, self._post, self._hub
+        if port is None or post is None:
             return
         now = self.ctx.clock.monotonic()
         hub.expire(now)
         while self._held:
             chunk = self._held[0]
-            taken = hub.offer(port, chunk.items, now)
+            tracked = chunk if chunk.receipt is not None and not self._early else None
+            taken = hub.offer(port, chunk.items, now, tracked)
             if taken < len(chunk):
                 if taken:
                     first, self._held[0] = chunk.cut(taken)
-                    first.settle()
+                    if self._early:
+                        first.settle()
                 break
-            self._held.popleft().settle()
+            self._held.popleft()
+            if self._early:
+                chunk.settle()
         if port.ended:
-            self.cancel_stage(port.error)
+            self._end(port, post)
         elif self._finished and not self._held:
             hub.exit(port)
-            self.complete_stage()
+            self._end(port, post)
         elif not self._held and not self._finished:
             n = min(hub.room(port), CHUNK_ELEMENTS) - self.requested(IN)
             if n > 0:
@@ -124,22 +151,43 @@ class ToHubLogic(StageLogic):
         if due is not None and not port.ended:
             self.ctx.after(max(0.0, due - now), "slow")
 
+    def _end(self, port: Port, post: Post) -> None:
+        """Take no more; stop as soon as all has its outcome."""
+        self._finished = True
+        error = self._error or port.error
+        self.cancel(IN, error)
+        self._settle_held(error)
+        if not post.is_empty:
+            return
+        if self._error is not None:
+            self.fail_stage(self._error)
+        elif port.error is None:
+            self.complete_stage()
+        else:
+            self.cancel_stage(port.error)
+
+    def _settle_held(self, error: BaseException | None) -> None:
+        settle_rest(self, list(self._held), error)
+        self._held.clear()
+
     def on_stop(self, error: BaseException | None) -> None:
         """Go."""
         if self._port is not None:
             self._hub.exit(self._port, None if self._port.ended else stopped(error))
-        settle_rest(self, list(self._held), error)
-        self._held.clear()
+        self._settle_held(error)
+        if self._post is not None and not self._removed:
+            self._post.abandon(stopped(error))
 
     def residue(self) -> list[Chunk]:
-        """What the hub had no room for."""
+        """What the hub had no room for. What it has taken has its outcome later."""
+        self._removed = True
         held = list(self._held)
         self._held.clear()
         return held
 
 
 class FromHub(Stage, frozen=True, kw_only=True):
-    """Elements out of a hub; each run is a consumer of it. What comes out is volatile.
+    """Elements out of a hub; each run is a consumer of it. Their outcome goes to who brought them.
 
     Emits when: the hub has an element for this consumer.
     Backpressures when: downstream does; what that means for the others is said by `slow`.
@@ -152,7 +200,7 @@ class FromHub(Stage, frozen=True, kw_only=True):
         slow: what happens when this consumer is slow; None: as the hub says.
     """
 
-    receipts: ClassVar[ReceiptUse] = ReceiptUse.INTAKE
+    receipts: ClassVar[ReceiptUse] = ReceiptUse.PASS
 
     hub: Any
     slow: SlowConsumer | None = None
@@ -207,9 +255,9 @@ class FromHubLogic(StageLogic):
             if port.error is not None:
                 self.fail_stage(port.error)
             return
-        items = hub.take(port, min(self.demand(OUT), CHUNK_ELEMENTS))
-        if items:
-            self.push(OUT, Chunk(items))
+        chunk = hub.collect(port, min(self.demand(OUT), CHUNK_ELEMENTS))
+        if chunk is not None:
+            self.push(OUT, chunk)
             self.pull_again(OUT)
         if hub.is_over(port):
             if port.error is not None:
@@ -217,22 +265,14 @@ class FromHubLogic(StageLogic):
             else:
                 self.complete_stage()
 
-    def residue(self) -> list[Chunk]:
-        """What waits in the hub for this consumer."""
-        port, hub = self._port, self._hub
-        chunks: list[Chunk] = []
-        if port is not None:
-            for _ in range(RESIDUE_CHUNKS + hub.buffer // CHUNK_ELEMENTS):  # others may bring more meanwhile
-                items = hub.take(port, CHUNK_ELEMENTS)
-                if not items:
-                    break
-                chunks.append(Chunk(items))
-        return chunks
-
     def on_stop(self, error: BaseException | None) -> None:
         """Go."""
         if self._port is not None:
-            self._hub.leave(self._port)
+            self._hub.leave(self._port, error)
+
+    def residue(self) -> list[Chunk]:
+        """What waits for this consumer, and for no other."""
+        return [] if self._port is None else self._hub.residue(self._port)
 
 
 def _is_hub(hub: object) -> None:

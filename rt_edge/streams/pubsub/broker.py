@@ -8,12 +8,22 @@ from typing import Any
 
 import msgspec
 
-from rt_edge.data.errors import RefusedError
-from rt_edge.streams.hubs.hub import BUFFER, Hub
-from rt_edge.streams.hubs.ports import Port, SlowConsumer
+from rt_edge.data.chunk import Chunk
+from rt_edge.data.errors import RefusedError, StreamError
+from rt_edge.data.receipt import Dropped, Failed
+from rt_edge.streams.hubs.deliveries import Lot
+from rt_edge.streams.hubs.hub import BUFFER, UNSETTLED, Hub
+from rt_edge.streams.hubs.ports import LEFT, WINDOW, Port, SlowConsumer
+from rt_edge.streams.hubs.strays import Stray
 from rt_edge.streams.pubsub.topics import TopicTree, check_filter, check_topic, matches
 from rt_edge.streams.routing.routee import Routee
 from rt_edge.streams.routing.strategy import MostDemand
+
+NO_SUBSCRIBER = "no_subscriber"
+"""The reason of what nobody has subscribed to."""
+
+GROUP = "group "
+"""Begin of what the messages of a group are known by at a durable end."""
 
 RETAINED_MOST = 10_000
 """Topics of which the last message is kept."""
@@ -46,17 +56,30 @@ class Broker(Hub):
     A message is taken when all of them have room: a subscriber that back-pressures holds up publishers of its topics, and
     others do as `SlowConsumer` says. A message that nobody has subscribed to is dropped, counted as `no_subscriber`.
 
+    A message has the worst outcome of those that got it: failed before stored before dropped; a group counts as one. What waits
+    for a member that goes, or was taken by one that failed, another member of its group gets, as in a `PartitionHub`; where there
+    is none, it has the outcome of a subscriber that goes. What is retained is a copy that nobody waits for.
+
     Args:
         buffer: messages that may wait for one subscriber.
         slow: what happens to subscribers that are slow, if they do not say so themselves.
         retained_most: topics of which the last message is kept; further ones are not, counted as `dropped_not_retained`.
+        window: messages that one subscriber may have and not have settled.
+        unsettled: messages that the broker has taken and whose outcome is not known, at most.
     """
 
     producers_most = 4096
     consumers_most = 4096
 
-    def __init__(self, buffer: int = BUFFER, slow: SlowConsumer | None = None, retained_most: int = RETAINED_MOST) -> None:
-        super().__init__(buffer, slow, 0)
+    def __init__(
+        self,
+        buffer: int = BUFFER,
+        slow: SlowConsumer | None = None,
+        retained_most: int = RETAINED_MOST,
+        window: int = WINDOW,
+        unsettled: int = UNSETTLED,
+    ) -> None:
+        super().__init__(buffer, slow, 0, False, window, unsettled)
         self._retained_most = retained_most
         self._retained: dict[str, Message] = {}
         self._tree: TopicTree[tuple[Port, str]] = TopicTree()
@@ -166,7 +189,7 @@ class Broker(Hub):
         rooms = [port.room() for port in plain] + [max(port.room() for port in members) for members in groups.values()]
         return min(rooms, default=self.buffer)
 
-    def _give(self, producer: Port, items: Sequence[Any], now: float) -> int:
+    def _give(self, producer: Port, items: Sequence[Any], now: float, chunk: Chunk | None) -> int:
         taken = end = 0
         while taken < len(items):
             first = items[taken]
@@ -183,13 +206,43 @@ class Broker(Hub):
                 if message.retain:
                     self._retain(message)
             if not plain and not chosen:
-                self.counters["no_subscriber"] += len(some)
-            for port in (*plain, *chosen):
-                port.put(some, now)
-                if port.ended:  # overflow under `fail`
-                    self._disconnect(port)
+                self.counters[NO_SUBSCRIBER] += len(some)
+                lot = self._ship(producer, chunk, taken, len(some), 1)
+                if lot is not None:
+                    lot.vote(Dropped(NO_SUBSCRIBER))
+            else:
+                lot = self._ship(producer, chunk, taken, len(some), len(plain) + len(chosen), keep=bool(chosen))
+                for port in plain:
+                    self._put(port, some, now, lot, port.label)
+                for group, port in zip(groups, chosen, strict=True):
+                    self._put(port, some, now, lot, GROUP + group)
             taken += len(some)
         return taken
+
+    def _put(self, port: Port, messages: Sequence[Message], now: float | None, lot: Lot | None, label: str) -> None:
+        port.put(messages, now, None if lot is None else lot.branch(label))
+        if port.ended:  # overflow under `fail`
+            self._disconnect(port)
+
+    def _strays(self, lot: Lot) -> bool:
+        group = lot.label.removeprefix(GROUP)
+        return group != lot.label and any((f, g) for c in self._consumers for f, g in self.filters(c) if g == group)
+
+    def _send_stray(self, stray: Stray, now: float | None) -> int:
+        """To a member of the group that has room; if none is left, it has the outcome of one that goes, or that failed."""
+        group = stray.lot.label.removeprefix(GROUP)
+        message = stray.items[0]
+        members = self._receivers(message.topic, message.relayed)[1].get(group)
+        if not members:
+            lost = StreamError(f"the members of the group {group} have gone")
+            stray.lot.part(0, 1).vote(Failed(lost) if stray.lot.tries else Dropped(LEFT))
+            self.counters[f"dropped_{LEFT}"] += 1
+            return 1
+        chosen = self._choose({group: members})
+        if not chosen:
+            return 0
+        self._put(chosen[0], stray.items[:1], now, stray.lot.part(0, 1), stray.lot.label)
+        return 1
 
     def _receivers(self, topic: str, relayed: bool) -> tuple[list[Port], dict[str, list[Port]]]:
         plain: dict[str, Port] = {}
@@ -232,15 +285,23 @@ class Broker(Hub):
         consumer.counters["passed"] += len(items)
         return items + consumer.take(n - len(items))
 
+    def _collect(self, consumer: Port, n: int) -> Chunk | None:
+        backlog = self._backlog.get(consumer.name)
+        if not backlog:
+            return super()._collect(consumer, n)
+        items = [backlog.popleft() for _ in range(min(n, len(backlog)))]
+        consumer.counters["passed"] += len(items)
+        return Chunk(items)
+
     def _is_drained(self, consumer: Port) -> bool:
-        return not consumer.queue and not self._backlog.get(consumer.name)
+        return not consumer.queue and not self._backlog.get(consumer.name) and not self._stray
 
     def _producer_left(self, producer: Port, error: BaseException | None) -> None:
         self._topics.pop(producer.name, None)
         if error is not None:
             self.counters["failed_producers"] += 1
 
-    def _consumer_left(self, consumer: Port) -> None:
+    def _consumer_left(self, consumer: Port, error: BaseException | None) -> None:
         for filter_, group in self._filters.pop(consumer.name, []):
             self._tree.remove(filter_, (consumer, group))
         self._backlog.pop(consumer.name, None)

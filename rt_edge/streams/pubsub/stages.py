@@ -8,40 +8,46 @@ from typing import Any, ClassVar
 from rt_edge.data.chunk import Chunk
 from rt_edge.data.errors import ConfigError
 from rt_edge.streams.hubs.ports import Port, SlowConsumer
-from rt_edge.streams.hubs.stages import FromHubLogic, ToHubLogic
+from rt_edge.streams.hubs.stages import FromHubLogic, ToHubLogic, into_hub
 from rt_edge.streams.pubsub.broker import Broker, Message
 from rt_edge.streams.pubsub.topics import check_filter, check_topic
-from rt_edge.streams.stage import Inlet, Outlet, ReceiptUse, Stage, StageLogic, Supervision
-from rt_edge.streams.stages._common import UserCode
+from rt_edge.streams.stage import Hold, Inlet, Outlet, ReceiptUse, Stage, StageLogic, Supervision
+from rt_edge.streams.stages._common import Settle, UserCode
 from rt_edge.streams.stages._user_code import ElementLogic, attempt
 
 
 class ToTopic(UserCode, frozen=True, kw_only=True):
-    """Publishes all elements. An element is settled as stored when the broker has taken it.
+    """Publishes all elements. An element has the outcome that the subscribers give it; without any it is dropped.
 
     Emits when: -
-    Backpressures when: a subscriber of the topic has no room, and back-pressures.
-    Completes when: upstream completes and the broker has taken everything.
+    Backpressures when: a subscriber of the topic has no room, and back-pressures; or too much has no outcome.
+    Completes when: upstream completes, the broker has taken everything, and all has its outcome.
     Cancels when: the broker has ended.
     On restart: keeps no state between elements; what waits stays.
 
     Attributes:
         broker: the broker.
         topic: a topic, or a function of an element that gives one; None: the elements are `Message`s.
-        retain: the last message of each topic is kept for those who subscribe later.
+        retain: the last message of each topic is kept for those who subscribe later: a copy, without receipt.
+        settle: end: see above. early: what the broker has taken is settled as stored, and volatile.
     """
 
-    receipts: ClassVar[ReceiptUse] = ReceiptUse.INTAKE
+    receipts: ClassVar[ReceiptUse] = ReceiptUse.HOLD
 
     broker: Any
     topic: str | Callable[[Any], str] | None = None
     retain: bool = False
+    settle: Settle = "end"
 
     def __post_init__(self) -> None:
         """Refuse what is no broker, or no topic."""
         _is_broker(self.broker)
         if isinstance(self.topic, str):
             check_topic(self.topic)
+
+    def holds(self) -> Hold:
+        """What is with the broker, and waits in front of it; it does not wait for further elements."""
+        return into_hub(self.broker, self.settle)
 
     @property
     def label(self) -> str:
@@ -60,7 +66,7 @@ class ToTopic(UserCode, frozen=True, kw_only=True):
 
 class _ToLogic(ToHubLogic, ElementLogic):
     def __init__(self, stage: ToTopic) -> None:
-        ToHubLogic.__init__(self, stage.broker)
+        ToHubLogic.__init__(self, stage.broker, stage.settle)
         ElementLogic.__init__(self, stage)
         self._stage = stage
 
@@ -90,9 +96,16 @@ class _ToLogic(ToHubLogic, ElementLogic):
         elif failures:
             self.on_timer(None)
 
+    def residue(self) -> list[Chunk]:
+        """What the broker had no room for, as it came."""
+        held = super().residue()
+        if self._stage.topic is None:
+            return held
+        return [chunk.replace([message.payload for message in chunk.items]) for chunk in held]
+
 
 class FromTopic(Stage, frozen=True, kw_only=True):
-    """What is published under topics, as `Message`s; each run is a subscriber. What comes out is volatile.
+    """What is published under topics, as `Message`s; each run is a subscriber. Their outcome goes to the publisher.
 
     Emits when: a message is there for this subscriber: what is retained first.
     Backpressures when: downstream does; what that means for publishers is said by `slow`.
@@ -107,7 +120,7 @@ class FromTopic(Stage, frozen=True, kw_only=True):
         slow: what happens when this subscriber is slow; None: as the broker says.
     """
 
-    receipts: ClassVar[ReceiptUse] = ReceiptUse.INTAKE
+    receipts: ClassVar[ReceiptUse] = ReceiptUse.PASS
 
     broker: Any
     topics: str

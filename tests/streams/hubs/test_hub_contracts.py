@@ -9,11 +9,14 @@ from rt_edge.streams.hubs.broadcast_hub import BroadcastHub
 from rt_edge.streams.hubs.hub import Hub
 from rt_edge.streams.hubs.merge_hub import MergeHub
 from rt_edge.streams.hubs.ports import Port
-from rt_edge.streams.hubs.stages import FromHub
+from rt_edge.streams.hubs.stages import FromHub, ToHub
 from rt_edge.streams.pubsub.broker import Broker, Message
-from rt_edge.streams.pubsub.stages import FromTopic
+from rt_edge.streams.pubsub.stages import FromTopic, ToTopic
+from rt_edge.testkit.sink_contract import SinkContract, SinkSupervisionContract
+from rt_edge.testkit.sink_contract_run import Came
 from rt_edge.testkit.source_contract import FedSourceContract
 from rt_edge.testkit.source_contract_feed import Feed
+from rt_edge.testkit.stage_contract import OnError, raising
 
 
 def nothing() -> None:
@@ -70,3 +73,83 @@ class TestFromTopic(TestFromHub):
 
     def expected(self, items: list[Any]) -> list[Any]:
         return [Message("a/b", item) for item in items]
+
+
+class TestToHub(SinkContract):
+    """One consumer, by hand, of a broadcast hub; it takes elements without their receipts, which stores them."""
+
+    ahead = 16
+    tells = False
+    backpressures = True
+    elsewhere = "what the hub has is its consumers'"
+    again = "a broadcast hub has one producer"
+    hub: Hub
+    consumer: Port
+    got: list[Any]
+
+    def make(self, done: Came) -> ToHub:
+        self.hub, self.got = BroadcastHub(self.ahead), []
+        self.consumer = self.hub.join(nothing)
+        return ToHub(hub=self.hub)
+
+    def move(self, random: Random) -> None:
+        self.got += self.hub.take(self.consumer, random.randint(0, 5))
+
+    def arrived(self) -> list[Any]:
+        return self.got
+
+    def check_outside(self, error: BaseException | None) -> None:
+        assert self.hub.producers == 0
+
+
+class TestToMergeHub(TestToHub):
+    again = True
+
+    def make(self, done: Came) -> ToHub:
+        self.hub, self.got = MergeHub(self.ahead), []
+        self.consumer = self.hub.join(nothing)
+        return ToHub(hub=self.hub)
+
+
+class ToABroker(SinkContract):
+    """One subscriber, by hand."""
+
+    tells = False
+    backpressures = True
+    elsewhere = "what the broker has is its subscribers'"
+    hub: Broker
+    consumer: Port
+    got: list[Any]
+
+    def stage(self, topic: Any, on_error: OnError = "stop") -> ToTopic:
+        self.hub, self.got = Broker(16), []
+        self.consumer = self.hub.subscribe("a/+", nothing)
+        return ToTopic(broker=self.hub, topic=topic, on_error=on_error)
+
+    def move(self, random: Random) -> None:
+        self.got += [message.payload for message in self.hub.take(self.consumer, random.randint(0, 5))]
+
+    def arrived(self) -> list[Any]:
+        return self.got
+
+    def check_outside(self, error: BaseException | None) -> None:
+        assert self.hub.producers == 0
+
+
+class TestToTopic(ToABroker, SinkSupervisionContract):
+    ahead = 32  # of what topics the elements will be is not known when they are asked for: as many may wait as the broker holds
+
+    def make(self, done: Came) -> ToTopic:
+        return self.stage(lambda x: "a/b")
+
+    def make_failing(self, on_error: OnError, done: Came) -> ToTopic:
+        return self.stage(raising(lambda x: "a/b"), on_error)
+
+
+class TestToOneTopic(ToABroker):
+    """With a topic for all, what is asked for is what its subscribers have room for."""
+
+    ahead = 16
+
+    def make(self, done: Came) -> ToTopic:
+        return self.stage("a/b")

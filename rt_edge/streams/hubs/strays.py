@@ -1,0 +1,69 @@
+"""Strays: what a consumer had that is gone, for another one, where elements go to one of several."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+from rt_edge.data.receipt import Outcome
+from rt_edge.streams.hubs.deliveries import Lot
+
+
+class Stray:
+    """Elements that a consumer had which is gone.
+
+    Attributes:
+        lot: what they are of.
+        items: the elements.
+    """
+
+    __slots__ = ("items", "lot")
+
+    def __init__(self, lot: Lot, items: Sequence[Any]) -> None:
+        self.lot = lot
+        self.items = items
+
+    def order(self) -> tuple[int, int]:
+        """In which they came; those without a receipt first."""
+        shipment = self.lot.shipment
+        return (0, 0) if shipment is None else (shipment.number, self.lot.start)
+
+
+class Strays:
+    """All of a hub, in the order in which they came to it. Not more than consumers may have: what they had counts on."""
+
+    def __init__(self) -> None:
+        self._waiting: list[Stray] = []
+
+    def __len__(self) -> int:
+        return len(self._waiting)
+
+    def __iter__(self) -> Iterator[Stray]:
+        return iter(self._waiting)
+
+    def add(self, lot: Lot, items: Sequence[Any] = ()) -> None:
+        """Without `items`, they are those that its shipment has kept."""
+        if lot.shipment is not None and not items:
+            items = lot.shipment.items[lot.start : lot.start + lot.count]
+        self._waiting.append(Stray(lot, items))
+        self._waiting.sort(key=Stray.order)
+
+    def hand_on(self, send: Callable[[Stray], int]) -> bool:
+        """`send` takes leading elements and says how many; the others wait, and what is behind. Returns whether any went."""
+        waiting, before = self._waiting, len(self._waiting)
+        while waiting:
+            first = waiting[0]
+            n = send(first)
+            left = first.lot.count - n
+            if left:
+                waiting[0] = Stray(first.lot.part(n, left), first.items[n:])
+                return n > 0 or len(waiting) < before
+            del waiting[0]
+        return before > 0
+
+    def give_up(self, outcome: Outcome) -> int:
+        """All have this outcome; returns how many they were."""
+        gone, self._waiting = self._waiting, []
+        for stray in gone:
+            stray.lot.vote(outcome)
+        return sum(stray.lot.count for stray in gone)
