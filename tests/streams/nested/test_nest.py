@@ -196,7 +196,7 @@ def test_timers_and_tasks_die_when_the_stage_ends(how: str) -> None:
         else:
             bench.engine.stop(broken)
         bench.advance(100.0)
-    assert log == ["tick", "tick", "task over", f"stop {None if how == 'cancel' else broken!r}"]
+    assert log == ["tick", "tick", f"stop {None if how == 'cancel' else broken!r}", "task over"]
 
 
 def test_work_outside_finishes_when_nothing_ends() -> None:
