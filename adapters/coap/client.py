@@ -68,6 +68,8 @@ class Client:
         Raises:
             TransientError: none does.
         """
+        if self._open:
+            return
         gate = asyncio.Semaphore(AT_ONCE)
 
         async def connect(host: Host) -> None:

@@ -70,6 +70,8 @@ class SimulatedAdapter(DeviceAdapter):
 
     async def open(self) -> None:
         """Start the clock of the devices."""
+        if self._open:
+            return
         self._open = True
         if self.settings.every:
             self._due = self.context.clock.monotonic() + self.settings.every

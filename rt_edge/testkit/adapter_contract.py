@@ -1,61 +1,34 @@
 """AdapterContract: what every adapter must do, as tests. Derive a class, give it a bench, and pytest runs the rest.
 
-class TestMqttAdapter(AdapterContract):
+class Benches:
     @asynccontextmanager
     async def bench(self, tmp_path):
         async with broker() as b:
             yield MyBench(b, AdapterHarness(MqttAdapter, settings(b.port), tmp_path))
+
+class TestMqttAdapter(Benches, AdapterContract):
+    ...
+
+class TestMqttPublisher(Benches, AdapterPublisherContract):  # the rules of Reactive Streams, from `rt_edge.testkit.tck`
+    ...
 """
 
 from __future__ import annotations
 
 import asyncio
-from abc import ABC, abstractmethod
-from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 
 from rt_edge.data.errors import RtEdgeError
 from rt_edge.sdk.adapter import Capability
-from rt_edge.testkit.adapter_harness import AdapterHarness
+from rt_edge.testkit.adapter_bench import AdapterBench, Benched, Held
+from rt_edge.testkit.adapter_life import LifeClaims
+from rt_edge.testkit.adapter_publisher import AdapterPublisherContract
+
+__all__ = ["AdapterBench", "AdapterContract", "AdapterPublisherContract", "Held"]
 
 
-class AdapterBench(ABC):
-    """One adapter under test with the device it talks to.
-
-    Args:
-        harness: the adapter, not open.
-    """
-
-    def __init__(self, harness: AdapterHarness) -> None:
-        self.harness = harness
-
-    @abstractmethod
-    async def produce(self, n: int) -> None:
-        """See to it that the device has at least `n` more Readings for who asks; nothing to do for a device that is polled."""
-
-    @abstractmethod
-    async def cut(self) -> None:
-        """Break the connection from the device's side, so that it can be opened again at once."""
-
-
-class AdapterContract(ABC):
-    """The contract, one claim a test. Readings flow within `patience` seconds."""
-
-    patience = 10.0
-    settles = True
-    """Whether the contract settles what was emitted before it asks for more (a source with a window needs it)."""
-
-    @abstractmethod
-    def bench(self, tmp_path: Path) -> AbstractAsyncContextManager[AdapterBench]:
-        """A fresh bench, torn down at the end; `tmp_path` is the adapter's data directory."""
-
-    async def _ask(self, bench: AdapterBench, n: int) -> None:
-        """Ask for `n` Readings, wait for exactly these and settle them."""
-        before = len(bench.harness.emitted)
-        bench.harness.demand(n)
-        await bench.harness.received(before + n, self.patience)
-        if self.settles:
-            bench.harness.settle()
+class DemandClaims(Benched):
+    """One claim a test."""
 
     def test_emits_nothing_when_nothing_is_asked_for(self, tmp_path: Path) -> None:
         """Without demand no Reading is emitted, whatever the device has."""
@@ -64,7 +37,7 @@ class AdapterContract(ABC):
             async with self.bench(tmp_path) as bench:
                 await bench.harness.open()
                 await bench.produce(5)
-                assert await bench.harness.quiet(0.3) == 0
+                assert await bench.harness.quiet(self.quiet_s) == 0
                 await bench.harness.close()
 
         asyncio.run(run())
@@ -76,8 +49,8 @@ class AdapterContract(ABC):
             async with self.bench(tmp_path) as bench:
                 await bench.harness.open()
                 await bench.produce(5)
-                await self._ask(bench, 1)
-                assert await bench.harness.quiet(0.3) == 0
+                await self.ask(bench, 1)
+                assert await bench.harness.quiet(self.quiet_s) == 0
                 await bench.harness.close()
 
         asyncio.run(run())
@@ -90,7 +63,7 @@ class AdapterContract(ABC):
                 await bench.harness.open()
                 await bench.produce(40)
                 for step in (1, 2, 3, 10, 20):
-                    await self._ask(bench, step)
+                    await self.ask(bench, step)
                 assert len(bench.harness.emitted) == 36
                 await bench.harness.close()
 
@@ -111,19 +84,28 @@ class AdapterContract(ABC):
 
         asyncio.run(run())
 
-    def test_closes_without_harm_when_it_is_closed_twice_or_was_never_open(self, tmp_path: Path) -> None:
-        """`close` is idempotent, also before the first `open`."""
+    def test_takes_receipts_in_steps_again_and_late(self, tmp_path: Path) -> None:
+        """Receipts come as a number that grows, may be said twice, and while it is closed; nothing is forgotten ahead of them."""
 
         async def run() -> None:
             async with self.bench(tmp_path) as bench:
-                await bench.harness.close()
-                await bench.harness.open()
-                await bench.harness.close()
-                await bench.harness.close()
-                await bench.harness.open()
-                await bench.produce(1)
-                await self._ask(bench, 1)
-                await bench.harness.close()
+                harness = bench.harness
+                await harness.open()
+                await bench.produce(6)
+                harness.demand(6)
+                await harness.received(6, self.patience)
+                for through in (1, 1, 4):
+                    harness.settle(through)
+                await harness.close()
+                harness.settle(6)
+                await harness.open()
+                await bench.produce(2)
+                await self.ask(bench, 2)
+                await harness.close()  # raises, if keys were given up of what was not settled
+                times: dict[str, int] = {}
+                for reading in harness.readings:
+                    assert reading.received >= times.get(reading.source, 0), f"{reading.source} is out of order"
+                    times[reading.source] = reading.received
 
         asyncio.run(run())
 
@@ -135,56 +117,32 @@ class AdapterContract(ABC):
                 harness = bench.harness
                 await harness.open()
                 await bench.produce(2)
-                await self._ask(bench, 2)
+                await self.ask(bench, 2)
                 await bench.cut()
                 await harness.until(lambda: bool(harness.context.losses), self.patience, "lost")
-                await harness.quiet(0.2)
+                await harness.quiet(self.quiet_s)
                 assert len(harness.context.losses) == 1
                 assert isinstance(harness.context.losses[0], RtEdgeError)
                 await harness.reopen()
                 await bench.produce(2)
-                await self._ask(bench, 2)
+                await self.ask(bench, 2)
                 await harness.close()
 
         asyncio.run(run())
 
-    def test_leaves_nothing_behind_when_it_is_closed(self, tmp_path: Path) -> None:
-        """After `close` no task of the adapter runs and nothing is emitted any more."""
-
-        async def run() -> None:
-            async with self.bench(tmp_path) as bench:
-                before = asyncio.all_tasks()
-                await bench.harness.open()
-                await bench.produce(3)
-                await self._ask(bench, 1)
-                await bench.harness.close()
-                left = asyncio.all_tasks() - before  # a device simulated in this loop may end a task of its own a moment later
-                if left:
-                    _, left = await asyncio.wait(left, timeout=1.0)
-                assert not left
-                bench.harness.demand(1)
-                assert await bench.harness.quiet(0.2) == 0
-
-        asyncio.run(run())
-
     def test_says_what_it_can_when_asked_without_a_connection(self, tmp_path: Path) -> None:
-        """`capability` needs only the settings."""
+        """`capability` and `points` need only the settings, and agree."""
 
         async def run() -> None:
             async with self.bench(tmp_path) as bench:
-                said = type(bench.harness.adapter).capability(bench.harness.settings)
+                kind, settings = type(bench.harness.adapter), bench.harness.settings
+                said = kind.capability(settings)
                 assert isinstance(said, Capability)
                 assert said.window is None or said.window > 0
+                assert said.writable is any(point.writable for point in kind.points(settings).values())
 
         asyncio.run(run())
 
-    def test_answers_a_probe_when_it_is_not_open(self, tmp_path: Path) -> None:
-        """`probe` says whether the device is there and leaves the adapter closed."""
 
-        async def run() -> None:
-            async with self.bench(tmp_path) as bench:
-                assert (await bench.harness.adapter.probe()).ok
-                await bench.harness.open()
-                await bench.harness.close()
-
-        asyncio.run(run())
+class AdapterContract(DemandClaims, LifeClaims):
+    """The contract: all claims. Readings flow within `patience` seconds."""

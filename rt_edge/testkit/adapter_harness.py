@@ -21,7 +21,7 @@ import msgspec
 
 from rt_edge.data.clock import Clock, SystemClock
 from rt_edge.data.reading import Reading
-from rt_edge.sdk.adapter import DeviceAdapter
+from rt_edge.sdk.adapter import AdapterContext, DeviceAdapter
 from rt_edge.testkit.waiting import Bell
 
 
@@ -66,6 +66,8 @@ class RecordingContext:
         losses: errors given to `lost`.
         sessions: tokens given to `session`.
         forgotten: the highest number given to `forget`.
+        settled: as far as the harness has told the adapter.
+        forward: told the same, if there is one (`rt_edge.testkit.adapter_played`).
         violations: what the adapter did against the contract; `AdapterHarness.check` raises them.
     """
 
@@ -80,6 +82,8 @@ class RecordingContext:
         self.losses: list[Exception] = []
         self.sessions: list[str] = []
         self.forgotten = 0
+        self.settled = 0
+        self.forward: AdapterContext | None = None
         self.counts: dict[str, int] = {}
         self.gauges: dict[str, float] = {}
         self.gaps: list[tuple[str, str, int, int]] = []
@@ -102,33 +106,45 @@ class RecordingContext:
             self.emitted.append(Emitted(len(self.emitted), reading, key, again, session))
         if len(self.emitted) > self.asked:
             self.violations.append(f"{len(self.emitted)} Readings emitted where {self.asked} were asked for")
+        if self.forward is not None:
+            self.forward.emit(readings, keys, redelivered)
         self.bell.ring()
 
     def session(self, token: str) -> None:
         """See `AdapterContext.session`."""
         self.sessions.append(token)
+        if self.forward is not None:
+            self.forward.session(token)
         self.bell.ring()
 
     def forget(self, through: int) -> None:
         """See `AdapterContext.forget`."""
-        if through > len(self.emitted):
-            self.violations.append(f"forget({through}) where only {len(self.emitted)} Readings were emitted")
+        if through > self.settled:
+            self.violations.append(f"forget({through}) where only the first {self.settled} Readings are settled")
+        if self.forward is not None:
+            self.forward.forget(through)
         self.forgotten = max(self.forgotten, through)
         self.bell.ring()
 
     def lost(self, error: Exception) -> None:
         """See `AdapterContext.lost`."""
         self.losses.append(error)
+        if self.forward is not None:
+            self.forward.lost(error)
         self.bell.ring()
 
     def count(self, name: str, n: int = 1) -> None:
         """See `AdapterContext.count`."""
         self.counts[name] = self.counts.get(name, 0) + n
+        if self.forward is not None:
+            self.forward.count(name, n)
         self.bell.ring()
 
     def gauge(self, name: str, value: float) -> None:
         """See `AdapterContext.gauge`."""
         self.gauges[name] = value
+        if self.forward is not None:
+            self.forward.gauge(name, value)
         self.bell.ring()
 
     def gap(self, source: str, reason: str, start: int, end: int) -> None:
@@ -136,11 +152,15 @@ class RecordingContext:
         if end < start:
             self.violations.append(f"gap of {source} ends before it starts")
         self.gaps.append((source, reason, start, end))
+        if self.forward is not None:
+            self.forward.gap(source, reason, start, end)
         self.bell.ring()
 
     def log(self, level: Literal["debug", "info", "warning", "error"], event: str, **fields: object) -> None:
         """See `AdapterContext.log`."""
         self.logs.append(LogLine(level, event, dict(fields)))
+        if self.forward is not None:
+            self.forward.log(level, event, **fields)
         self.bell.ring()
 
 
@@ -198,11 +218,13 @@ class AdapterHarness:
         """Ask for `n` more Readings."""
         self.context.asked += n
         self.adapter.demand(n)
+        self.context.bell.ring()
 
     def settle(self, through: int | None = None) -> None:
         """The first `through` Readings (default: all emitted) are settled."""
-        self.settled = len(self.emitted) if through is None else through
-        self.adapter.settled(self.settled)
+        through = len(self.emitted) if through is None else through
+        self.settled = self.context.settled = max(self.settled, through)
+        self.adapter.settled(through)
 
     async def received(self, n: int, within: float = 10.0) -> None:
         """Return when `n` Readings were emitted in total."""

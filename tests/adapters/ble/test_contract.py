@@ -18,9 +18,12 @@ class _Bench(AdapterBench):
         super().__init__(harness)
         self.stand_in = stand_in
 
-    async def cut(self) -> None:
-        """bluetoothd crashes, and systemd starts it again."""
+    async def vanish(self) -> None:
+        """bluetoothd crashes."""
         await self.stand_in.kill()
+
+    async def appear(self) -> None:
+        """systemd starts it again."""
         await self.stand_in.start()
 
 
@@ -35,7 +38,7 @@ class Advertising(_Bench):
         """It advertises by itself."""
 
 
-class TestAdvertisements(AdapterContract):
+class Advertisements:
     """Readings of what a device advertises."""
 
     @asynccontextmanager
@@ -62,7 +65,7 @@ class Polling(_Bench):
         """It is asked."""
 
 
-class TestReads(AdapterContract):
+class Reads:
     """Readings of what a device is asked, connected each time."""
 
     @asynccontextmanager
@@ -72,7 +75,7 @@ class TestReads(AdapterContract):
             yield Polling(harness(tmp_path, devices={"pump": device}), stand_in)
 
 
-class TestNotifications(AdapterContract):
+class Notifications:
     """Readings of what a device says by itself."""
 
     @asynccontextmanager
@@ -95,3 +98,15 @@ class TestNotifications(AdapterContract):
             finally:
                 task.cancel()
                 await asyncio.wait([task])
+
+
+class TestAdvertisements(Advertisements, AdapterContract):
+    pass
+
+
+class TestReads(Reads, AdapterContract):
+    pass
+
+
+class TestNotifications(Notifications, AdapterContract):
+    pass

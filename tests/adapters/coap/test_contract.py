@@ -22,13 +22,20 @@ class PolledBench(AdapterBench):
     async def produce(self, n: int) -> None:
         """It is asked."""
 
-    async def cut(self) -> None:
+    async def vanish(self) -> None:
         await self.server.kill()
-        await self.harness.until(lambda: bool(self.harness.context.losses), 10.0, "lost")
+
+    async def appear(self) -> None:
         await self.server.start()
 
+    async def cut(self) -> None:
+        """UDP has no connection: it is lost when nobody has answered for a while."""
+        await self.vanish()
+        await self.harness.until(lambda: bool(self.harness.context.losses), 10.0, "lost")
+        await self.appear()
 
-class TestPolledOnLibcoap(AdapterContract):
+
+class PolledOnLibcoap:
     """GET every few milliseconds."""
 
     def bench(self, tmp_path: Path) -> AbstractAsyncContextManager[AdapterBench]:
@@ -45,6 +52,8 @@ class TestPolledOnLibcoap(AdapterContract):
 
 
 class ObservedBench(AdapterBench):
+    device_tasks = ("Rendering for ",)  # aiocoap's server: until it notices that who observed is gone
+
     def __init__(self, harness: AdapterHarness, server: AiocoapServer, value: Value) -> None:
         super().__init__(harness)
         self.server, self.value = server, value
@@ -74,14 +83,21 @@ class ObservedBench(AdapterBench):
         self._task.cancel()
         await asyncio.wait([self._task])
 
-    async def cut(self) -> None:
+    async def vanish(self) -> None:
         self._on.clear()
         await self.server.stop()
-        await self.harness.until(lambda: bool(self.harness.context.losses), 10.0, "lost")
+
+    async def appear(self) -> None:
         await self.server.start()
 
+    async def cut(self) -> None:
+        """As above."""
+        await self.vanish()
+        await self.harness.until(lambda: bool(self.harness.context.losses), 10.0, "lost")
+        await self.appear()
 
-class TestObserved(AdapterContract):
+
+class Observed:
     """Notifications of aiocoap's server."""
 
     def bench(self, tmp_path: Path) -> AbstractAsyncContextManager[AdapterBench]:
@@ -102,6 +118,8 @@ class TestObserved(AdapterContract):
 
 
 class PushedBench(AdapterBench):
+    can_vanish = False
+
     def __init__(self, harness: AdapterHarness, context: Any) -> None:
         super().__init__(harness)
         self.context = context
@@ -133,7 +151,7 @@ class PushedBench(AdapterBench):
         self.harness.context.lost(TransientError("cut by the test"))
 
 
-class TestPushed(AdapterContract):
+class Pushed:
     """aiocoap's client pushes."""
 
     def bench(self, tmp_path: Path) -> AbstractAsyncContextManager[AdapterBench]:
@@ -151,3 +169,15 @@ class TestPushed(AdapterContract):
                     task.cancel()
                 await asyncio.wait(bench.devices)
                 await bench.harness.adapter.close()
+
+
+class TestPolledOnLibcoap(PolledOnLibcoap, AdapterContract):
+    pass
+
+
+class TestObserved(Observed, AdapterContract):
+    pass
+
+
+class TestPushed(Pushed, AdapterContract):
+    pass

@@ -5,8 +5,6 @@ from __future__ import annotations
 import asyncio
 import struct
 from collections import Counter
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -16,7 +14,6 @@ import pytest
 from adapters.modbus import ModbusAdapter
 from rt_edge.data.clock import SystemClock
 from rt_edge.sdk import FatalAdapterError, TransientError
-from rt_edge.testkit.adapter_contract import AdapterBench, AdapterContract
 from rt_edge.testkit.adapter_harness import AdapterHarness
 from rt_edge.testkit.modbus_slave import RtuSlave, SlaveBank, SlaveUnit, TcpSlave, counter, float_registers, wave
 
@@ -34,52 +31,6 @@ def units_for(n: int, every: str = "20ms", **more: Any) -> dict[str, Any]:
 
 def rtu(slave: RtuSlave, **more: Any) -> dict[str, Any]:
     return {"serial": str(slave.path), "baud": 115200, "parity": "none", "timeout": "200ms", "turnaround": "0s", **more}
-
-
-class SlaveBench(AdapterBench):
-    """An adapter and the slave it polls."""
-
-    def __init__(self, harness: AdapterHarness, slave: RtuSlave | TcpSlave) -> None:
-        super().__init__(harness)
-        self._slave = slave
-
-    async def produce(self, n: int) -> None:
-        """A polled device always has more."""
-
-    async def cut(self) -> None:
-        if isinstance(self._slave, TcpSlave):
-            self._slave.cut()
-        else:
-            self._slave.unplug()
-            self._slave.replug()
-
-
-class TestModbusTcp(AdapterContract):
-    """The contract of adapters over TCP."""
-
-    @pytest.fixture(autouse=True)
-    def _use(self, settings: Any) -> None:
-        self.make = settings
-
-    @asynccontextmanager
-    async def bench(self, tmp_path: Path) -> AsyncIterator[AdapterBench]:  # type: ignore[override]
-        async with TcpSlave(bank_of(2)) as slave:
-            s = self.make(channel={"tcp": f"{slave.host}:{slave.port}"}, units=units_for(2), overload="coalesce")
-            yield SlaveBench(AdapterHarness(ModbusAdapter, s, tmp_path), slave)
-
-
-class TestModbusRtu(AdapterContract):
-    """The contract of adapters on a serial line."""
-
-    @pytest.fixture(autouse=True)
-    def _use(self, settings: Any) -> None:
-        self.make = settings
-
-    @asynccontextmanager
-    async def bench(self, tmp_path: Path) -> AsyncIterator[AdapterBench]:  # type: ignore[override]
-        async with RtuSlave(bank_of(2)) as slave:
-            s = self.make(channel=rtu(slave), units=units_for(2), overload="coalesce")
-            yield SlaveBench(AdapterHarness(ModbusAdapter, s, tmp_path), slave)
 
 
 def run(coroutine: Any) -> None:

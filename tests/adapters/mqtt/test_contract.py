@@ -30,17 +30,25 @@ class Bench(AdapterBench):
             self.made += 1
             await self.feeder.publish("dev/a", b'{"n": %d}' % self.made)
 
+    async def vanish(self) -> None:
+        await self.feeder.close()
+        await self.broker.stop()
+
+    async def appear(self) -> None:
+        await self.broker.start()
+        self.feeder = RawClient(self.broker.port, p.Connect("feeder"))
+        await self.feeder.open()
+
     async def cut(self) -> None:
         if isinstance(self.broker, TestBroker):
             next(c for name, c in self.broker.connections.items() if name != "feeder").cut()
             return
-        await self.feeder.close()
-        await self.broker.restart()
-        self.feeder = RawClient(self.broker.port, p.Connect("feeder"))
-        await self.feeder.open()
+        await super().cut()
 
 
-class OnTestkit(AdapterContract):
+class OnTestkit:
+    """A broker of the testkit."""
+
     version = "5"
 
     def broker(self, tmp_path: Path) -> TestBroker | MosquittoProcess:
@@ -67,18 +75,24 @@ class OnTestkit(AdapterContract):
                 await bench.feeder.close()
 
 
-class TestV5OnTestkit(OnTestkit):
-    pass
+class OnMosquitto(OnTestkit):
+    """A real broker."""
 
-
-class TestV311OnTestkit(OnTestkit):
-    version = "3.1.1"
-
-
-class TestV5OnMosquitto(OnTestkit):
     @pytest.fixture(autouse=True)
     def _program(self, mosquitto_path: Path) -> None:
         self.program = mosquitto_path
 
     def broker(self, tmp_path: Path) -> TestBroker | MosquittoProcess:
         return MosquittoProcess(self.program, tmp_path / "mosquitto")
+
+
+class TestV5OnTestkit(OnTestkit, AdapterContract):
+    pass
+
+
+class TestV311OnTestkit(OnTestkit, AdapterContract):
+    version = "3.1.1"
+
+
+class TestV5OnMosquitto(OnMosquitto, AdapterContract):
+    pass

@@ -7,9 +7,10 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, ClassVar
 
-import pytest
-
 from adapters.serial import SerialAdapter
+from adapters.serial.settings import SerialSettings
+from rt_edge.settings.frozen import freeze
+from rt_edge.settings.validate import melt
 from rt_edge.testkit.adapter_contract import AdapterBench, AdapterContract
 from rt_edge.testkit.adapter_harness import AdapterHarness
 from rt_edge.testkit.serial_instrument import Instrument, plugged
@@ -28,40 +29,53 @@ class Bench(AdapterBench):
             self._number += 1
             self._instrument.say(b"\r%d\r" % self._number)  # the first end of a line is where a frame begins
 
-    async def cut(self) -> None:
+    async def vanish(self) -> None:
         self._instrument.unplug()
+
+    async def appear(self) -> None:
         self._instrument.plug()
 
 
-class _Serial(AdapterContract):
+class OnPty:
+    """An instrument on a pseudo-terminal."""
+
     written: ClassVar[dict[str, Any]]
 
-    @pytest.fixture(autouse=True)
-    def _use(self, settings: Any) -> None:
-        self.make = settings
-
     @asynccontextmanager
-    async def bench(self, tmp_path: Path) -> AsyncIterator[AdapterBench]:  # type: ignore[override]
+    async def bench(self, tmp_path: Path) -> AsyncIterator[AdapterBench]:
         count = iter(range(1_000_000))
         asked = "poll" in self.written
         with plugged(tmp_path / "tty", lambda line: [(0.0, b"%d\r" % next(count))] if asked else []) as instrument:
-            s = self.make(port=str(instrument.path), framing={"delimiter": "\r", "kind": "delimiter"}, **self.written)
-            yield Bench(AdapterHarness(SerialAdapter, s, tmp_path), instrument)
+            framing = {"delimiter": "\r", "kind": "delimiter"}
+            s = SerialSettings.model_validate({"port": str(instrument.path), "framing": framing, **self.written})
+            yield Bench(AdapterHarness(SerialAdapter, freeze(melt(s)), tmp_path), instrument)
 
 
-class TestListening(_Serial):
+class Listening(OnPty):
     """Without flow control."""
 
     written: ClassVar[dict[str, Any]] = {"listen": {}}
 
 
-class TestHolding(_Serial):
+class Holding(OnPty):
     """With flow control."""
 
     written: ClassVar[dict[str, Any]] = {"listen": {}, "flow_control": "rts_cts"}
 
 
-class TestAsking(_Serial):
+class Asking(OnPty):
     """Request and reply."""
 
     written: ClassVar[dict[str, Any]] = {"poll": {"requests": {"value": {"request": "V?\r", "every": "5ms"}}}}
+
+
+class TestListening(Listening, AdapterContract):
+    pass
+
+
+class TestHolding(Holding, AdapterContract):
+    pass
+
+
+class TestAsking(Asking, AdapterContract):
+    pass

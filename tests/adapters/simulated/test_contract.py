@@ -20,6 +20,8 @@ def harness(tmp_path, **settings):
 
 
 class Bench(AdapterBench):
+    can_vanish = False
+
     async def produce(self, n):
         """It makes readings by itself."""
 
@@ -28,7 +30,7 @@ class Bench(AdapterBench):
         self.harness.context.lost(TransientError("cut by the test"))
 
 
-class TestPaced(AdapterContract):
+class Paced:
     """Devices read every few milliseconds."""
 
     @asynccontextmanager
@@ -36,12 +38,20 @@ class TestPaced(AdapterContract):
         yield Bench(harness(tmp_path, devices=3, every="5ms"))
 
 
-class TestAsFastAsAsked(AdapterContract):
+class AsFastAsAsked:
     """Devices read whenever there is demand."""
 
     @asynccontextmanager
     async def bench(self, tmp_path):
         yield Bench(harness(tmp_path, devices=2, every="0s"))
+
+
+class TestPaced(Paced, AdapterContract):
+    pass
+
+
+class TestAsFastAsAsked(AsFastAsAsked, AdapterContract):
+    pass
 
 
 def test_slot_is_skipped_and_counted_when_nothing_is_asked_for(tmp_path):

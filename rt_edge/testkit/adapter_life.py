@@ -1,0 +1,170 @@
+"""Claims about an adapter's life: opened, closed, cancelled half-way, lost and back, startup policies, nothing left behind."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+from rt_edge.sdk.runner import Startup
+from rt_edge.testkit.adapter_bench import AdapterBench, Benched, Held
+from rt_edge.testkit.adapter_played import PlayedLife
+
+TURNS = (0, 1, 2, 3, 5, 8, 13, 21, 34, 55, 89)
+"""After so many turns of the loop an opening is cancelled, each time as long as it has not ended by itself."""
+
+CYCLES = 3
+"""Openings and closings between which nothing may grow."""
+
+
+class LifeClaims(Benched):
+    """One claim a test."""
+
+    def test_closes_without_harm_when_it_is_closed_twice_or_was_never_open(self, tmp_path: Path) -> None:
+        """`close` is idempotent, also before the first `open`."""
+
+        async def run() -> None:
+            async with self.bench(tmp_path) as bench:
+                await bench.harness.close()
+                await bench.harness.open()
+                await bench.harness.close()
+                await bench.harness.close()
+                await bench.harness.open()
+                await bench.produce(1)
+                await self.ask(bench, 1)
+                await bench.harness.close()
+
+        asyncio.run(run())
+
+    def test_is_open_once_when_it_is_opened_twice(self, tmp_path: Path) -> None:
+        """`open` of an open adapter changes nothing: a demand of one still gives one, and one `close` closes all."""
+
+        async def run() -> None:
+            async with self.bench(tmp_path) as bench:
+                await self._live(bench)
+                before = Held.now()
+                await bench.harness.open()
+                await bench.harness.open()
+                await bench.produce(3)
+                await self.ask(bench, 1)
+                assert await bench.harness.quiet(self.quiet_s) == 0
+                await bench.harness.close()
+                await before.let_go(bench.device_tasks)
+
+        asyncio.run(run())
+
+    def test_leaves_nothing_behind_when_it_is_closed(self, tmp_path: Path) -> None:
+        """Over several lives no task, thread, socket or other descriptor is left, and after `close` nothing is emitted."""
+
+        async def run() -> None:
+            async with self.bench(tmp_path) as bench:
+                await self._live(bench)  # the first brings what stays: modules, a shared connection
+                before = Held.now()
+                for _ in range(CYCLES):
+                    await self._live(bench)
+                await before.let_go(bench.device_tasks)
+                bench.harness.demand(1)
+                assert await bench.harness.quiet(self.quiet_s) == 0
+
+        asyncio.run(run())
+
+    async def _live(self, bench: AdapterBench) -> None:
+        await bench.harness.open()
+        await bench.produce(3)
+        await self.ask(bench, 1)
+        await bench.harness.close()
+
+    def test_leaves_nothing_behind_when_opening_is_cancelled_half_way(self, tmp_path: Path) -> None:
+        """A stop may come at any turn of `open`; after `close` nothing is left of it, and the next `open` works."""
+
+        async def run() -> None:
+            async with self.bench(tmp_path) as bench:
+                adapter = bench.harness.adapter
+                await adapter.open()
+                await adapter.close()
+                before = Held.now()
+                for turns in TURNS:
+                    opening = asyncio.create_task(adapter.open(), name="opening")
+                    for _ in range(turns):
+                        await asyncio.sleep(0)
+                    ended = opening.done()
+                    opening.cancel()
+                    await asyncio.wait([opening])
+                    assert opening.cancelled() or opening.exception() is None, f"cancelled after {turns} turns: {opening!r}"
+                    await bench.harness.close()
+                    if ended:
+                        break
+                await before.let_go(bench.device_tasks)
+                await self._live(bench)
+
+        asyncio.run(run())
+
+    def test_answers_a_probe_when_it_is_not_open(self, tmp_path: Path) -> None:
+        """`probe` says whether the device is there, leaves the adapter closed and nothing behind."""
+
+        async def run() -> None:
+            async with self.bench(tmp_path) as bench:
+                assert (await bench.harness.adapter.probe()).ok
+                before = Held.now()
+                assert (await bench.harness.adapter.probe()).ok
+                await before.let_go(bench.device_tasks)
+                await bench.harness.open()
+                await bench.harness.close()
+
+        asyncio.run(run())
+
+    def test_says_unavailable_once_and_once_when_it_is_back(self, tmp_path: Path) -> None:
+        """A loss is one line at warning, its end one at info, however often it is tried in between."""
+
+        async def run() -> None:
+            async with self.bench(tmp_path) as bench, PlayedLife(bench.harness) as life:
+                at = await life.comes_to("open", self.patience)
+                told = len(life.lines)
+                if bench.can_vanish:
+                    await bench.vanish()
+                    at = await life.comes_to("waiting", self.patience, at)
+                    at = await life.comes_to("waiting", self.patience, at)
+                    await bench.appear()
+                else:
+                    await bench.cut()
+                    at = await life.comes_to("waiting", self.patience, at)
+                await life.comes_to("open", self.patience, at)
+                lines = life.lines[told:]
+                assert [level for level, _ in lines if level != "INFO"] == ["WARNING"], lines
+                assert sum("connected again" in text for _, text in lines) == 1, lines
+
+        asyncio.run(run())
+
+    def test_follows_its_startup_policy_when_the_device_is_not_there(self, tmp_path: Path) -> None:
+        """`fail` says so, `ignore` and `probe` leave it off, `retry` opens it when it comes; none leaves anything behind."""
+
+        async def run() -> None:
+            async with self.bench(tmp_path) as bench:
+                if not bench.can_vanish:
+                    await self._opens_whatever_the_policy(bench)
+                    return
+                await bench.harness.open()
+                await bench.harness.close()
+                await bench.vanish()
+                before = Held.now()
+                ends: dict[Startup, str] = {"fail": "failed", "ignore": "off", "probe": "off"}
+                for startup, end in ends.items():
+                    async with PlayedLife(bench.harness, startup) as life:
+                        await life.comes_to("off" if end == "off" else "failed", self.patience)
+                        assert life.runner.error
+                        assert bool(life.refusals) is (startup == "fail")
+                await before.let_go(bench.device_tasks)
+                async with PlayedLife(bench.harness) as life:
+                    at = await life.comes_to("waiting", self.patience)
+                    await bench.appear()
+                    await life.comes_to("open", self.patience, at)
+                async with PlayedLife(bench.harness, "probe") as life:
+                    await life.comes_to("open", self.patience)
+
+        asyncio.run(run())
+
+    async def _opens_whatever_the_policy(self, bench: AdapterBench) -> None:
+        policies: tuple[Startup, ...] = ("fail", "retry", "ignore", "probe")
+        for startup in policies:
+            async with PlayedLife(bench.harness, startup) as life:
+                await life.comes_to("open", self.patience)
+                assert not life.refusals
