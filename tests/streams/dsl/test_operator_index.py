@@ -11,6 +11,7 @@ import pytest
 from rt_edge.streams.dsl import METHODS, Flow, Sink, Source
 
 PAGE = Path(__file__).parents[3] / "docs" / "adr" / "0007-operators.md"
+COMPARISON = PAGE.with_name("0009-where-stages-differ-from-pekkos.md")
 OWNERS = {"Source": Source, "Flow": Flow, "Sink": Sink}
 INDEX = {
     "Sources": 37,
@@ -44,10 +45,10 @@ class Row(NamedTuple):
     remark: str
 
 
-def rows() -> list[Row]:
-    """All tables of the page."""
+def rows(page: Path = PAGE) -> list[Row]:
+    """All tables of a page."""
     found, category = [], ""
-    for line in PAGE.read_text(encoding="utf-8").splitlines():
+    for line in page.read_text(encoding="utf-8").splitlines():
         if line.startswith("## "):
             category = line.removeprefix("## ")
         elif category and line.startswith("| ") and not line.startswith(("| Pekko ", "| --- ")):
@@ -83,3 +84,18 @@ def test_page_is_whole_when_its_rows_are_counted() -> None:
     found = rows()
     assert {category: sum(row.category == category for row in found) for category in INDEX} == INDEX
     assert len({(row.category, row.name) for row in found}) == sum(INDEX.values()) == len(found)
+
+
+def test_every_operator_is_compared_when_it_is_here() -> None:
+    """The comparison has each row of the index that is here, under the same names; what differs says how, what does not says
+    nothing."""
+    here = [(row.category, row.name, row.here) for row in rows() if row.kind != "left out"]
+    compared = rows(COMPARISON)
+    assert [(row.category, row.name, row.here) for row in compared] == here
+    for row in compared:
+        assert row.kind in {"same", "differ"}, row
+        assert bool(row.remark) == (row.kind == "differ"), row
+    others = {row.name for row in compared}
+    for row in compared:
+        same_as = re.match(r"as (?:Pekko's )?([\w.]+)", row.remark)
+        assert same_as is None or same_as[1] in others, f"{row.name} is as {same_as[1]}, which is no row"
