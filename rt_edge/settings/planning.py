@@ -62,4 +62,4 @@ def analyse_graph(graph: GraphModel, draft: Draft, catalogue: Catalogue) -> Anal
             window = capability.window or DEFAULT_WINDOW
             sources[node.id] = Source(str(node.properties["name"]), window, capability.delivery == "redelivering")
     edges = [(parse_port(wire.source).node, parse_port(wire.target).node) for wire in graph.wires]
-    return analyse(stages, sources, edges)
+    return analyse(stages, sources, edges, [parse_port(wire.source).port for wire in graph.wires])

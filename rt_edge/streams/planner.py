@@ -5,6 +5,8 @@ It looks at what every stage does with receipts:
 - A stage may hold elements until others arrive (`grouped(1000)`). Behind a source that emits at most a window of unsettled
   elements it would wait for ever if the holds on the path can exceed the window. Only holds without a time limit count: what is
   let go by itself, or as soon as there is demand, cannot stop the stream.
+- A stage that lets out a number of elements and waits for their outcomes (`dead_letters`, `from_hub`) is to all behind its first
+  outlet a source with that window.
 - A stage that makes one element of several, between a source whose peer sends again and the first durable end, makes elements
   that cannot be recognised when they come again: it has to settle early, by name.
 - A cycle needs a buffer that drops.
@@ -63,13 +65,16 @@ class Analysis(msgspec.Struct, frozen=True):
     bound: int | None
 
 
-def analyse(stages: dict[str, Stage], sources: dict[str, Source], edges: Sequence[tuple[str, str]]) -> Analysis:
+def analyse(
+    stages: dict[str, Stage], sources: dict[str, Source], edges: Sequence[tuple[str, str]], outlets: Sequence[str] = ()
+) -> Analysis:
     """Check a graph.
 
     Args:
         stages: by node name; ends of wires to other members are left out.
         sources: by name of the graph node that they feed.
         edges: from node to node, ends of wires included.
+        outlets: name of the outlet that each edge begins at; "" or nothing: the first one.
     """
     order = _ordered(edges, {*stages, *sources})
     if order is None:
@@ -83,6 +88,11 @@ def analyse(stages: dict[str, Stage], sources: dict[str, Source], edges: Sequenc
             findings += _waits(node, source, source.window, stages, after, order)
         if source.redelivering:
             findings += _combines(node, source, stages, after)
+    for node, stage in stages.items():
+        window = stage.lets_out()
+        if window is not None:
+            behind = {**after, node: _behind_first(node, stage, edges, outlets)}
+            findings += _waits(node, Source(node, window, redelivering=False), window, stages, behind, order)
     return Analysis(tuple(dict.fromkeys(findings)), _bound(stages.values(), len(edges)))
 
 
@@ -137,6 +147,12 @@ def _waits(
                 most[target] = here + hold
                 via[target] = node
     return found
+
+
+def _behind_first(node: str, stage: Stage, edges: Sequence[tuple[str, str]], outlets: Sequence[str]) -> list[str]:
+    first = {"", *(outlet.name for outlet in stage.outlets[:1])}
+    named = outlets or [""] * len(edges)
+    return [target for (source, target), outlet in zip(edges, named, strict=True) if source == node and outlet in first]
 
 
 def _path(via: dict[str, str], start: str, node: str) -> list[str]:

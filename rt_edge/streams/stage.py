@@ -127,6 +127,11 @@ class Stage(msgspec.Struct, frozen=True, kw_only=True):
         """How much it keeps unsettled; asked of stages whose `receipts` is HOLD."""
         return Hold(0)
 
+    def lets_out(self) -> int | None:
+        """Elements that it lets out at its first outlet and waits to see settled, at most; None: any number. To those behind it
+        that is what the window of a source is."""
+        return None
+
     def create_logic(self) -> StageLogic:
         """A fresh logic, for one run."""
         raise InternalError(f"{type(self).__name__} has no logic")

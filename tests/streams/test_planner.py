@@ -7,9 +7,16 @@ from itertools import pairwise
 import pytest
 
 from rt_edge.data.units import Duration
+from rt_edge.streams.hubs.broadcast_hub import BroadcastHub
+from rt_edge.streams.hubs.merge_hub import MergeHub
+from rt_edge.streams.hubs.partition_hub import PartitionHub
+from rt_edge.streams.hubs.stages import FromHub, ToHub
 from rt_edge.streams.planner import Source, analyse
+from rt_edge.streams.pubsub.broker import Broker
+from rt_edge.streams.pubsub.stages import FromTopic
 from rt_edge.streams.stages.broadcast import Broadcast
 from rt_edge.streams.stages.buffer import Buffer
+from rt_edge.streams.stages.dead_letters import DeadLetters
 from rt_edge.streams.stages.grouped import Grouped
 from rt_edge.streams.stages.grouped_within import GroupedWithin
 from rt_edge.streams.stages.merge import Merge
@@ -81,3 +88,49 @@ def test_cycle_is_refused_unless_it_has_a_dropping_buffer(overflow):
 def test_bound_is_the_sum_of_slots_and_holds_when_all_are_bounded():
     """`check` prints how much a graph can hold at most."""
     assert line(Buffer(size=500)).bound == 2 * 1024 + 500
+
+
+# -- stages that are a window to those behind them ---------------------------------------------------------------------
+
+WIDE = Source("broker", 2000, redelivering=False)
+
+
+def test_path_is_refused_when_more_is_held_behind_dead_letters_than_they_let_out() -> None:
+    """However large the source's window: the message has both numbers and names the stage; `size` is in the sum of bounds."""
+    found = line(DeadLetters(size=100), Grouped(count=500), source=WIDE)
+    (finding,) = found.findings
+    assert finding.node == "s1"
+    assert "500" in finding.message
+    assert "s0 sends at most 100" in finding.message
+    assert not line(DeadLetters(size=500), Grouped(count=500), source=WIDE).findings
+    assert not line(Grouped(count=500), DeadLetters(size=100), source=WIDE).findings
+    assert found.bound == line(DeadLetters(size=300), Grouped(count=300), source=WIDE).bound
+    small, large = (analyse({"d": DeadLetters(size=size)}, {}, []).bound for size in (1, 5000))
+    assert small is not None
+    assert large == small + 4999
+
+
+def test_path_passes_when_it_is_behind_the_dead_letters_and_not_behind_what_goes_on() -> None:
+    """What waits at `dead` is under way no more."""
+    stages = {"dead": DeadLetters(size=100), "batch": Grouped(count=500)}
+    edges = [("src", "dead"), ("dead", "end"), ("dead", "batch")]
+    assert not analyse(stages, {"src": WIDE}, edges, ["", "out", "dead"]).findings
+    assert analyse(stages, {"src": WIDE}, edges, ["", "dead", "out"]).findings
+
+
+def test_path_is_refused_when_more_is_held_behind_a_hub_than_it_lets_out() -> None:
+    """A hub's window is that of a source to its consumers; what is in it is in the sum of bounds."""
+    for hub in (
+        BroadcastHub(window=100, unsettled=700),
+        MergeHub(window=100, unsettled=700),
+        PartitionHub(window=100, unsettled=700),
+    ):
+        (finding,) = analyse({"hub": FromHub(hub=hub), "batch": Grouped(count=500)}, {}, [("hub", "batch")]).findings
+        assert "hub sends at most 100" in finding.message
+        assert not analyse({"hub": FromHub(hub=hub), "batch": Grouped(count=100)}, {}, [("hub", "batch")]).findings
+        assert not line(ToHub(hub=hub)).findings, "it waits for no further elements"
+        assert analyse({"into": ToHub(hub=hub)}, {}, []).bound == 700 + 1024
+    broker = Broker(window=100)
+    assert analyse(
+        {"topic": FromTopic(broker=broker, topics="#"), "batch": Grouped(count=500)}, {}, [("topic", "batch")]
+    ).findings

@@ -219,6 +219,10 @@ class FromHub(Stage, frozen=True, kw_only=True):
         """None."""
         return ()
 
+    def lets_out(self) -> int:
+        """What this consumer may have and not have settled."""
+        return int(self.hub.window)
+
     def create_logic(self) -> StageLogic:
         """A consumer."""
         return FromHubLogic(self.hub, lambda wake, name: self.hub.join(wake, self.slow, name))

@@ -142,6 +142,10 @@ class FromTopic(Stage, frozen=True, kw_only=True):
         """None."""
         return ()
 
+    def lets_out(self) -> int:
+        """What this subscriber may have and not have settled."""
+        return int(self.broker.window)
+
     def create_logic(self) -> StageLogic:
         """A subscriber."""
         return FromHubLogic(self.broker, lambda wake, name: self.broker.subscribe(self.topics, wake, self.group, self.slow, name))

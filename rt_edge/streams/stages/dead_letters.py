@@ -49,7 +49,7 @@ class DeadLetters(Stage, frozen=True):
     On restart: calls no user code, so it is not restarted.
 
     Attributes:
-        size: elements under way behind `out`, at most.
+        size: elements under way behind `out`, at most: what is behind it must not hold more (`check` says so).
     """
 
     kind: ClassVar[str] = "dead_letters"
@@ -71,6 +71,10 @@ class DeadLetters(Stage, frozen=True):
     def holds(self) -> Hold:
         """The dead letters; it does not wait for further elements."""
         return Hold(self.size, 0.0)
+
+    def lets_out(self) -> int:
+        """What is behind `out` may hold no more, or nothing would go on."""
+        return self.size
 
     def create_logic(self) -> StageLogic:
         """A logic that knows what is under way."""
