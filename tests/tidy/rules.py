@@ -9,6 +9,7 @@ import tokenize
 from collections.abc import Iterator
 
 MODULE_LINES = 400
+STAGE_MODULE_LINES = 150
 FUNCTION_LINES = 70
 STAGE_LINES = ("Emits when", "Backpressures when", "Completes when", "Cancels when")
 
@@ -27,6 +28,28 @@ def too_long_module(text: str) -> list[str]:
     """A module has at most MODULE_LINES lines: it fits the head."""
     lines = text.count("\n")
     return [f"{lines}: {lines} lines, at most {MODULE_LINES} are allowed"] if lines > MODULE_LINES else []
+
+
+def too_long_stage(text: str) -> list[str]:
+    """A module with a public stage has at most STAGE_MODULE_LINES lines; what is more is a subject of its own: `_name.py`."""
+    lines = text.count("\n")
+    found = f"{lines}: {lines} lines, at most {STAGE_MODULE_LINES} are allowed where a stage is"
+    return [found] if lines > STAGE_MODULE_LINES and public_stages(text) else []
+
+
+def several_stages(text: str) -> list[str]:
+    """One verb a module: at most one public stage."""
+    names = public_stages(text)
+    return [f"1: {len(names)} stages, one is allowed: {', '.join(names)}"] if len(names) > 1 else []
+
+
+def public_stages(text: str) -> list[str]:
+    """Names of the classes that make a logic or have a kind."""
+    return [node.name for node in ast.walk(ast.parse(text)) if isinstance(node, ast.ClassDef) and _is_stage(node)]
+
+
+def _is_stage(node: ast.ClassDef) -> bool:
+    return not node.name.startswith("_") and bool(_members(node) & {"create_logic", "kind"})
 
 
 def too_long_functions(text: str) -> list[str]:
@@ -156,7 +179,7 @@ def unexplained_stages(text: str) -> list[str]:
     """
     found = []
     for node in ast.walk(ast.parse(text)):
-        if isinstance(node, ast.ClassDef) and not node.name.startswith("_") and _members(node) & {"create_logic", "kind"}:
+        if isinstance(node, ast.ClassDef) and _is_stage(node):
             lines = [line.strip().lstrip("*-` ") for line in (ast.get_docstring(node) or "").splitlines()]
             lacking = [start for start in STAGE_LINES if not any(line.startswith(start) for line in lines)]
             if lacking:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -15,6 +16,8 @@ EVERYTHING = (*CODE, "tests", "benchmarks", "scripts", "config", "systemd", "doc
 TOP = ("README.md", "CONTRIBUTING.md", "Dockerfile.arm64", "pyproject.toml")
 CLOCK = Path("rt_edge/data/clock.py")
 STAGES = Path("rt_edge/streams/stages")
+LARGER = {"flat_map_merge.py"}
+"""Stages above the limit; nothing is added here."""
 
 
 def files(*folders: str, suffix: str = ".py") -> Iterator[Path]:
@@ -67,6 +70,16 @@ def test_no_machine_is_named_when_every_file_is_read() -> None:
 def test_stages_say_when_they_act_when_every_stage_is_read() -> None:
     """Each stage has the four lines."""
     assert findings(rules.unexplained_stages, files(str(STAGES))) == []
+
+
+def test_a_stage_has_a_small_module_of_its_own_when_every_stage_is_read() -> None:
+    """One stage a module, called like it, of at most 150 lines; the logic of a larger one is `_name.py` beside it."""
+    paths = list(files(str(STAGES)))
+    assert findings(rules.several_stages, iter(paths)) == []
+    assert findings(rules.too_long_stage, (path for path in paths if path.name not in LARGER)) == []
+    for path in paths:
+        for name in rules.public_stages((ROOT / path).read_text(encoding="utf-8")):
+            assert path.stem == re.sub(r"(?<!^)([A-Z])", r"_\1", name).lower(), f"{path} has {name}"
 
 
 FUNCTION_OF_71 = "def f():\n" + "    pass\n" * 70
@@ -123,6 +136,18 @@ def test_function_size_is_caught_when_a_function_has_a_line_too_many() -> None:
     assert rules.too_long_functions("def f():\n" + "    pass\n" * 69) == []
     assert rules.too_long_functions(FUNCTION_OF_71)
     assert rules.too_long_functions("class C:\n    async def m(self):\n" + "        pass\n" * 70)
+
+
+STAGE = "class Map(Base):\n    def create_logic(self): ...\n"
+
+
+def test_stage_is_caught_when_its_module_is_too_long_or_has_another() -> None:
+    """150 lines with a stage pass, 151 do not; without one they do. Bases and private stages do not count."""
+    assert rules.too_long_stage(STAGE + "x = 1\n" * 148) == []
+    assert rules.too_long_stage(STAGE + "x = 1\n" * 149)
+    assert rules.too_long_stage("class Base(Stage):\n    x: int\n" + "x = 1\n" * 200) == []
+    assert rules.several_stages(STAGE + STAGE.replace("Map", "_Part") + "class Base(Stage):\n    x: int\n") == []
+    assert rules.several_stages(STAGE + STAGE.replace("Map", "Filter")) == ["1: 2 stages, one is allowed: Map, Filter"]
 
 
 @pytest.mark.parametrize("text", QUEUES)
