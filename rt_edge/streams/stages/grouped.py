@@ -14,7 +14,7 @@ class Grouped(Combining, frozen=True):
     """Makes one list of `count` consecutive elements; the last list may be shorter.
 
     Emits when: `count` elements have arrived.
-    Backpressures when: downstream does and `count` elements are there.
+    Backpressures when: downstream does; nothing is collected before a list is asked for.
     Completes when: upstream completes and the last list was emitted.
     Cancels when: downstream cancels.
     On restart: calls no user code, so it is not restarted.

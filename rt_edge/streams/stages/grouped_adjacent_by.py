@@ -13,7 +13,7 @@ class GroupedAdjacentBy(Cutting, frozen=True, kw_only=True):
     """Makes lists of consecutive elements that have the same key.
 
     Emits when: an element with another key arrives, or `most` elements are there.
-    Backpressures when: downstream does and a list is full.
+    Backpressures when: downstream does; nothing is collected before a list is asked for.
     Completes when: upstream completes and the last list was emitted.
     Cancels when: downstream cancels.
     On restart: what is held fails with the element whose key could not be found.

@@ -16,7 +16,7 @@ class GroupedAdjacentByWeighted(Cutting, frozen=True, kw_only=True):
     An element that is heavier than that is a list alone.
 
     Emits when: an element arrives that has another key or would be too much, or `most` elements are there.
-    Backpressures when: downstream does and a list is full.
+    Backpressures when: downstream does; nothing is collected before a list is asked for.
     Completes when: upstream completes and the last list was emitted.
     Cancels when: downstream cancels.
     On restart: what is held fails with the element that could not be judged.

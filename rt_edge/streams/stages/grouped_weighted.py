@@ -14,7 +14,7 @@ class GroupedWeighted(Cutting, frozen=True, kw_only=True):
     """Makes lists of consecutive elements whose weights add up to `weight` or more; the last list may be lighter.
 
     Emits when: elements of `weight` have arrived, or `most` elements.
-    Backpressures when: downstream does and a list is full.
+    Backpressures when: downstream does; nothing is collected before a list is asked for.
     Completes when: upstream completes and the last list was emitted.
     Cancels when: downstream cancels.
     On restart: what is held fails with the element that could not be weighed.

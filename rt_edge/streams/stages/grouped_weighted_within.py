@@ -19,7 +19,7 @@ class GroupedWeightedWithin(Cutting, frozen=True, kw_only=True):
 
     Emits when: elements of `weight` have arrived, one that would be too much, or `most` elements; or `within` has passed since
         the first of the list arrived.
-    Backpressures when: downstream does and a list is full.
+    Backpressures when: downstream does; nothing is collected before a list is asked for.
     Completes when: upstream completes and the last list was emitted.
     Cancels when: downstream cancels.
     On restart: what is held fails with the element that could not be weighed.

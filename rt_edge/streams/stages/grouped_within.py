@@ -15,7 +15,7 @@ class GroupedWithin(Combining, frozen=True):
     """Makes one list of up to `count` consecutive elements, at the latest `within` after the first of them arrived.
 
     Emits when: `count` elements are there, or `within` has passed since the first of them arrived; never an empty list.
-    Backpressures when: downstream does and `count` elements are there.
+    Backpressures when: downstream does; nothing is collected before a list is asked for.
     Completes when: upstream completes and the last list was emitted.
     Cancels when: downstream cancels.
     On restart: calls no user code, so it is not restarted.

@@ -13,7 +13,7 @@ class RestartSource(Restarting, frozen=True, kw_only=True):
     """Runs a source, and again after a wait when it has ended.
 
     Emits when: the source does.
-    Backpressures when: downstream does.
+    Backpressures when: downstream does; nothing comes while a source that has ended is not run again so far.
     Completes when: the source completes and `only_failures`, or it may not be run again; it fails with the source's error.
     Cancels when: -
     On restart: the source is run again; this stage itself is not restarted.
