@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict, deque
+from bisect import bisect_left
+from collections import OrderedDict
 from typing import TYPE_CHECKING, Any
 
 from rt_edge.data.chunk import CHUNK_ELEMENTS, Chunk
@@ -23,14 +24,54 @@ _WORST: dict[Quality, int] = {"good": 0, "uncertain": 1, "stale": 2, "bad": 3}
 
 
 class _Waiting:
-    __slots__ = ("item", "key", "piece", "side", "since")
+    __slots__ = ("item", "key", "number", "piece", "side", "since", "ts")
 
-    def __init__(self, item: Any, piece: Chunk, key: Any, side: int, since: float) -> None:
+    def __init__(self, item: Any, piece: Chunk, key: Any, side: int, since: float, number: int) -> None:
         self.item = item
         self.piece = piece
         self.key = key
         self.side = side
         self.since = since
+        self.number = number
+        self.ts = _time(item)
+
+
+def _time(item: Any) -> int:
+    return item.ts if isinstance(item, Reading) else 0
+
+
+class _Same:
+    """What waits on one side with one key, by time: the nearest is found without a look at the others."""
+
+    __slots__ = ("_order", "_waiting")
+
+    def __init__(self) -> None:
+        self._order: list[tuple[int, int]] = []  # (time, number); what is of one time, in the order of its coming
+        self._waiting: list[_Waiting] = []
+
+    def __len__(self) -> int:
+        return len(self._order)
+
+    def add(self, waiting: _Waiting) -> None:
+        place = bisect_left(self._order, (waiting.ts, waiting.number))
+        self._order.insert(place, (waiting.ts, waiting.number))
+        self._waiting.insert(place, waiting)
+
+    def remove(self, waiting: _Waiting) -> None:
+        place = bisect_left(self._order, (waiting.ts, waiting.number))
+        del self._order[place], self._waiting[place]
+
+    def nearest(self, ts: int) -> _Waiting:
+        """The one nearest in time; of several, the one that came first."""
+        order = self._order
+        after = bisect_left(order, (ts, -1))
+        before = bisect_left(order, (order[after - 1][0], -1)) if after else -1
+        if before < 0 or after == len(order):
+            return self._waiting[max(before, 0)]
+        earlier, later = ts - order[before][0], order[after][0] - ts
+        if earlier == later:
+            return self._waiting[min(before, after, key=lambda place: order[place][1])]
+        return self._waiting[before if earlier < later else after]
 
 
 class JoinLogic(HoldingLogic):
@@ -44,7 +85,8 @@ class JoinLogic(HoldingLogic):
         self._within = round(float(stage.within) * 1e9)
         self._wait = float(stage.wait or stage.within)
         self._function = stage.function or self._merged
-        self._sides: tuple[dict[Any, deque[_Waiting]], ...] = ({}, {})
+        self._sides: tuple[dict[Any, _Same], ...] = ({}, {})
+        self._number = 0
         self._order: OrderedDict[_Waiting, None] = OrderedDict()  # the one that waits for longest first
         self._timed = False
         self._made: tuple[list[Any], list[list[Chunk]]] = ([], [])
@@ -88,8 +130,9 @@ class JoinLogic(HoldingLogic):
             piece = Chunk(piece.items)
         partner = self._partner(item, key, 1 - side)
         if partner is None:
-            waiting = _Waiting(item, piece, key, side, now)
-            self._sides[side].setdefault(key, deque(maxlen=self._stage.max_waiting + 1)).append(waiting)
+            self._number += 1
+            waiting = _Waiting(item, piece, key, side, now, self._number)
+            self._sides[side].setdefault(key, _Same()).add(waiting)
             self._order[waiting] = None
             if len(self._order) > self._stage.max_waiting:
                 self.ctx.count("given_up")
@@ -120,10 +163,9 @@ class JoinLogic(HoldingLogic):
         waiting = self._sides[side].get(key)
         if not waiting:
             return None
-        if not isinstance(item, Reading):
-            return waiting[0]
-        nearest = min(waiting, key=lambda other: abs(other.item.ts - item.ts))
-        return nearest if abs(nearest.item.ts - item.ts) <= self._within else None
+        ts = _time(item)
+        nearest = waiting.nearest(ts)
+        return nearest if abs(nearest.ts - ts) <= self._within else None
 
     def _forget(self, waiting: _Waiting) -> None:
         del self._order[waiting]

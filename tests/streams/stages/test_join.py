@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from random import Random
 from typing import Any
 
 import pytest
@@ -125,3 +126,29 @@ def test_settings_are_read_and_refused_when_written_in_a_configuration() -> None
     for wrong in ({"within": 0}, {"within": 1, "max_waiting": 0}, {"within": 1, "function": "max"}):
         with pytest.raises(ConfigError):
             Join(**wrong)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_partner_is_the_one_that_a_look_at_all_that_wait_finds(seed: int) -> None:
+    """The nearest in time of its key, and of several the one that came first; whatever the order of the times."""
+    random = Random(seed)
+    waiting: tuple[list[Reading], list[Reading]] = ([], [])
+    pairs: list[tuple[int, int]] = []
+    with StageBench(
+        Join(within=3.0, wait=1e9, max_waiting=10_000, function=lambda a, b: (a.fields["n"], b.fields["n"]))
+    ) as bench:
+        bench.sink.request(10_000)
+        for n in range(300):
+            side = random.randrange(2)
+            item = Reading(random.choice("ab"), random.randrange(25) * S, {"n": n})
+            near = [x for x in waiting[1 - side] if x.source == item.source and abs(x.ts - item.ts) <= 3 * S]
+            partner = min(near, key=lambda x: abs(x.ts - item.ts), default=None)
+            if partner is None:
+                waiting[side].append(item)
+            else:
+                waiting[1 - side].remove(partner)
+                left, right = (partner, item) if side else (item, partner)
+                pairs.append((left.fields["n"], right.fields["n"]))
+            bench.sources[side].send(item)
+        bench.sink.expect_next(*pairs)
+        assert len(pairs) > 50
