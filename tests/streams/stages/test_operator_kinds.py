@@ -5,9 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from rt_edge.streams.catalogue import Catalogue
+from rt_edge.streams.convert import property_schema
+from rt_edge.streams.dsl import METHODS
 from rt_edge.streams.stages._given import GivenReading
 from rt_edge.streams.stages.deflate import Deflate
 from rt_edge.streams.stages.delay_with import DelayWith
@@ -132,3 +135,30 @@ def test_mistake_is_named_when_properties_make_no_sense(kind: str, written: Any,
     made, errors = catalogue.check(kind, catalogue.properties(kind, written))
     assert made is None
     assert any(part in str(error) for error in errors for part in message.split("|")), errors
+
+
+RESULT = "what it comes to has nobody to go to in a configuration"
+NO_FORM = {
+    **dict.fromkeys(["Collect", "Count", "Head", "HeadOption", "Last", "LastOption", "LastInto", "Settling"], RESULT),
+    "Cancelled": "it would end the graph before it began",
+    "Expand": "the last reading again, as fast as it is asked for, would fill every store: `keep_alive` has a period",
+    "FromPublisher": "a publisher is an object",
+    "ToSubscriber": "a subscriber is an object",
+    "Empty": "a graph without elements does nothing",
+    "Never": "a graph without elements does nothing",
+    "Unwilling": "a graph that takes nothing does nothing",
+    "PrefixAndTail": "what it emits is a source, which somebody has to run",
+    "Unzip": "readings are no tuples",
+}
+"""Stages without a form for configurations, although all that they need could be written."""
+
+
+def test_stage_has_a_form_for_configurations_when_all_it_needs_can_be_written() -> None:
+    """Numbers, durations, texts, lists of steps: who needs no more than these has a kind, or a reason."""
+    without = {stage.__name__: stage for stage in METHODS if not stage.kind}
+    writable = set()
+    for name, stage in without.items():
+        needed = [field for field in msgspec.structs.fields(stage) if field.required]
+        if all(property_schema(field, "") for field in needed):
+            writable.add(name)
+    assert writable == set(NO_FORM)
