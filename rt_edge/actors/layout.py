@@ -6,6 +6,8 @@ of its own; wires join members, inside an island by hand, between islands throug
 
 from __future__ import annotations
 
+from typing import Any
+
 import msgspec
 
 from rt_edge.data.errors import ConfigError
@@ -23,6 +25,7 @@ class WirePlan(msgspec.Struct, frozen=True):
         producer, consumer: the members.
         producer_island, consumer_island: the islands they are in.
         node: id of the graph node of kind `from` or `to` that stands for the wire in its graph.
+        command: what its readings command, where they do: see `rt_edge.settings.command_ends`.
     """
 
     name: str
@@ -31,6 +34,7 @@ class WirePlan(msgspec.Struct, frozen=True):
     producer_island: str
     consumer_island: str
     node: str
+    command: dict[str, Any] | None = None
 
 
 class Layout(msgspec.Struct, frozen=True):
@@ -71,7 +75,8 @@ def lay_out(plan: NodePlan) -> Layout:
             if node.kind == FROM:
                 wires.append(WirePlan(f"{other}>{here}", other, me, where[other], where[me], node.id))
             else:
-                wires.append(WirePlan(f"{here}>{other}", me, other, where[me], where[other], node.id))
+                command = {**node.properties, "graph": graph_name} if "command" in node.properties else None
+                wires.append(WirePlan(f"{here}>{other}", me, other, where[me], where[other], node.id, command))
     return Layout(islands, tuple(wires))
 
 

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path as FilePath
 from stat import S_IMODE, S_IWGRP, S_IWOTH
 
 from rt_edge.data.ids import is_name
 from rt_edge.sdk.adapter import DeviceAdapter
 from rt_edge.sdk.address import Address
+from rt_edge.sdk.points import writable
 from rt_edge.sdk.registry import BROKEN_HINT, broken
-from rt_edge.settings.draft import Draft, End
+from rt_edge.settings.draft import CheckedAdapter, Draft, End
 from rt_edge.settings.places import Path, path_words
 from rt_edge.settings.report import Report
 from rt_edge.settings.sections import TlsSection
 from rt_edge.streams.model import FROM, nearest_hint
+
+log = logging.getLogger(__name__)
 
 NAME_RULE = "1 to 64 small letters, digits, '.', '_', '-'; first and last a letter or digit"
 _TLS_HINT = "add tls: {ca: FILE, cert: FILE, key: FILE}"
@@ -74,6 +78,9 @@ def _check_end(draft: Draft, report: Report, end: End) -> None:
             )
             report.error(path, f"there is no adapter {name!r}", hint)
         return
+    if end.point:
+        _check_command(draft, report, end)
+        return
     if name in names["uplinks"] or name in names["stores"]:
         return
     checked = draft.adapters.get(name)
@@ -86,6 +93,35 @@ def _check_end(draft: Draft, report: Report, end: End) -> None:
         report.error(path, f"there is no uplink, store or adapter {name!r}", nearest_hint(name, known))
 
 
+def _commanded(checked: CheckedAdapter) -> bool:
+    """Whether commands may go to it: then it needs no graph."""
+    try:
+        return writable(checked.adapter.points(checked.settings))
+    except Exception as error:
+        log.debug("adapter kind %s cannot name its points", checked.kind, exc_info=error)
+        return False
+
+
+def _check_command(draft: Draft, report: Report, end: End) -> None:
+    """Commands of a graph go to a writable point of an adapter."""
+    checked = draft.adapters.get(end.name)
+    path = (*end.path, "command")
+    if checked is None:
+        if end.name not in draft.names["adapters"]:
+            report.error(path, f"there is no adapter {end.name!r}", nearest_hint(end.name, draft.names["adapters"]))
+        return
+    try:
+        points = checked.adapter.points(checked.settings)
+    except Exception as error:  # noqa: BLE001 - code of others
+        report.error(path, f"adapter kind {checked.kind!r} is broken: {broken(error)}", BROKEN_HINT)
+        return
+    point = points.get(end.point)
+    if point is None:
+        report.error(path, f"adapter {end.name!r} has no point {end.point!r}", nearest_hint(end.point, points))
+    elif not point.writable:
+        report.error(path, f"{end.name}/{end.point} is not writable", "say `writable: true` at the point")
+
+
 def _check_used(draft: Draft, report: Report) -> None:
     """Warn about what no graph uses; only when every graph could be read."""
     if set(draft.graphs) != set(draft.names["graphs"]):
@@ -93,7 +129,7 @@ def _check_used(draft: Draft, report: Report) -> None:
     used = {end.name for end in draft.ends}
     if draft.ingress is not None:
         used.add(draft.ingress.store)
-    used |= {name for name, checked in draft.adapters.items() if checked.capability.writable}  # by commands
+    used |= {name for name, checked in draft.adapters.items() if _commanded(checked)}
     for section in ("adapters", "uplinks", "stores"):
         for name in draft.names[section]:
             if name not in used:

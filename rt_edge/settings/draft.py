@@ -38,11 +38,12 @@ class CheckedAdapter:
 
 
 class End(NamedTuple):
-    """A `from` or `to` in a graph: which of the two, whose name, and where it is written."""
+    """A `from` or `to` in a graph: which of the two, whose name, where it is written, and the point that commands go to."""
 
     kind: str
     name: str
     path: Path
+    point: str = ""
 
 
 @dataclass

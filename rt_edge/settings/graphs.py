@@ -10,7 +10,8 @@ Short form, a list from `from` to `to`:            General form, with any wiring
                                                          - plc -> hot -> hq
 
 A step is a kind with its properties; beside it may stand `id` (short form) and `at` (where the window draws it). Several names
-behind `from` get a `merge`, several behind `to` a `broadcast`. An end of a wire is `node.port`, or `node`: its next free port.
+behind `from` get a `merge`, several behind `to` a `broadcast`; `to: {command: plc/pump-1/setpoint}` ends in a point of a device.
+An end of a wire is `node.port`, or `node`: its next free port.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from itertools import pairwise
 from typing import Any, NamedTuple
 
 from rt_edge.data.errors import ConfigError
+from rt_edge.settings.command_ends import read_command
 from rt_edge.settings.draft import End
 from rt_edge.settings.places import Path
 from rt_edge.settings.report import Report
@@ -90,7 +92,11 @@ class GraphReader:
     def ends(self) -> list[End]:
         """Every `from` and `to` that could be read."""
         ends = [node for node in self.nodes.values() if node.kind in {FROM, TO}]
-        return [End(node.kind, str(node.properties["name"]), self.report.nodes[self.name, node.id]) for node in ends]
+        return [
+            End(node.kind, node.properties["name"], self.report.nodes[self.name, node.id], node.properties.get("command", ""))
+            for node in ends
+            if node.properties["name"]
+        ]
 
     def _error(self, path: Path, message: str, hint: str = "", *, key: bool = False) -> None:
         self.sound = False
@@ -142,6 +148,9 @@ class GraphReader:
             node = self._stage(step)
             self._join(before, node, step.path)
             return [node]
+        if step.kind == TO and isinstance(step.value, dict):
+            self._join(before, self._command(step), step.path)
+            return []
         names = self._end_names(step)
         if step.kind == TO and len(names) > 1:
             fan_out = self._helper("broadcast", len(names), step)
@@ -196,7 +205,9 @@ class GraphReader:
             step = self._step(raw, (*path, "nodes", node_id), with_id=False)
             if step is None:
                 continue
-            if step.kind in {FROM, TO}:
+            if step.kind == TO and isinstance(step.value, dict):
+                self._command(step._replace(id=node_id), exact=True)
+            elif step.kind in {FROM, TO}:
                 names = self._end_names(step)
                 if len(names) > 1:
                     self._error(step.path, f"`{step.kind}` names {len(names)}", "one graph node for each; wire them to a merge")
@@ -249,6 +260,12 @@ class GraphReader:
             return float(value[0]), float(value[1])
         self._error(path, f"must be [x, y], not {describe(value)}", "the window writes it; it changes nothing that runs")
         return None
+
+    def _command(self, step: Step, *, exact: bool = False) -> str:
+        """A `to` whose readings are commands."""
+        properties = read_command(step.value, step.path, self._error)
+        name = "-".join(re.findall(r"[a-z0-9]+", str(step.value.get("command", "command")).lower())) or "command"
+        return self._add(step, step.id or name[:60], properties or {"name": ""}, step.path, exact=exact or step.id is not None)
 
     def _end_names(self, step: Step) -> list[tuple[str, Path]]:
         value = step.value

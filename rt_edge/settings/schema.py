@@ -13,6 +13,7 @@ from rt_edge.sdk.registry import Registry
 from rt_edge.sdk.runner import Startup
 from rt_edge.sdk.settings import NAME_PATTERN
 from rt_edge.settings.adapters import COMMON
+from rt_edge.settings.command_ends import SCHEMA as COMMAND
 from rt_edge.settings.sections import FileSections
 from rt_edge.streams.catalogue import Catalogue
 from rt_edge.streams.model import FROM, TO
@@ -94,7 +95,7 @@ def _adapter(kind: str, registry: Registry, definitions: dict[str, Any]) -> dict
 def _graphs(catalogue: Catalogue) -> dict[str, Any]:
     kinds: dict[str, Any] = {
         FROM: _END | {"description": "Adapters that readings come from."},
-        TO: _END | {"description": "Uplinks, stores or adapters that readings go to."},
+        TO: {"anyOf": [*_END["anyOf"], COMMAND], "description": "Uplinks, stores, adapters, or a point, that readings go to."},
     }
     kinds |= {kind: catalogue.schema(kind) for kind in catalogue.kinds()}
     bare = {"type": "string", "enum": list(catalogue.kinds())}

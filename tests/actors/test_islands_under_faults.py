@@ -25,7 +25,16 @@ READINGS = 30_000
 
 
 def plan(data, islands=None):
-    adapter = AdapterPlan("simulated", {"devices": DEVICES, "every": 0.0, "seed": 1, "amplitude": 10.0, "period": 60.0})
+    settings = {
+        "devices": DEVICES,
+        "every": 0.0,
+        "seed": 1,
+        "amplitude": 10.0,
+        "period": 60.0,
+        "points": {"%map": {}},
+        "write_takes": 0.0,
+    }
+    adapter = AdapterPlan("simulated", settings)
     graph = GraphModel(
         (
             NodeModel("machine", "from", {"name": "machine"}),

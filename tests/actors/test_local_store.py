@@ -23,7 +23,16 @@ DEVICES = 3
 
 
 def plan(data):
-    adapter = AdapterPlan("simulated", {"devices": DEVICES, "every": 0.002, "seed": 1, "amplitude": 1.0, "period": 60.0})
+    settings = {
+        "devices": DEVICES,
+        "every": 0.002,
+        "seed": 1,
+        "amplitude": 1.0,
+        "period": 60.0,
+        "points": {"%map": {}},
+        "write_takes": 0.0,
+    }
+    adapter = AdapterPlan("simulated", settings)
     nodes = (NodeModel("m", "from", {"name": "m"}), NodeModel("s", "to", {"name": "main"}))
     graph = GraphModel(nodes, (WireModel("m.out", "s.in"),))
     stores = {"main": StorePlan("sqlite", str(data / "store" / "main.db"))}

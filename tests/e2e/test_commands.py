@@ -57,6 +57,21 @@ adapters:
       pump-1: {{every: 1h, points: {{setpoint: {{holding: 3, writable: true}}}}}}
 """
 
+CONTROL = """
+node: {{id: hall-3, data: {data}}}
+adapters:
+  sim: {{kind: simulated, every: 20ms}}
+  plc:
+    kind: modbus
+    channel: {{tcp: "127.0.0.1:{port}"}}
+    units:
+      pump-1: {{every: 1h, points: {{setpoint: {{holding: 3, writable: true, max: 20}}}}}}
+graphs:
+  control:
+    - from: sim
+    - to: {{command: plc/pump-1/setpoint, field: count}}
+"""
+
 
 def cli(node: NodeProcess, *args: str) -> tuple[int, str]:
     """What a user types, and sees; in this process, since starting one takes longer than all else."""
@@ -147,6 +162,31 @@ def test_command_is_never_repeated_when_its_process_is_killed_under_it(world):
             print(*ends, sep="\n")
             assert any("interrupted" in message for _, message, _ in ends), "no kill came between intent and result"
             assert await in_thread(node.stop) == 0
+
+    asyncio.run(run())
+
+
+def test_graph_commands_a_device_with_its_readings(world):
+    """Each Reading once and in order; what the point does not take is dropped by that name; all are settled."""
+
+    async def run() -> None:
+        device = SlaveUnit(holding={3: 999})
+        async with TcpSlave(SlaveBank({1: device})) as peer:
+            node = world.node("edge", CONTROL, port=peer.port)
+            await in_thread(node.start)
+
+            def counters() -> dict[str, int]:
+                member = node.member("adapter/plc")
+                found = [n.counters | n.dropped for n in member.nodes if "commands_confirmed" in n.counters] if member else []
+                return found[0] if found else {}
+
+            await until(lambda: counters().get("command_refused", 0) >= 3, 20, lambda: f"{counters()} {node.log()}")
+            assert [value for function, _, value in device.requests if function == 6] == list(range(21))
+            assert counters()["commands_confirmed"] == 21
+            assert await in_thread(node.stop) == 0
+            assert "stay with their devices" not in node.log()
+            audit = [json.loads(line) for line in (node.data / "commands" / "plc.audit.jsonl").read_text().splitlines()]
+            assert (audit[0]["via"], audit[0]["who"], audit[0]["where"]) == ("graph", "sim/device-1", "control")
 
     asyncio.run(run())
 

@@ -11,6 +11,7 @@ from rt_edge.commands.command import Command, Outcome
 from rt_edge.commands.desk import DeskLimits
 from rt_edge.commands.names import resolve
 from rt_edge.commands.office import CommandOffice, Listener
+from rt_edge.commands.sink import CommandSink, CommandTarget
 from rt_edge.data.clock import Clock
 from rt_edge.sdk.adapter import Capability, DeviceAdapter
 from rt_edge.sdk.runner import AdapterRunner, State
@@ -76,6 +77,15 @@ class AdapterCommands:
             tell(outcome)
 
         office.read(resolve(point, office.points), key, told)
+
+    def sink(self, command: dict[str, Any]) -> CommandSink:
+        """The end of a graph whose Readings are commands.
+
+        Args:
+            command: properties of its graph node, and the name of the `graph`.
+        """
+        target = CommandTarget(command["command"], command["field"], command["expires_s"], command["priority"], command["graph"])
+        return CommandSink(door=self, target=target)
 
     def counters(self) -> dict[str, int]:
         """Commands by what became of them, for the status."""

@@ -92,7 +92,10 @@ class AdapterMember(Member):
         if out:
             self._source = blueprint.add(AdapterSource(runner=runner, capability=self._capability))
             fan_out(blueprint, self._source, out, self._office, self._catalogue)
-        into = self._layout.into(self.name)
+        into = [wire for wire in self._layout.into(self.name) if wire.command is None]
+        for wire in self._layout.into(self.name):
+            if wire.command is not None:
+                fan_in(blueprint, blueprint.add(self.points.sink(wire.command)), [wire], self._office, self._catalogue)
         if into:
             fan_in(blueprint, blueprint.add(AdapterSink(runner=runner)), into, self._office, self._catalogue)
         return blueprint

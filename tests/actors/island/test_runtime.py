@@ -38,7 +38,16 @@ def plan(data, islands, extra=()):
         (NodeModel("sim", "from", {"name": "sim"}), *extra, NodeModel("hq", "to", {"name": "hq"})),
         (WireModel("sim.out", "hq.in"),),
     )
-    sim = AdapterPlan("simulated", {"devices": 2, "every": 0.0, "seed": 1, "amplitude": 10.0, "period": 60.0})
+    settings = {
+        "devices": 2,
+        "every": 0.0,
+        "seed": 1,
+        "amplitude": 10.0,
+        "period": 60.0,
+        "points": {"%map": {}},
+        "write_takes": 0.0,
+    }
+    sim = AdapterPlan("simulated", settings)
     uplink = UplinkPlan((Address("127.0.0.1", 9),), SpoolPlan(64_000_000, "block", 0.02), 512_000)
     return NodePlan(NodeInfo("edge", str(data)), {"sim": sim}, {"g": graph}, {"hq": uplink}, islands=islands)
 

@@ -109,7 +109,16 @@ def test_tap_begins_anew_when_its_member_was_started_again(world):
 
 def test_wire_of_a_running_node_can_be_looked_at_by_message(tmp_path):
     """From outside, through guardian and island: readings of a graph that was built without a tap, while it goes on."""
-    adapter = AdapterPlan("simulated", {"devices": 2, "every": 0.01, "seed": 1, "amplitude": 1.0, "period": 60.0})
+    settings = {
+        "devices": 2,
+        "every": 0.01,
+        "seed": 1,
+        "amplitude": 1.0,
+        "period": 60.0,
+        "points": {"%map": {}},
+        "write_takes": 0.0,
+    }
+    adapter = AdapterPlan("simulated", settings)
     nodes = (NodeModel("m", "from", {"name": "m"}), NodeModel("s", "to", {"name": "main"}))
     graph = GraphModel(nodes, (WireModel("m.out", "s.in"),))
     stores = {"main": StorePlan("sqlite", str(tmp_path / "main.db"))}
