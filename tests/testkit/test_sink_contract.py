@@ -20,6 +20,7 @@ from tests.testkit.contract_runs import findings
 RANDOM = "test_result_is_the_functions_when_the_schedule_is_random"
 FAULTS = {
     "asks for more than it says": RANDOM,
+    "asks again for chunks instead of elements": "test_demand_is_whole_again_when_all_has_an_outcome",
     "stops asking": "test_result_is_the_functions_when_elements_come_so",
     "asks whatever nobody takes": "test_demand_ends_when_nothing_is_taken_outside",
     "settles nothing": RANDOM,
@@ -159,7 +160,7 @@ class Logic(SinkLogic):
             else:
                 part.settle()
         if not self.finished and self.fault not in {"stops asking", "asks whatever nobody takes"}:
-            self.request(IN, n)
+            self.request(IN, n if self.fault != "asks again for chunks instead of elements" else 1)
         self.check()
 
     def check(self) -> None:
