@@ -12,11 +12,13 @@ import msgspec
 
 from rt_edge.actors.base import BaseActor
 from rt_edge.actors.routers.actor import RouterActor
+from rt_edge.actors.routers.asking import AsksRouters
 from rt_edge.actors.routers.messages import RouteAnswer, Routees, Subscribe, Subscribed, Unsubscribe
 from rt_edge.actors.routers.routee import RouteeActor
 from rt_edge.actors.routers.settings import RouterSettings
 from rt_edge.actors.routers.topic_actor import SubscriberActor
 from rt_edge.actors.transport.serializer import register_message
+from rt_edge.streams.dsl import Sink, Source
 from rt_edge.streams.routing.resizer import Resizer
 
 
@@ -195,3 +197,24 @@ class TailChopPool(RouterActor):
 class HashedPool(RouterActor):
     settings = RouterSettings(strategy="consistent_hashing", size=3, window=4)
     routee_class = Mortal
+
+
+@register_message
+class RunStream(msgspec.Struct):
+    router: object
+    elements: list
+
+
+class Streaming(AsksRouters):
+    """Runs a stream on its loop, in which a router is asked about each element."""
+
+    def on_RunStream(self, message, sender):
+        loop = self.start_loop()
+        asked = self.asked(message.router, window=4, timeout=5.0)
+
+        async def run():
+            stream = Source.from_iterable(message.elements).ask(asked).to(Sink.collect())
+            found = await stream.run_async()
+            loop.to_actor(lambda: self.send(sender, Note("done", found)))
+
+        loop.to_loop(lambda: setattr(self, "task", loop.loop.create_task(run())))
