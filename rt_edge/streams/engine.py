@@ -44,6 +44,9 @@ class Engine:
         blueprint: what to run.
         host: the thread, the timers and the clock.
         on_done: called once when every stage has stopped, with the first error a stage failed with, or None.
+
+    Attributes:
+        unused: visits that the last turn was allowed and had no use for.
     """
 
     def __init__(self, blueprint: Blueprint, host: Host, on_done: Callable[[BaseException | None], None] | None = None) -> None:
@@ -51,6 +54,7 @@ class Engine:
         if problems:
             raise ConfigError("; ".join(problems))
         self.host = host
+        self.unused = 0
         self.error: BaseException | None = None
         self.seats: dict[str, Seat] = {name: Seat(self, name, stage) for name, stage in blueprint.nodes.items()}
         self.wires: list[Wire] = []
@@ -99,6 +103,7 @@ class Engine:
                     wire.queued = False
         finally:
             self._running = False
+            self.unused = visits
         return bool(queue)
 
     def enter(self, seat: Seat, handler: Callable[..., None], *args: Any) -> None:

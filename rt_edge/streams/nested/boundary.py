@@ -79,6 +79,12 @@ class EntryLogic(StageLogic):
         self.box.put(chunk)
         self._sub.note_waiting(self.box.elements - before)
 
+    def put_whole(self, chunk: Chunk) -> None:
+        """Send it on in the substream's turn, with all that is wanted until then."""
+        self.box.add(chunk)
+        self._sub.note_waiting(len(chunk.items))
+        self.pull_again(OUT)
+
     def finish(self, error: BaseException | None) -> None:
         """The last word: at once if it is an error, else behind what waits."""
         if error is not None:
@@ -119,10 +125,6 @@ class EntryLogic(StageLogic):
         """What waits."""
         self._sub.note_waiting(-self.box.elements)
         return self.box.take_all()
-
-    def wanted(self) -> int:
-        """Elements wanted beyond those that wait here."""
-        return 0 if self.finished or self.box or self.is_closed(OUT) else self.demand(OUT)
 
 
 class ExitLogic(StageLogic):

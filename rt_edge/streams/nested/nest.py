@@ -208,7 +208,7 @@ class Nest:
                     host.queued = False
                     if host.engine.run(share):
                         host.wake()
-                    budget -= share
+                    budget -= max(1, share - host.engine.unused)
                 else:
                     break
         finally:

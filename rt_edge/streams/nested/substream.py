@@ -61,8 +61,14 @@ class Substream:
 
     # -- for the parent --------------------------------------------------------------------------------------------------
 
-    def send(self, chunk: Chunk) -> bool:
-        """Feed it; what it does not want yet waits. False: it takes nothing any more, and `chunk` is still the parent's."""
+    def send(self, chunk: Chunk, whole: bool = False) -> bool:
+        """Feed it; what it does not want yet waits. False: it takes nothing any more, and `chunk` is still the parent's.
+
+        Args:
+            chunk: for its inlet.
+            whole: all of it waits for the substream's turn where not all of it is wanted: for a parent that has just asked for
+                so much more. Else it is cut, and what is wanted goes first.
+        """
         entry = self._entry
         if entry is None or self.ended or entry.finished or entry.seat.stopped:
             return False
@@ -71,7 +77,7 @@ class Substream:
             self._engine.push(wire, chunk)  # it is wanted: what most chunks are, so that it is worth to go no further about it
             self.host.wake()
         else:
-            self._engine.enter(entry.seat, entry.put, chunk)
+            self._engine.enter(entry.seat, entry.put_whole if whole else entry.put, chunk)
         return True
 
     def finish(self, error: BaseException | None = None) -> None:
@@ -107,7 +113,11 @@ class Substream:
     @property
     def wanted(self) -> int:
         """Elements it wants to be sent, beyond what waits."""
-        return self._entry.wanted() if self._entry is not None else 0
+        entry = self._entry
+        if entry is None or entry.finished or entry.box.chunks:
+            return 0
+        wire = self._inward
+        return wire.announced if wire.slot is None and not wire.out_closed else 0
 
     # -- for the nest and the ends ---------------------------------------------------------------------------------------
 

@@ -47,6 +47,7 @@ class GroupByLogic(NestingLogic, DividingLogic):
         self._part = stage.part()
         self._idle = float(stage.idle)
         self._waits = stage.overflow == "backpressure"
+        self._at_once = self._waits and stage.order == "merge"
         self._rows: OrderedDict[Any, _Row] = OrderedDict()  # by last use
         self._dry: dict[Substream, None] = {}  # may be asked for more
 
@@ -123,11 +124,14 @@ class GroupByLogic(NestingLogic, DividingLogic):
             self._rows.move_to_end(key)
         if self._idle:
             row.last = self.ctx.clock.monotonic()
-        fit = piece if self._waits else self._fit(row.sub, piece)
+        sub = row.sub
+        fit = piece if self._waits else self._fit(sub, piece)
         if fit is None:
             return
-        if row.sub.send(fit):
-            self._dry[row.sub] = None
+        if self._at_once and len(fit.items) > sub.wanted:  # its share is too small: it was not known who would get how many
+            sub.request(len(fit.items) + sub.waiting - sub.requested)
+        if sub.send(fit, self._at_once):
+            self._dry[sub] = None
         else:
             discard(self, fit, ENDED)
 

@@ -6,11 +6,14 @@ from typing import Any
 
 import pytest
 
+from rt_edge.data.chunk import Chunk
 from rt_edge.data.errors import BufferOverflow, ConfigError
 from rt_edge.data.reading import Reading
 from rt_edge.streams.catalogue import Catalogue
 from rt_edge.streams.dsl import Flow, Source
+from rt_edge.streams.stage import OUT, Inlet, Stage, StageLogic
 from rt_edge.streams.stages._group_by import GroupByLogic
+from rt_edge.streams.stages._user_code import PassLogic
 from rt_edge.streams.stages.group_by import GroupBy
 from rt_edge.testkit.probes import StageBench
 from rt_edge.testkit.stage_contract import StageContract, SupervisionContract, raising
@@ -229,6 +232,59 @@ def test_flows_that_speak_by_themselves_are_bounded_when_nobody_asks() -> None:
         assert 1000 < logic.out.elements <= 1024 + 5
         bench.sink.request(50)
         assert len(bench.sink.received) == 60
+
+
+class _Noting(PassLogic):
+    def __init__(self, lengths: list[int]) -> None:
+        self._lengths = lengths
+
+    def on_push(self, inlet: Inlet, chunk: Chunk) -> None:
+        self._lengths.append(len(chunk))
+        self.push(OUT, chunk)
+
+
+class Noting(Stage, frozen=True):
+    """Notes how long chunks are."""
+
+    lengths: list[int]
+
+    def create_logic(self) -> StageLogic:
+        return _Noting(self.lengths)
+
+
+def test_pieces_arrive_whole_when_keys_get_more_than_an_equal_share() -> None:
+    """One flow of a hundred gets most of a chunk, far more than it was asked for in advance: in one piece all the same."""
+    lengths: list[int] = []
+    with StageBench(GroupBy(per=lambda x: x if x < 100 else 0, flow=Flow(Noting(lengths)))) as bench:
+        bench.sink.request(1000)
+        bench.source.send(*range(100))
+        lengths.clear()
+        bench.source.send(*range(50, 600))
+        assert sorted(lengths) == [*[1] * 50, 500]
+        assert len(bench.sink.received) == 650
+
+
+def test_more_flows_than_fit_a_turn_each_have_theirs_in_few() -> None:
+    """A turn is measured by the wires that were visited, not by those that each flow might have had: 200 flows in two turns."""
+    turns = 0
+
+    class Counting(GroupByLogic):
+        def nest_turned(self, rested: bool) -> None:
+            nonlocal turns
+            turns += 1
+            super().nest_turned(rested)
+
+    class Counted(GroupBy, frozen=True):
+        def create_logic(self) -> StageLogic:
+            return Counting(self)
+
+    with StageBench(Counted(per=lambda x: x % 200, flow=Flow().map(lambda x: x))) as bench:
+        bench.sink.request(2000)
+        bench.source.send(*range(200))
+        turns = 0
+        bench.source.send(*range(800))
+        assert len(bench.sink.received) == 1000
+        assert turns <= 4
 
 
 def test_chunks_of_one_element_find_room_when_several_flows_give_them_at_once() -> None:
