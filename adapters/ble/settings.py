@@ -10,7 +10,17 @@ from adapters.ble.codec import device_address, full_uuid
 from adapters.ble.outbox import RING
 from adapters.ble.scanner import MAX_DEVICES
 from rt_edge.sdk import ConfigError, Duration
-from rt_edge.sdk.settings import DurationField, Field, Name, SecretField, SettingError, SettingErrors, Settings, model_validator
+from rt_edge.sdk.settings import (
+    DurationField,
+    Field,
+    InUnit,
+    Name,
+    SecretField,
+    SettingError,
+    SettingErrors,
+    Settings,
+    model_validator,
+)
 
 Format = Literal["bthome", "eddystone", "ibeacon", "ruuvi", "atc", "raw"]
 Type = Literal[
@@ -116,7 +126,7 @@ class Point(Settings):
     """UUID of the characteristic: four hex digits in quotes, or all 36 characters."""
     type: Type
     """What its bytes are; numbers are least significant byte first."""
-    skip: int = Field(default=0, ge=0, le=511)
+    skip: Annotated[int, InUnit("bytes")] = Field(default=0, ge=0, le=511)
     """Bytes before the value, where a characteristic holds several."""
     scale: int | float = 1
     """value = raw * scale + offset; for writes the other way round."""
@@ -185,7 +195,7 @@ class BleSettings(Settings):
     """Upper bound of every such wait."""
     idle_after: DurationField = Field(default=Duration(10.0), ge=0, le=3600)
     """Without demand for this time, scanning and notifications stop; they begin again with demand."""
-    ring: int = Field(default=RING, ge=1, le=65_536)
+    ring: Annotated[int, InUnit("notifications")] = Field(default=RING, ge=1, le=65_536)
     """Notifications of a device kept while there is no demand; then the oldest are dropped, counted, and recorded as a gap."""
     write_expiry: DurationField = Field(default=Duration(30.0), gt=0, le=3600)
     """A command that could not be sent for this long fails."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from adapters.coap.address import host_address, split_path, variables
 from rt_edge.sdk import ConfigError
@@ -13,6 +13,7 @@ from rt_edge.sdk.settings import (
     DurationField,
     Field,
     HostPort,
+    InUnit,
     Name,
     SettingError,
     SettingErrors,
@@ -139,7 +140,7 @@ class Listen(Settings):
     """Address and UDP port, on this host only: 127.0.0.1:5683 or [::1]:5683."""
     paths: list[Push] = Field(min_length=1, max_length=1000)
     """What is accepted; a request belongs to the first entry whose path fits."""
-    window: int = Field(default=1000, ge=1, le=16_384)
+    window: Annotated[int, InUnit("readings")] = Field(default=1000, ge=1, le=16_384)
     """Most Readings taken in and not yet durable; beyond it a push is answered with 5.03."""
     retry_after: DurationField = Field(default=Duration(10.0), ge=1, le=86_400)
     """What a 5.03 says when to try again."""
@@ -176,7 +177,7 @@ class CoapSettings(Settings):
     """How often it is sent again (MAX_RETRANSMIT)."""
     timeout: DurationField = Field(default=Duration(30.0), ge=0.1, le=300)
     """Longest time from the sending of a request to its whole response."""
-    in_flight: int = Field(default=4, ge=1, le=64)
+    in_flight: Annotated[int, InUnit("requests")] = Field(default=4, ge=1, le=64)
     """Requests that may wait for the response of one host; one of them at a time for its acknowledgement (NSTART)."""
     hold: DurationField = Field(default=Duration(30.0), ge=0, le=86_400)
     """How long nothing may be asked for before observations are given up at the hosts."""

@@ -14,6 +14,7 @@ from rt_edge.sdk.payload.json_rows import path, pointer
 from rt_edge.sdk.settings import (
     DurationField,
     Field,
+    InUnit,
     SecretField,
     SettingError,
     Settings,
@@ -157,7 +158,7 @@ class Publish(Settings):
     """1: delivered when the broker has acknowledged; 0: when it is written to the connection."""
     retain: bool = False
     """Whether the broker keeps the last one of each topic."""
-    in_flight: int = Field(default=100, ge=1, le=65_535)
+    in_flight: Annotated[int, InUnit("messages")] = Field(default=100, ge=1, le=65_535)
     """Most messages without their PUBACK; the broker's Receive Maximum may be lower and counts then."""
     layout: Literal["nested", "flat"] = "nested"
     """nested: {source, ts, quality, tags, fields}; flat: the fields with `ts` beside them."""
@@ -208,7 +209,7 @@ class MqttSettings(Settings):
     """persistent: the broker keeps what arrives while we are away, and sends again what we did not acknowledge."""
     session_expiry: DurationField = Field(default="7d", ge=1, le=4_000_000_000)  # type: ignore[assignment]
     """MQTT 5: how long it keeps it."""
-    window: int | None = Field(default=None, ge=1, le=65_535)
+    window: Annotated[int | None, InUnit("messages")] = Field(default=None, ge=1, le=65_535)
     """Most unacknowledged messages. MQTT 5: sent as Receive Maximum (2000 by default). MQTT 3.1.1: the broker decides; say here
     what it allows (mosquitto: max_inflight_messages, 20 by default) so that `check` can reckon with it."""
     inbox: Inbox = Inbox()

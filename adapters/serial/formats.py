@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from adapters.serial.codec import MAX_FIELDS
 from adapters.serial.layout import size_of
-from rt_edge.sdk.settings import Field, SettingError, SettingErrors, Settings, field_validator, model_validator
+from rt_edge.sdk.settings import Field, InUnit, SettingError, SettingErrors, Settings, field_validator, model_validator
 
 FieldName = Annotated[str, Field(min_length=1, max_length=64)]
 Encoding = Literal["ascii", "utf-8", "latin-1"]
@@ -134,7 +134,7 @@ class NmeaFormat(Settings):
 class StructField(_Scaled):
     """A value at a fixed place of a binary frame."""
 
-    at: int = Field(ge=0, le=65_535)
+    at: Annotated[int, InUnit("bytes")] = Field(ge=0, le=65_535)
     """Bytes before it."""
     type: Literal[
         "int8",
@@ -156,7 +156,7 @@ class StructField(_Scaled):
     """Order of its bytes; that of the format if not given."""
     bit: int | None = Field(default=None, ge=0, le=63)
     """For true or false: which bit of a whole number, 0 is the least significant."""
-    length: int | None = Field(default=None, ge=1, le=65_535)
+    length: Annotated[int | None, InUnit("bytes")] = Field(default=None, ge=1, le=65_535)
     """For string and bytes: how many bytes."""
 
     @model_validator(mode="after")
@@ -178,7 +178,7 @@ class StructFormat(Settings):
     """Binary, fields at fixed places."""
     order: Literal["big", "little"] = "big"
     """Order of bytes, of fields that do not say."""
-    length: int | None = Field(default=None, ge=1, le=65_536)
+    length: Annotated[int | None, InUnit("bytes")] = Field(default=None, ge=1, le=65_536)
     """Bytes of a frame, without its checksum; another length is an error. At least what the fields need if not given."""
     fields: dict[FieldName, StructField] = Field(min_length=1, max_length=MAX_FIELDS)
     """Field -> where it is and what."""

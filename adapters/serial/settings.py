@@ -14,6 +14,7 @@ from rt_edge.sdk.framing import crc_named
 from rt_edge.sdk.settings import (
     DurationField,
     Field,
+    InUnit,
     Name,
     SettingError,
     SettingErrors,
@@ -32,13 +33,13 @@ def _wire(text: str, at: str = "") -> str:
 
 
 class _Framing(Settings):
-    max_length: int = Field(default=1024, ge=1, le=65_536)
+    max_length: Annotated[int, InUnit("bytes")] = Field(default=1024, ge=1, le=65_536)
     """Bytes of a frame as it is on the line, at most; a longer one is left out and counted."""
     crc: str | None = None
     """Checksum at the end of a frame, verified and taken off: CRC-16/MODBUS, CRC-8, CRC-32, ..."""
     crc_order: Literal["usual", "big", "little"] = "usual"
     """Order of its bytes; usual: little for reflected algorithms, like CRC-16/MODBUS and CRC-32, else big."""
-    crc_skip: int = Field(default=0, ge=0, le=64)
+    crc_skip: Annotated[int, InUnit("bytes")] = Field(default=0, ge=0, le=64)
     """Bytes at the beginning of a frame that the checksum leaves out."""
 
     @field_validator("crc")
@@ -73,15 +74,15 @@ class LengthFraming(_Framing):
 
     kind: Literal["length_field"]
     """Frames say how long they are."""
-    offset: int = Field(default=0, ge=0, le=64)
+    offset: Annotated[int, InUnit("bytes")] = Field(default=0, ge=0, le=64)
     """Bytes before the length."""
-    size: Literal[1, 2, 3, 4, 8] = 2
+    size: Annotated[Literal[1, 2, 3, 4, 8], InUnit("bytes")] = 2
     """Bytes of the length."""
     order: Literal["big", "little"] = "big"
     """Order of its bytes."""
     includes_header: bool = False
     """Whether the length counts itself and what is before it."""
-    trailer: int = Field(default=0, ge=0, le=64)
+    trailer: Annotated[int, InUnit("bytes")] = Field(default=0, ge=0, le=64)
     """Bytes at the end that the length does not count, like a checksum."""
     magic: str = ""
     """What every frame begins with, text or hex:aa55; the next frame behind garbage is found by it."""
@@ -122,7 +123,7 @@ class Listen(Settings):
     """Tags of every reading."""
     format: Format = TextFormat()
     """What a frame says."""
-    ring: int = Field(default=1000, ge=1, le=100_000)
+    ring: Annotated[int, InUnit("readings")] = Field(default=1000, ge=1, le=100_000)
     """Frames that wait while nothing is asked for, at most; with flow control none has to."""
     overflow: Literal["drop_oldest", "drop_newest"] = "drop_oldest"
     """Which frame is dropped when the ring is full; counted, and a gap record says of when."""

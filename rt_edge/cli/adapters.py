@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from importlib import resources
-from typing import Any, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
+import typer
+
+from rt_edge.cli.errors import ExitCode
 from rt_edge.cli.output import JsonFlag, print_json, print_table
 from rt_edge.data.errors import ConfigError
 from rt_edge.sdk.adapter import Capability, DeviceAdapter
@@ -27,29 +31,68 @@ class Kind(NamedTuple):
     problem: str = ""
 
 
-def command(as_json: JsonFlag = False) -> None:
+DEMAND = {
+    "native": "not asked without demand",
+    "withhold_ack": "not acknowledged without demand",
+    "bounded_drop": "dropped within a bound, counted",
+}
+"""How demand reaches the wire, in words."""
+
+
+def command(
+    check: Annotated[
+        list[str] | None,
+        typer.Option("--check", help="For authors: check the package of this kind (or `all`) against the rules for adapters."),
+    ] = None,
+    as_json: JsonFlag = False,
+) -> None:
     """List the kinds of adapters: what each is for, what it promises, and how to install what it needs.
 
-    The promise is that of the adapter's sample settings; some depend on the settings (MQTT at QoS 0 is volatile).
+    Delivery: redelivering (the peer sends again what was not acknowledged), polled or volatile. Demand: what happens to the
+    device when nobody asks. Both are those of the adapter's sample settings; some depend on them (MQTT at QoS 0 is volatile).
 
     \b
     Example:
         rt-edge adapters --json
+        rt-edge adapters --check all
     """
     registry = Registry.installed()
+    if check:
+        _check(registry, registry.kinds() if "all" in check else check, as_json)
+        return
     kinds = [describe_kind(entry) for kind in registry.kinds() if (entry := registry.entry(kind)) is not None]
     if as_json:
         print_json([_data(kind) for kind in kinds])
         return
     rows = []
     for kind in kinds:
-        promise = kind.capability
-        words = f"{promise.delivery}, {promise.backpressure}" + (", writable" if promise.writable else "") if promise else "-"
+        can = kind.capability
+        words = (can.delivery, DEMAND[can.backpressure], "yes" if can.writable else "no") if can else ("-", "-", "-")
         state = "installed" if kind.installed else kind.install or kind.problem
-        rows.append((kind.kind, kind.summary, words, state))
-    print_table(("kind", "what", "promise", "state"), rows)
+        rows.append((kind.kind, kind.summary, *words, state))
+    print_table(("kind", "what", "delivery", "demand", "writable", "state"), rows)
     if not kinds:
         sys.stderr.write("rt-edge: no adapters are installed (pip install 'rt-edge[all]')\n")
+
+
+def _check(registry: Registry, kinds: Sequence[str], as_json: bool) -> None:
+    """Every problem of the kinds' packages, each with file, line and column; exit code 3 if there is one."""
+    from rt_edge.testkit.adapter_quality import check_folder
+
+    problems = []
+    for kind in kinds:
+        adapter = registry.load(kind)
+        with resources.as_file(resources.files(adapter.__module__.rpartition(".")[0])) as folder:
+            problems += check_folder(folder, adapter)
+    if as_json:
+        print_json([{"place": str(p.place), "path": p.path, "message": p.message, "hint": p.hint} for p in problems])
+    else:
+        for problem in problems:
+            sys.stdout.write(f"{problem}\n")
+        if not problems:
+            sys.stdout.write(f"ok: {', '.join(kinds)}\n")
+    if problems:
+        raise typer.Exit(ExitCode.CONFIGURATION)
 
 
 def describe_kind(entry: AdapterEntry) -> Kind:
@@ -84,6 +127,7 @@ def _sample(adapter: type[DeviceAdapter]) -> dict[str, Any] | None:
     for entry in entries.values():
         if entry.pop("kind", None) == adapter.kind:
             entry.pop("island", None)
+            entry.pop("startup", None)
             return dict(entry)
     return None
 

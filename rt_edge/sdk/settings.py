@@ -43,6 +43,7 @@ __all__ = [
     "DurationField",
     "Field",
     "HostPort",
+    "InUnit",
     "Name",
     "Secret",
     "SecretField",
@@ -88,6 +89,23 @@ class Settings(BaseModel):
             field.default = Duration(field.default)
         if seconds:
             cls.model_rebuild(force=True, raise_errors=False)
+
+
+class InUnit:
+    """Annotation: the unit of a number whose name does not say it. It stands in the schema, where editors and forms show it.
+
+    `gap: Annotated[int, InUnit("bytes")] = 0`; see `rt_edge.sdk.numbers` for which names need one.
+
+    Args:
+        unit: `bytes`, `requests`: what is counted.
+    """
+
+    def __init__(self, unit: str) -> None:
+        self.unit = unit
+
+    def __get_pydantic_json_schema__(self, core: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        """The schema of the number, and its unit."""
+        return {**handler(core), "unit": self.unit}
 
 
 class SettingError(ValueError):

@@ -14,7 +14,6 @@ from typing import Any, get_args
 import pytest
 from pydantic import BaseModel
 
-from rt_edge.sdk.adapter import DeviceAdapter
 from rt_edge.sdk.registry import Registry
 from rt_edge.settings.load import load
 from tests.adapters import folders
@@ -94,13 +93,6 @@ def test_says_what_each_setting_is_when_its_model_is_read(folder: Path) -> None:
     assert list(_undocumented(adapter.settings_model(), set())) == []
 
 
-@each_folder
-def test_writes_if_it_says_so_when_quality_is_compared_with_the_class(folder: Path) -> None:
-    """`write: done` and a `write` of its own go together."""
-    adapter = Registry.installed().load(folder.name)
-    assert (folders.quality(folder)["write"] == "done") == (adapter.write is not DeviceAdapter.write)
-
-
 def test_imports_without_its_library_when_no_extra_is_installed() -> None:
     """`import adapters.KIND` needs no extra, and loads no library that a running node does not need."""
     kinds = [folder.name for folder in FOLDERS]
@@ -147,7 +139,8 @@ def _edit(name: str, old: str, new: str) -> Callable[[Path], None]:
     ("damage", "check"),
     [
         (_without_readme, folders.missing_files),
-        (_headings_swapped, folders.wrong_headings),
+        (_headings_swapped, folders.wrong_quality),
+        (_edit("sample.yaml", "every:", "evry:"), folders.wrong_quality),
         (_edit("quality.yaml", "  contract-tested: done\n", ""), folders.wrong_quality),
         (_edit("quality.yaml", "contract-tested: done", "contract-tested: maybe"), folders.wrong_quality),
         (_edit("quality.yaml", "exempt: there is no connection", 'exempt: ""'), folders.wrong_quality),

@@ -1,0 +1,142 @@
+"""Whether an adapter's folder is what the convention asks: quality.yaml, README.md, sample.yaml, and what of it can be proved.
+
+`rt-edge adapters --check` shows it, for third parties' adapters as for ours.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+from rt_edge.data.errors import ConfigError
+from rt_edge.sdk.adapter import DeviceAdapter
+from rt_edge.sdk.numbers import without_unit
+from rt_edge.sdk.quality import HEADINGS, REASON_MIN, RULES
+from rt_edge.settings.places import Place, Problem
+from rt_edge.settings.report import Report
+from rt_edge.settings.validate import validate
+from rt_edge.settings.yaml_text import read_yaml
+from rt_edge.settings.yaml_tree import YamlRefused
+from rt_edge.streams.model import nearest_hint
+
+FILES = ("README.md", "sample.yaml", "quality.yaml")
+ANSWER = "write `done` or `{exempt: WHY}`"
+
+
+def check_folder(folder: Path, adapter: type[DeviceAdapter]) -> list[Problem]:
+    """Every problem of an adapter's folder, with its place.
+
+    Args:
+        folder: where its modules are.
+        adapter: its class.
+    """
+    problems = [Problem(Place(str(folder / name)), "", "the file is missing") for name in FILES if not (folder / name).is_file()]
+    if problems:
+        return problems
+    answers, problems = read_quality(folder / "quality.yaml")
+    problems += wrong_headings(folder / "README.md")
+    problems += wrong_sample(folder / "sample.yaml", adapter)
+    return problems + _disproved(folder / "quality.yaml", answers, adapter)
+
+
+def read_quality(path: Path) -> tuple[dict[str, Any], list[Problem]]:
+    """What a quality.yaml answers, and what is wrong with it: unknown rules, missing ones, answers without a reason."""
+    try:
+        root = read_yaml(path.read_bytes(), str(path))
+    except YamlRefused as error:
+        return {}, list(error.problems)
+    report = Report(root, str(path))
+    rules = root.child("rules")
+    if rules is None or not isinstance(rules.plain(), dict):
+        at = ("rules",) if rules is not None else ()
+        report.error(at, "`rules` is missing or no mapping", "write `rules:` and a line a rule")
+        return {}, report.errors
+    answers: dict[str, Any] = rules.plain()
+    for name, answer in answers.items():
+        if name not in RULES:
+            report.error(("rules", name), f"there is no rule {name!r}", nearest_hint(str(name), RULES), key=True)
+        else:
+            _judge(name, answer, report)
+    for name, text in RULES.items():
+        if name not in answers:
+            report.error(("rules",), f"the rule {name} is not answered", f"{text} {ANSWER[0].upper()}{ANSWER[1:]}", key=True)
+    return answers, report.errors
+
+
+def _judge(name: str, answer: Any, report: Report) -> None:
+    if answer == "done":
+        return
+    if not (isinstance(answer, dict) and list(answer) == ["exempt"]):
+        report.error(("rules", name), f"{answer!r} is no answer", ANSWER)
+        return
+    reason = answer["exempt"]
+    if not isinstance(reason, str) or len(reason.strip()) < REASON_MIN:
+        report.error(("rules", name, "exempt"), "exempt without a reason", "say why in a few words")
+
+
+def wrong_headings(path: Path) -> list[Problem]:
+    """Fixed headings of a README that are missing or out of order."""
+    lines = path.read_text().splitlines()
+    found = [(number, line[3:].strip()) for number, line in enumerate(lines, 1) if re.match(r"## ", line)]
+    problems = [
+        Problem(Place(str(path), len(lines) or 1, 1), "", f"the heading `## {heading}` is missing")
+        for heading in HEADINGS
+        if heading not in [text for _, text in found]
+    ]
+    fixed = [(number, text) for number, text in found if text in HEADINGS]
+    last = -1
+    for number, text in fixed:
+        at = HEADINGS.index(text)
+        if at <= last:
+            order = ", ".join(HEADINGS)
+            problems.append(Problem(Place(str(path), number, 1), "", f"`## {text}` is out of order", f"the order is: {order}"))
+        last = max(at, last)
+    return problems
+
+
+def wrong_sample(path: Path, adapter: type[DeviceAdapter]) -> list[Problem]:
+    """What is wrong with the settings of sample.yaml, which is a piece of a node's configuration."""
+    try:
+        root = read_yaml(path.read_bytes(), str(path))
+    except YamlRefused as error:
+        return list(error.problems)
+    report = Report(root, str(path))
+    whole = root.plain()
+    entries = whole.get("adapters") if isinstance(whole, dict) else None
+    named = entries.items() if isinstance(entries, dict) else ()
+    ours = {name: entry for name, entry in named if isinstance(entry, dict) and entry.get("kind") == adapter.kind}
+    if not ours:
+        report.error((), f"no adapter of the kind {adapter.kind!r}", "write `adapters: {NAME: {kind: ...}}`")
+    for name, entry in ours.items():
+        own = {key: value for key, value in entry.items() if key not in ("kind", "island", "startup")}
+        validate(adapter.settings_model(), own, ("adapters", name), report)
+    return report.errors
+
+
+def _disproved(path: Path, answers: dict[str, Any], adapter: type[DeviceAdapter]) -> list[Problem]:
+    """Answers that the class itself contradicts."""
+    written = {"write": "write", "claims-declared": "claims", "probe": "probe"}
+    problems = []
+    for rule, method in written.items():
+        has = getattr(adapter, method) is not getattr(DeviceAdapter, method)
+        own = getattr(getattr(adapter, method), "__func__", None) is not getattr(getattr(DeviceAdapter, method), "__func__", None)
+        has = own if rule == "claims-declared" else has
+        if rule in answers and (answers[rule] == "done") is not has:
+            said = f"{rule} is done, but {adapter.__name__} has no `{method}`"
+            other = f"{rule} is exempt, but {adapter.__name__} has a `{method}`"
+            problems.append(_at(path, rule, said if answers[rule] == "done" else other))
+    numbers = without_unit(adapter.settings_model())
+    if numbers and answers.get("settings-have-units") == "done":
+        hint = 'end the name in the unit, or write `Annotated[int, InUnit("...")]`'
+        problems.append(_at(path, "settings-have-units", f"these numbers have none: {', '.join(numbers)}", hint))
+    return problems
+
+
+def _at(path: Path, rule: str, message: str, hint: str = "") -> Problem:
+    try:
+        report = Report(read_yaml(path.read_bytes(), str(path)), str(path))
+    except ConfigError as error:
+        return Problem(Place(str(path)), "", error.message)
+    report.error(("rules", rule), message, hint)
+    return report.errors[0]

@@ -1,0 +1,84 @@
+"""What is wrong with an adapter's folder is said with file, line and column."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from adapters.simulated import SimulatedAdapter
+from rt_edge.sdk.quality import RULES
+from rt_edge.testkit.adapter_quality import check_folder
+
+SIMULATED = Path(__file__).resolve().parents[2] / "adapters" / "simulated"
+
+
+@pytest.fixture(name="folder")
+def _folder(tmp_path: Path) -> Path:
+    return Path(shutil.copytree(SIMULATED, tmp_path / "simulated"))
+
+
+def lines(folder: Path) -> list[str]:
+    return [str(problem).removeprefix(f"{folder}/") for problem in check_folder(folder, SimulatedAdapter)]
+
+
+def test_nothing_is_said_when_all_is_as_it_should_be(folder: Path) -> None:
+    """The model for authors keeps the rules."""
+    assert lines(folder) == []
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("  bounded: done", "  bounded: todo", "3:12: rules > bounded: 'todo' is no answer (write `done` or `{exempt: WHY}`)"),
+        ("  bounded: done", "  buonded: done", "3:3: rules > buonded: there is no rule 'buonded' (did you mean 'bounded'?)"),
+        (
+            "exempt: there is no connection",
+            'exempt: ""',
+            "12:30: rules > reconnect-tested > exempt: exempt without a reason (say why in a few words)",
+        ),
+        (
+            "  write: done",
+            "  write: {exempt: it is not needed}",
+            "16:3: rules > write: write is exempt, but SimulatedAdapter has a `write`",
+        ),
+        (
+            "  probe: {exempt: there is no device that could answer}",
+            "  probe: done",
+            "15:10: rules > probe: probe is done, but SimulatedAdapter has no `probe`",
+        ),
+    ],
+)
+def test_an_answer_is_refused_with_its_place_when_it_is_not_one(folder: Path, old: str, new: str, said: str) -> None:
+    """`todo`, unknown rules, no reason, and what the class itself contradicts."""
+    path = folder / "quality.yaml"
+    assert old in path.read_text()
+    path.write_text(path.read_text().replace(old, new))
+    assert lines(folder)[0] == f"quality.yaml:{said}"
+
+
+def test_each_rule_is_asked_for_when_none_is_answered(folder: Path) -> None:
+    """An empty list of answers gets a line a rule, which says what the rule asks."""
+    (folder / "quality.yaml").write_text("rules: {}\n")
+    said = lines(folder)
+    assert len(said) == len(RULES)
+    assert said[0].startswith("quality.yaml:1:1: rules: the rule demand-respected is not answered (Never more Readings")
+
+
+def test_place_is_said_when_a_heading_is_out_of_order_or_missing(folder: Path) -> None:
+    """The README has the same headings in every adapter."""
+    path = folder / "README.md"
+    text = path.read_text()
+    path.write_text(text.replace("## Metrics", "## X").replace("## Delivery guarantee", "## Metrics"))
+    count = len(text.splitlines())
+    assert lines(folder)[0] == f"README.md:{count}:1: the heading `## Delivery guarantee` is missing"
+    assert any("`## Backpressure` is out of order" in line for line in lines(folder))
+
+
+def test_place_is_said_when_the_sample_is_not_valid(folder: Path) -> None:
+    """A setting of sample.yaml that does not exist has its line."""
+    path = folder / "sample.yaml"
+    path.write_text(path.read_text().replace("devices: 3", "devcies: 3"))
+    (line,) = lines(folder)
+    assert line.startswith("sample.yaml:6:5: adapters > machine > devcies: unknown key 'devcies'")
