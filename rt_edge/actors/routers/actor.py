@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable
 from random import SystemRandom
-from typing import Any, ClassVar
+from typing import Any, ClassVar, get_args
 from uuid import uuid4
 
+import msgspec
 from thespian.actors import ActorAddress, ActorExitRequest, ChildActorExited
 
 from rt_edge.actors.base import BaseActor
@@ -15,10 +16,13 @@ from rt_edge.actors.routers.messages import (
     AddRoutee,
     AdjustPoolSize,
     Broadcast,
+    DropPolicyOf,
+    GetDropPolicy,
     GetRoutees,
     RemoveRoutee,
     RouteAsk,
     RouteTell,
+    SetDropPolicy,
     SetPriority,
     StopRoutees,
     Subscribe,
@@ -27,7 +31,7 @@ from rt_edge.actors.routers.messages import (
     Worked,
 )
 from rt_edge.actors.routers.pool import Pool
-from rt_edge.actors.routers.settings import RouterSettings
+from rt_edge.actors.routers.settings import Overflow, RouterSettings
 from rt_edge.actors.transport.addresses import address_key
 from rt_edge.actors.transport.messages import SendFailed
 from rt_edge.data.clock import SystemClock
@@ -155,6 +159,22 @@ class RouterActor(BaseActor):
     def on_SetPriority(self, message: SetPriority, sender: ActorAddress) -> None:
         """From the next message on."""
         self.core.priorities.set(message.name, message.priority)
+
+    def on_SetDropPolicy(self, message: SetDropPolicy, sender: ActorAddress) -> None:
+        """From the next message too many on."""
+        try:
+            self.core.overflow = msgspec.convert(message.overflow, Overflow)
+        except msgspec.ValidationError:
+            known = ", ".join(get_args(Overflow))
+            self.send(
+                sender, DropPolicyOf(self.core.overflow, f"there is no drop policy {message.overflow!r}, there are {known}")
+            )
+            return
+        self.send(sender, DropPolicyOf(self.core.overflow))
+
+    def on_GetDropPolicy(self, message: GetDropPolicy, sender: ActorAddress) -> None:
+        """Say what counts."""
+        self.send(sender, DropPolicyOf(self.core.overflow))
 
     def on_StopRoutees(self, message: StopRoutees, sender: ActorAddress) -> None:
         """All of them."""

@@ -10,7 +10,7 @@ from typing import Any
 from rt_edge.actors.routers.members import Job, Member, Question, Surroundings
 from rt_edge.actors.routers.messages import Routees, Work, Worked
 from rt_edge.actors.routers.questions import LONGEST_S, Memory, Questions, failure
-from rt_edge.actors.routers.settings import RouterSettings
+from rt_edge.actors.routers.settings import Overflow, RouterSettings
 from rt_edge.data.errors import BufferOverflow, ConfigError, StreamError
 from rt_edge.streams.routing.asking import AskPolicy, NoAnswer
 from rt_edge.streams.routing.content import ByContent
@@ -39,6 +39,7 @@ class RouterCore:
         self.members: dict[str, Member] = {}
         self.counters: Counter[str] = Counter()
         self.priorities = Priorities()
+        self.overflow: Overflow = settings.overflow
         self.waiting: deque[Job] = deque(maxlen=settings.queue + 1)  # one too many until the overflow has decided
         self._random = random
         self._yields = Yields()
@@ -288,7 +289,7 @@ class RouterCore:
         queue.append(job)
         if len(queue) <= self.settings.queue:
             return
-        policy = self.settings.overflow
+        policy = self.overflow
         if policy == "drop_head":
             gone = [queue.popleft()]
         elif policy == "drop_tail":

@@ -194,6 +194,27 @@ class SetPriority(msgspec.Struct, frozen=True):
 
 
 @register_message
+class SetDropPolicy(msgspec.Struct, frozen=True):
+    """To a router: what happens to a message too many from now on: `drop_new`, `drop_head`, `drop_tail` or `drop_buffer`.
+    Answered by `DropPolicyOf`."""
+
+    overflow: str
+
+
+@register_message
+class GetDropPolicy(msgspec.Struct, frozen=True):
+    """To a router. Answered by `DropPolicyOf`."""
+
+
+@register_message
+class DropPolicyOf(msgspec.Struct, frozen=True):
+    """Answer to `SetDropPolicy` and `GetDropPolicy`: what counts now, and why it was not changed."""
+
+    overflow: str
+    error: str = ""
+
+
+@register_message
 class StopRoutees(msgspec.Struct, frozen=True):
     """To a router: remove all; what waits is dropped, questions fail."""
 

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Literal, Protocol
+from typing import Protocol
 
 from rt_edge.data.chunk import Chunk
 from rt_edge.data.errors import BufferOverflow
+from rt_edge.streams.drop_policy import Policy
 from rt_edge.streams.stage import StageLogic
 from rt_edge.streams.stages._common import discard, named
 
-Overflow = Literal["backpressure", "drop_head", "drop_tail", "drop_buffer", "drop_new", "fail"]
+Overflow = Policy
 
 OVERFLOW = "overflow"
 """The reason of what is too many."""

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from rt_edge.data.chunk import Chunk
+from rt_edge.streams.drop_policy import DropPolicy
 from rt_edge.streams.stage import IN, OUT, Hold, Inlet, Outlet, ReceiptUse, Stage, StageLogic
 from rt_edge.streams.stages._common import at_least
 from rt_edge.streams.stages._outbox import Outbox
@@ -27,6 +28,8 @@ class Buffer(Stage, frozen=True):
         overflow: what to do with an element too many. backpressure: do not ask for it. drop_head: drop the oldest.
             drop_tail: drop the youngest that is held. drop_buffer: drop all that is held. drop_new: drop it. fail: fail the
             stage. What is dropped is settled as dropped, `overflow`.
+        control: a `DropPolicy` in the place of `overflow`: to change it while the stream runs. Elements that were asked for
+            under a dropping policy are still dropped by it when the new one is `backpressure`.
     """
 
     kind: ClassVar[str] = "buffer"
@@ -34,6 +37,7 @@ class Buffer(Stage, frozen=True):
 
     size: int
     overflow: Overflow = "backpressure"
+    control: Any = None
 
     def __post_init__(self) -> None:
         """Refuse a buffer for nothing."""
@@ -51,11 +55,26 @@ class Buffer(Stage, frozen=True):
 class _Logic(StageLogic):
     def __init__(self, stage: Buffer) -> None:
         self._size = stage.size
-        self._overflow = stage.overflow
+        self._control: DropPolicy | None = stage.control
+        self._overflow: Overflow = stage.overflow
+        self._dropping: Overflow = "drop_new"
         self._finished = False
 
     def on_start(self) -> None:
+        if self._control is not None:
+            self._changed()
+            self._deaf = self._control.listen(self.ctx.callback(self._change))
         self._out = Outbox(self, bound=self._size)
+        self._ask()
+
+    def _changed(self) -> None:
+        if self._control is not None:
+            if self._overflow != "backpressure":
+                self._dropping = self._overflow
+            self._overflow = self._control.policy
+
+    def _change(self) -> None:
+        self._changed()
         self._ask()
 
     def _ask(self) -> None:
@@ -81,7 +100,8 @@ class _Logic(StageLogic):
                 first, rest = chunk.cut(wanted)
                 self.push(OUT, first)
         if rest is not None:
-            hold_within(self, self._out, rest, self._size, self._overflow)
+            over = self._overflow == "backpressure" and self._out.elements + len(rest) > self._size
+            hold_within(self, self._out, rest, self._size, self._dropping if over else self._overflow)
         self._ask()
 
     def on_upstream_finish(self, inlet: Inlet) -> None:
@@ -90,6 +110,8 @@ class _Logic(StageLogic):
             self.complete_stage()
 
     def on_stop(self, error: BaseException | None) -> None:
+        if self._control is not None:
+            self._deaf()
         self._out.settle_rest(error)
 
     def residue(self) -> list[Chunk]:

@@ -389,3 +389,22 @@ def test_every_question_has_one_answer_when_routees_die(strategy, asking, seed):
     assert all(routee.outstanding == routee.waiting == 0 for routee in world.core.routees(0).routees)
     assert world.core.counters["answered"] + world.core.counters["failed"] == 80
     assert len(world.alive) == 3
+
+
+def test_next_message_too_many_is_dropped_by_the_policy_of_then():
+    """The youngest under drop_new; after the change the oldest that waits; senders are told of both."""
+    world = World(settings(strategy="balancing", window=1, queue=2, overflow="drop_new"))
+    for n in range(3):
+        world.core.tell(n, "me", f"t{n}")
+    assert "BufferOverflow" in world_answer(world, "t2")
+    world.core.overflow = "drop_head"
+    world.core.tell(3, "me", "t3")
+    assert "BufferOverflow" in world_answer(world, "t0")
+    world.group(1)
+    world.run(1.0)
+    assert sorted(world.total) == ["1", "3"]
+
+
+def world_answer(world, operation):
+    world.run(0.0)
+    return world.answer(operation).error

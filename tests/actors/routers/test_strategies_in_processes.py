@@ -8,7 +8,17 @@ import signal
 
 import router_cast as cast
 
-from rt_edge.actors.routers.messages import AdjustPoolSize, Broadcast, GetRoutees, RouteAnswer, RouteAsk, Routees
+from rt_edge.actors.routers.messages import (
+    AdjustPoolSize,
+    Broadcast,
+    DropPolicyOf,
+    GetDropPolicy,
+    GetRoutees,
+    RouteAnswer,
+    RouteAsk,
+    Routees,
+    SetDropPolicy,
+)
 from rt_edge.testkit.node_process import wait_until
 
 S = 10
@@ -104,6 +114,9 @@ def test_next_one_is_asked_when_one_is_slow_or_killed(node):
     assert info.counters["answered"] == info.counters["asks"]
     resized(node, router, 2, 5)
     assert not ask(node, router, "x").error
+    assert node.ask(router, SetDropPolicy("drop_head"), S, DropPolicyOf) == DropPolicyOf("drop_head")
+    assert "drop_tail" in node.ask(router, SetDropPolicy("nonsense"), S, DropPolicyOf).error
+    assert node.ask(router, GetDropPolicy(), S, DropPolicyOf).overflow == "drop_head"
 
 
 def test_key_stays_with_its_routee_when_the_pool_grows_and_one_is_killed(node):

@@ -8,6 +8,7 @@ from typing import Any, Literal, Self, TypeVar
 
 from rt_edge.data.chunk import CHUNK_ELEMENTS
 from rt_edge.data.units import Duration
+from rt_edge.streams.drop_policy import DropPolicy
 from rt_edge.streams.dsl.operators.continuation import A, B, Continuation, builds
 from rt_edge.streams.stages._common import OnError, Settle
 from rt_edge.streams.stages.aggregate_with_boundary import AggregateWithBoundary
@@ -27,9 +28,9 @@ class Rate(Continuation[A]):
     """Operators for who is faster than whom."""
 
     @builds(Buffer)
-    def buffer(self, size: int, overflow: Overflow = "backpressure", name: str = "") -> Self:
-        """Up to `size` elements wait here; `overflow` says what happens to one too many."""
-        return self.via(Buffer(size=size, overflow=overflow), name)
+    def buffer(self, size: int, overflow: Overflow = "backpressure", control: DropPolicy | None = None, name: str = "") -> Self:
+        """Up to `size` elements wait here; `overflow`, or `control` while it runs, says what happens to one too many."""
+        return self.via(Buffer(size=size, overflow=overflow, control=control), name)
 
     @builds(Conflate)
     def conflate(
