@@ -102,8 +102,13 @@ class SourceContract(SourceReceiptContract):
             if run.sink.ended:
                 return
             run.note()
+            ready = run.waiting
             run.sink.cancel(cause, settle=random.random() < 0.5)
             run.check_released(Failed if cause else Dropped)
+            if cause is None and run.feed.drawn and not self.drops_elsewhere:
+                held = len(self.expected(list(run.feed.drawn))) - len(run.sink.received) - ready
+                counted = sum(n for name, n in run.bench.counters.items() if name.startswith("dropped_"))
+                assert counted == held, f"{held} elements were held, {counted} are counted as dropped"
 
     @pytest.mark.parametrize("seed", SEEDS[:6])
     @pytest.mark.parametrize("error", [None, StreamError("the island stops")], ids=["plain", "error"])

@@ -30,6 +30,7 @@ class SourceReceiptContract:
         ahead: elements that it draws from outside beyond what it was asked for, at most.
         again: whether the same stage can be run several times; if not, a second run fails with a StreamError. Or why this
             cannot be compared.
+        drops_elsewhere: who else counts what it holds when downstream cancels; "": it does, as `dropped_<reason>`.
         period: seconds in which a source that waits for time has to go on.
     """
 
@@ -39,6 +40,7 @@ class SourceReceiptContract:
     early_end = True
     ahead = 0
     again: bool | str = True
+    drops_elsewhere = ""
     period = HOUR
 
     # -- to override ---------------------------------------------------------------------------------------------------

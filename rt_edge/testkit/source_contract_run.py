@@ -85,6 +85,12 @@ class Run:
         """Whether it has ended, or given all that it is going to."""
         return self.sink.ended or (not self.contract.ends and len(self.sink.received) >= len(self.expected))
 
+    @property
+    def waiting(self) -> int:
+        """Elements in its slot."""
+        (wire,) = self.seat.outs
+        return wire.buffered
+
     def ask(self, n: int, settle: bool = True) -> None:
         """For `n` more elements."""
         if not self.sink.ended:
@@ -101,8 +107,7 @@ class Run:
         self.bench.advance(seconds)
         self.check_drawn()
         got = self.sink.received
-        (wire,) = self.seat.outs
-        assert len(got) + wire.buffered <= self.asked, f"{len(got)} came and {wire.buffered} wait, {self.asked} were asked for"
+        assert len(got) + self.waiting <= self.asked, f"{len(got)} came and {self.waiting} wait, {self.asked} were asked for"
         assert len(got) <= len(self.expected) or not self.contract.ends, f"{got[len(self.expected) :]!r} are too many"
 
     def check_drawn(self) -> None:

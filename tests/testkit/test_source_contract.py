@@ -30,6 +30,7 @@ FAULTS = {
     "does not count failures": "test_elements_before_are_emitted_when_the_outside_fails",
     "emits None": "test_none_is_no_element_when_the_outside_gives_it",
     "forgets what it holds when it is taken out": "test_residue_is_all_the_stage_holds_when_it_is_taken_out",
+    "does not count what it drops": "test_everything_is_released_when_downstream_cancels",
     "shares its iterator between runs": "test_list_is_the_same_when_the_stage_is_run_again",
     "declares receipts and gives none": "test_receipts_are_what_the_stage_declares",
     "waits for more demand than it has": "test_output_is_the_list_when_demand_comes_so",
@@ -82,7 +83,7 @@ class Logic(StageLogic):
         else:
             self.iterator = iter(self.feed)
             self.feed.shared = self.iterator  # type: ignore[attr-defined]
-        if self.fault in {"draws one element ahead", "forgets what it holds when it is taken out"}:
+        if fault_ahead(self.fault) or self.fault == "draws one element ahead":
             self.ahead = self.draw(1)[0]
         elif self.fault in {"emits one element unasked", "has one element ready unasked"}:
             self.emit(1)
@@ -148,8 +149,15 @@ class Logic(StageLogic):
 
     def on_stop(self, error: BaseException | None) -> None:
         close: Any = self.iterator.close  # type: ignore[attr-defined]
+        if self.ahead and self.fault != "does not count what it drops":
+            self.ctx.count("dropped_cancelled", len(self.ahead))
         if self.fault != "leaves the outside open":
             close()
+
+
+def fault_ahead(fault: str) -> bool:
+    """Whether it says that it looks ahead."""
+    return fault in {"forgets what it holds when it is taken out", "does not count what it drops"}
 
 
 def contract(fault_: str) -> type[FedSourceContract]:
@@ -157,7 +165,7 @@ def contract(fault_: str) -> type[FedSourceContract]:
 
     class OfNumbers(FedSourceContract):
         lazy = False
-        ahead = 1 if fault_.startswith("forgets") else 0
+        ahead = int(fault_ahead(fault_))
         early_end = fault_.startswith("needs")
 
         def make(self, feed: Feed) -> Numbers:

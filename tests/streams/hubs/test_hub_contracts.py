@@ -28,6 +28,7 @@ class TestFromHub(FedSourceContract):
 
     ahead = 16
     again = "several runs are several consumers"
+    drops_elsewhere = "the hub, in its own counters"
     behind = False  # a hub that fails disconnects its consumers at once
     counts_errors = False
     none = "elements of a hub come from streams, in which there is none"
