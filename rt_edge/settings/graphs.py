@@ -132,15 +132,15 @@ class GraphReader:
             else:
                 before = self._append(step, before)
         for step, kind, where in ((steps[0], FROM, "first"), (steps[-1], TO, "last")):
-            if step is not None and step.kind != kind and not self._is_end(step.kind, kind):
+            if step is not None and step.kind != kind and not self._is_end(step, kind):
                 self._error(step.path[:-1], f"the {where} step is `{step.kind}`, not `{kind}`", f"add `- {kind}: NAME`")
 
-    def _is_end(self, kind: str, wanted: str) -> bool:
-        """Whether a stage is a source or a sink by itself, or unknown (reported elsewhere)."""
-        if kind in {FROM, TO} or kind not in self.catalogue.kinds():
-            return kind not in {FROM, TO}
-        ports = self.catalogue.ports(NodeModel("x", kind))
-        return ports is not None and not (ports.inlets if wanted == FROM else ports.outlets)
+    def _is_end(self, step: Step, wanted: str) -> bool:
+        """Whether a stage is a source or a sink by itself, or unknown or wrong (reported elsewhere)."""
+        if step.kind in {FROM, TO} or step.kind not in self.catalogue.kinds():
+            return step.kind not in {FROM, TO}
+        ports = self.catalogue.ports(NodeModel("x", step.kind, self.catalogue.properties(step.kind, step.value)))
+        return ports is None or not (ports.inlets if wanted == FROM else ports.outlets)
 
     def _append(self, step: Step, before: list[str]) -> list[str]:
         """Add the graph nodes of a step behind the outlets `before`; returns its outlets."""

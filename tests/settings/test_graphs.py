@@ -207,3 +207,15 @@ def test_graph_runs_when_its_ends_are_stages(check: Callable[..., Checked], tmp_
     line = json.loads(path.read_text(encoding="utf-8").splitlines()[0])
     assert (line["source"], line["fields"], line["quality"]) == ("hall-3", {"alive": True, "n": 0}, "good")
     assert line["ts"] == line["received"] > 1_600_000_000_000_000_000
+
+
+def test_list_needs_no_from_and_no_to_when_its_ends_are_stages(check: Callable[..., Checked]) -> None:
+    """Whatever properties they need; wrong ones are one error, and a stage in the middle is no end."""
+    head = "node: {id: a}\ngraphs:\n  g:\n"
+    tick, file = "    - tick: {every: 1s, element: {source: a, fields: {x: 1}}}\n", "    - to_path: out\n"
+    graph = _graph(check(f"{head}{tick}    - zip_with_index: n\n{file}", catalogue=Catalogue.built_in()))
+    assert _wires(graph) == ["tick.out -> zip_with_index.in", "zip_with_index.out -> to_path.in"]
+    (error,) = check(f"{head}    - tick: {{every: 1}}\n{file}", catalogue=Catalogue.built_in()).errors
+    assert error.path.startswith("graphs > g > item 1 > tick")
+    messages = [error.message for error in check(f"{head}    - gzip\n    - gunzip\n", catalogue=Catalogue.built_in()).errors]
+    assert messages == ["the first step is `gzip`, not `from`", "the last step is `gunzip`, not `to`"]
