@@ -91,6 +91,20 @@ class TestRestartSink(SinkContract):
         return self.got
 
 
+class TestRestartSinkThatPauses(SinkContract):
+    """Each run ends after half a second, whatever it was asking for: what comes meanwhile waits for the next one."""
+
+    tells = False
+    got: list[Any]
+
+    def make(self, done: Came) -> RestartSink:
+        self.got = []
+        return RestartSink(sink=lambda: Flow().take_within(0.5).to(Sink.foreach(self.got.append)), **FAST)
+
+    def arrived(self) -> list[Any]:
+        return self.got
+
+
 class TestRestartSinkThatEnds(SinkContract):
     """One run, whose end is the end."""
 
