@@ -3,7 +3,8 @@
 A kind is a `Stage` class with a `kind`: those that `rt_edge.streams.stages.index` lists, and third parties' by the entry points
 `rt_edge.stages`. A module is imported when its kind is used: a node that uses three stages does not pay for a hundred. The fields
 of a stage are the properties. `- filter: temperature > -40` gives one property without its name: the field that the class
-attribute `shorthand` names, else the first required one, else the first.
+attribute `shorthand` names, else the first required one, else the first. The class attribute `written` names those that have to
+be written although Python code may leave them out.
 """
 
 from __future__ import annotations
@@ -128,7 +129,7 @@ class Catalogue:
             errors += wrong
             values[field.name] = converted
         for name, field in fields.items():
-            if field.required and name not in properties:
+            if name not in properties and _is_required(stage, field):
                 errors.append(PropertyError((), f"`{name}` is missing", _field_doc(stage, name)))
         if errors:
             return StageCheck(None, errors)
@@ -171,7 +172,7 @@ class Catalogue:
         stage = self.stage_type(kind)
         fields = msgspec.structs.fields(stage)
         properties = {field.encode_name: property_schema(field, _field_doc(stage, field.encode_name)) for field in fields}
-        required = [field.encode_name for field in fields if field.required]
+        required = [field.encode_name for field in fields if _is_required(stage, field)]
         full: dict[str, Any] = {"type": "object", "properties": properties, "additionalProperties": False}
         if required:
             full["required"] = required
@@ -183,6 +184,11 @@ class Catalogue:
             choices.append({"type": "null"})
         summary = (stage.__doc__ or "").strip().split("\n", 1)[0]
         return {"description": summary, **(choices[0] if len(choices) == 1 else {"anyOf": choices})}
+
+
+def _is_required(stage: type[Stage], field: msgspec.structs.FieldInfo) -> bool:
+    """Whether a property has to be written: `written` names those whose default is for Python only."""
+    return field.required or field.encode_name in getattr(stage, "written", ())
 
 
 def convertible_mapping(fields: tuple[Any, ...], name: str) -> bool:

@@ -27,6 +27,7 @@ class Tick(SourceStage, frozen=True):
     """
 
     kind: ClassVar[str] = "tick"
+    written: ClassVar[tuple[str, ...]] = ("element",)
 
     every: Duration | float
     element: Given = "tick"

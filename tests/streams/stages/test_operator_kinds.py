@@ -115,6 +115,7 @@ def test_stage_is_made_when_its_properties_are_plain_data(kind: str, written: An
         ("gunzip", {"block": "1MB"}, "at most"),
         ("gzip", {"level": 11}, "level is 11"),
         ("tick", {"every": "0s", "element": HEARTBEAT}, "at least 0.001"),
+        ("tick", "1s", "`element` is missing"),
         ("tick", {"every": "1s", "element": "tick"}, "must be a mapping, not a text"),
         ("tick", {"every": "1s", "element": {"source": "a"}}, "fields"),
         ("tick", {"every": "1s", "element": {"source": "a", "fields": {}}}, "at least one field"),
