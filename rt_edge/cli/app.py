@@ -39,6 +39,7 @@ COMMANDS: dict[str, Command] = {
     "status": Command("rt_edge.cli.status", "Show a running node: graph nodes, wires, adapters, spools, links."),
     "read": Command("rt_edge.cli.read", "Read one point of a device now, by the running node."),
     "write": Command("rt_edge.cli.write", "Write one point of a device: checked, written down, confirmed."),
+    "tap": Command("rt_edge.cli.tap", "Look at what passes a wire of a running node."),
     "spool": Command("rt_edge.cli.spool", "Look at what waits on disk: spool ls."),
     "store": Command("rt_edge.cli.store", "Read what an upstream node has stored: table, JSON lines, CSV."),
     "demo": Command("rt_edge.cli.demo", "See it work on this machine: no hardware, no account."),

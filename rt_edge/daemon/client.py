@@ -12,6 +12,7 @@ from rt_edge.actors.command_messages import PointResult, ReadPoint, WritePoint
 from rt_edge.actors.errors import NoNode
 from rt_edge.actors.node_messages import Control, Controlled, GetStatus, Status
 from rt_edge.actors.system import NodeClient, actor_at, attach
+from rt_edge.actors.tap_messages import Tap, Tapped
 from rt_edge.commands.command import Command, Outcome
 from rt_edge.daemon.data_dir import NodeFile, read_node_file
 from rt_edge.data.errors import RefusedError
@@ -94,6 +95,28 @@ class RunningNode:
         """
         ask = WritePoint(0, node, point, msgspec.msgpack.encode(command), wait)
         return self._point(ask, timeout or (command.expires_s + WRITE_S if wait else ASK_S + READ_S))
+
+    def tap(self, member: str, wire: str, tap: str, most: int = 256, close: bool = False, timeout: float = ASK_S) -> Tapped:
+        """What has passed a wire since the last look; the first look opens the tap.
+
+        Args:
+            member: `graph/telemetry`.
+            wire: its name, as in `status`.
+            tap: names the look; the caller's choice, the same for all looks through one tap.
+            most: elements kept between two looks.
+            close: the last look.
+
+        Raises:
+            RefusedError: there is no such member or wire, or too many look already.
+            NoNode: no answer in time.
+        """
+        try:
+            answer = self._client.ask(self._guardian, Tap(0, member, wire, tap, most, close), timeout, Tapped)
+        except NoNode as error:
+            raise NoNode(f"node {self.file.node} does not answer: {error.message}", "see its log") from error
+        if answer.error:
+            raise RefusedError(answer.error)
+        return answer
 
     def _point(self, ask: ReadPoint | WritePoint, timeout: float) -> Outcome:
         try:
