@@ -15,6 +15,7 @@ from typing import Any, ClassVar
 from thespian.actors import Actor, ActorAddress, ActorExitRequest, ThespianWatch, WakeupMessage, WatchMessage
 from thespian.system.transport import SendStatus, TransmitIntent
 
+from rt_edge.actors.lifecycle import StateOf
 from rt_edge.actors.loop_thread import LoopThread
 from rt_edge.actors.messages import HandlerFailed, Ping, Pong
 from rt_edge.actors.outbox import DEFAULT_LIMIT, LocalOutbox
@@ -64,12 +65,14 @@ class BaseActor(Actor):  # type: ignore[misc]
 
     Attributes:
         name: for logs and the roll; a subclass may set it, in its class or when it learns it.
+        state: `running`, `leaving` while it ends, `stopped`.
         guardian: who hears of failed handlers; None: nobody.
         counters: `handled`, `failed`, `unhandled`, `sent`, `send_failed`, `dropped`.
         outbox_limit: messages that may wait for one local target.
     """
 
     name: str = ""
+    state = StateOf()
     outbox_limit: ClassVar[int] = DEFAULT_LIMIT
 
     def __init__(self) -> None:
@@ -86,6 +89,7 @@ class BaseActor(Actor):  # type: ignore[misc]
         self._loop: LoopThread | None = None
         self._watches: dict[int, Callable[[], None]] = {}
         self._outbox = LocalOutbox(self._transmit, self.outbox_limit)
+        self.state = "running"
         if NodeTransport.lifeline is not None:
             NodeTransport.lifeline.announce("actor", self.name)
 
@@ -288,17 +292,20 @@ class BaseActor(Actor):  # type: ignore[misc]
         loop.to_loop(loop.to_actor, answer)
 
     def _stop(self) -> None:
+        self.state = "leaving"
         on_stop: Callable[[], None] | None = getattr(self, "on_stop", None)
         if on_stop is not None:
             self._guarded("on_stop", on_stop)
         loop = self._loop
         if loop is None:
+            self.state = "stopped"
             return
         self._guarded("the last items of the loop", self._from_loop)
         self._loop = None
         self.unwatch(loop.fileno())
         if not loop.stop(_STOP_S):
             _log.error("the loop of %s did not stop within %g s", self.name, _STOP_S)
+        self.state = "stopped"
 
     def _on_main_thread(self) -> None:
         if threading.current_thread() is not threading.main_thread():

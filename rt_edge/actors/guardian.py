@@ -18,6 +18,7 @@ from rt_edge.actors.command_messages import ReadPoint, WritePoint, answer
 from rt_edge.actors.command_routing import route
 from rt_edge.actors.island_actor import IslandActor
 from rt_edge.actors.layout import lay_out
+from rt_edge.actors.lifecycle import StateOf
 from rt_edge.actors.logs import restore_logging
 from rt_edge.actors.messages import HandlerFailed, Ping, Pong
 from rt_edge.actors.node_messages import (
@@ -67,6 +68,8 @@ BACKOFF_S = 30.0
 
 class _Island:
     """One island as its guardian sees it."""
+
+    state = StateOf()
 
     def __init__(self, name: str, last_s: float) -> None:
         self.name = name

@@ -6,8 +6,8 @@ import asyncio
 import logging
 from collections.abc import Callable
 from random import Random
-from typing import Literal
 
+from rt_edge.actors.lifecycle import StateOf
 from rt_edge.data.clock import Clock
 from rt_edge.data.errors import ConfigError, FatalAdapterError, IslandDied
 from rt_edge.protocol.demand import UNBOUNDED
@@ -22,8 +22,6 @@ from rt_edge.telemetry.status import GraphNodeStatus, MemberStatus, WaitStatus, 
 
 log = logging.getLogger(__name__)
 
-MemberState = Literal["new", "opening", "running", "waiting", "failed", "stopped"]
-
 STILL_S = 4.0
 """Where nothing moves for so long, the status says who waits, and for what."""
 
@@ -37,10 +35,11 @@ class Member:
         random: jitter of the backoff.
     """
 
+    state = StateOf()
+
     def __init__(self, name: str, clock: Clock, random: Random) -> None:
         self.name = name
         self.clock = clock
-        self.state: MemberState = "new"
         self.error = ""
         self.restarts = 0
         self.engine: Engine | None = None
@@ -104,7 +103,7 @@ class Member:
         if self.prepared:
             self._begin()
             return
-        self.state, self.error = "opening", ""
+        self.state, self.error = "starting", ""
         self._preparing = asyncio.get_running_loop().create_task(self._prepare_and_begin(), name=f"open {self.name}")
 
     async def _prepare_and_begin(self) -> None:
@@ -113,7 +112,7 @@ class Member:
         except Exception as error:  # noqa: BLE001  # as in `_begin`
             self._failed(error)
             return
-        if self.state == "opening":
+        if self.state == "starting":
             self._begin()
 
     async def prepared_or_not(self) -> None:

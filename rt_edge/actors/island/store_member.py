@@ -65,7 +65,7 @@ class StoreMember(Member):
         """Open the spool, which may have to be mended first; then begin to move what is in it."""
         worker = self._worker = await asyncio.get_running_loop().run_in_executor(None, self._open)
         self._driver = StoreDriver(self._short, self._path, worker, self.clock, self._random)
-        if self.state == "opening":
+        if self.state == "starting":
             self._driver.start()
 
     def _open(self) -> SpoolWorker:

@@ -77,7 +77,7 @@ class UplinkMember(Member):
         host = f"{boot_id()}:{folder.st_dev}:{folder.st_ino}:{self._short}"
         plan = self._plan
         self._driver = UplinkDriver(self._short, self._node.id, host, plan, worker, self._links, self.clock, self._random)
-        if self.state == "opening":
+        if self.state == "starting":
             self._driver.start()
 
     def _open(self) -> SpoolWorker:

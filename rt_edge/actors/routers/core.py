@@ -119,7 +119,7 @@ class RouterCore:
     def give(self, job: Job, name: str) -> bool:
         """Give a job to the routee of that name, now or when it has room; False: it is gone."""
         member = self.members.get(name)
-        if member is None or member.state != "up":
+        if member is None or member.state != "running":
             return False
         self._give(job, member)
         return True
@@ -143,7 +143,7 @@ class RouterCore:
         self.priorities.set(member.name, priority)
         if isinstance(self._strategy, ByContent):
             self._strategy.set(member.name, where or None)
-        member.state = "up"
+        member.state = "running"
         member.began = self.around.now()
         self.members[member.name] = member
         self.pump(member)
@@ -166,7 +166,7 @@ class RouterCore:
         self.counters["deaths"] += 1
         stays = self.settings.size > 0 and member.state != "leaving"
         member.address = None
-        member.state = "restarting"
+        member.state = "waiting"
         error = StreamError(f"{member.name} died")
         jobs, member.jobs = member.jobs, {}
         if not stays:
@@ -182,7 +182,7 @@ class RouterCore:
 
     def revived(self, member: Member, address: Any) -> None:
         """It runs again."""
-        member.address, member.state = address, "up"
+        member.address, member.state = address, "running"
         member.starts += 1
         member.began = self.around.now()
         self.pump(member)
@@ -351,7 +351,7 @@ class RouterCore:
     # -- inside --------------------------------------------------------------------------------------------------------
 
     def _up(self) -> list[Member]:
-        return [member for member in self.members.values() if member.state == "up"]
+        return [member for member in self.members.values() if member.state == "running"]
 
     def _resubmit(self, member: Member) -> None:
         jobs = list(member.queue)

@@ -6,6 +6,7 @@ from collections import deque
 from collections.abc import Callable, Hashable
 from typing import Any, Protocol
 
+from rt_edge.actors.lifecycle import StateOf
 from rt_edge.actors.routers.messages import RouteeInfo
 from rt_edge.streams.routing.asking import Asking
 from rt_edge.streams.routing.routee import Routee
@@ -92,20 +93,7 @@ class Member:
         queue: messages that may wait for it.
     """
 
-    __slots__ = (
-        "address",
-        "began",
-        "failed",
-        "failures",
-        "handled",
-        "jobs",
-        "name",
-        "queue",
-        "routee",
-        "starts",
-        "state",
-        "window",
-    )
+    state = StateOf()
 
     def __init__(self, name: str, address: Any, window: int, queue: int) -> None:
         self.name = name
@@ -114,7 +102,7 @@ class Member:
         self.jobs: dict[int, tuple[Job, float]] = {}  # with the time it was sent
         self.queue: deque[Job] = deque(maxlen=queue + 1)  # one too many is there until the overflow has decided
         self.routee = Routee(name)
-        self.state = "up"
+        self.state = "running"
         self.handled = self.failed = 0
         self.starts = 1
         self.began = 0.0
@@ -123,7 +111,7 @@ class Member:
     @property
     def room(self) -> int:
         """Messages that can be sent to it now."""
-        return self.window - len(self.jobs) if self.state != "restarting" else 0
+        return self.window - len(self.jobs) if self.state != "waiting" else 0
 
     def look(self) -> Routee:
         """As strategies see it."""

@@ -88,7 +88,7 @@ class RouteeInfo(msgspec.Struct, frozen=True):
 
     Attributes:
         name: stable, also over restarts.
-        state: `up`, `restarting` or `leaving`.
+        state: `running`, `waiting` (to be started again) or `leaving`.
         outstanding: messages that it has and has not finished.
         waiting: messages that wait for it alone.
         handled: messages that it has finished.

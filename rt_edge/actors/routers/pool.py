@@ -57,7 +57,7 @@ class Pool:
             self._core.add(self._around.create(), self._free_name())
         while self.size > size:
             staying = [member for member in self._core.members.values() if member.state != "leaving"]
-            least = min(staying, key=lambda member: (member.state == "up", len(member.jobs) + len(member.queue)))
+            least = min(staying, key=lambda member: (member.state == "running", len(member.jobs) + len(member.queue)))
             self._core.remove(least.name)
 
     def died(self, member: Member) -> None:
@@ -74,7 +74,7 @@ class Pool:
         self._core.stop_all()
 
     def _start_again(self, member: Member) -> None:
-        if self._stopped or self._core.members.get(member.name) is not member or member.state != "restarting":
+        if self._stopped or self._core.members.get(member.name) is not member or member.state != "waiting":
             return
         self._core.revived(member, self._around.create())
 
@@ -82,7 +82,7 @@ class Pool:
         resizer = self._settings.resizer
         if self._stopped or resizer is None:
             return
-        members = [member for member in self._core.members.values() if member.state == "up"]
+        members = [member for member in self._core.members.values() if member.state == "running"]
         busy = sum(member.room <= 0 for member in members)
         waiting = len(self._core.waiting) + sum(len(member.queue) for member in members)
         self.resize(resizer.size(self.size, busy, waiting))

@@ -297,7 +297,7 @@ def test_dead_routee_is_started_again_when_it_is_of_a_pool():
     assert "pool-1 died" in world.answer("q1").error
     assert world.answer("q2").payload == "a2:y"
     [info] = world.core.routees(0).routees
-    assert (info.name, info.state, info.starts) == ("pool-1", "up", 2)
+    assert (info.name, info.state, info.starts) == ("pool-1", "running", 2)
     waits = []
     for _ in range(6):
         address = next(iter(world.alive))

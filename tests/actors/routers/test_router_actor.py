@@ -45,7 +45,7 @@ def test_pool_works_and_heals_when_a_routee_is_killed(node):
     assert len(pids) == 3
     assert "died" in ask(node, router, "die", "death").error
     assert "ValueError: as told" in ask(node, router, "fail", "failure").error
-    wait_until(lambda: all(r.state == "up" for r in routees(node, router).routees), S, "all are up")
+    wait_until(lambda: all(r.state == "running" for r in routees(node, router).routees), S, "all are up")
     info = routees(node, router)
     assert sorted(r.name for r in info.routees) == ["Pool-1", "Pool-2", "Pool-3"]
     assert sum(r.starts for r in info.routees) == 4

@@ -56,7 +56,7 @@ def resized(node, router, change, size):
 
 def healed(node, router):
     """All are up, and one was started twice."""
-    wait_until(lambda: all(r.state == "up" for r in routees(node, router).routees), S, "all are up")
+    wait_until(lambda: all(r.state == "running" for r in routees(node, router).routees), S, "all are up")
     info = routees(node, router)
     assert info.counters["deaths"] == 1
     assert max(r.starts for r in info.routees) == 2
