@@ -14,7 +14,7 @@ It looks at what every stage does with receipts:
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 import msgspec
 
@@ -58,7 +58,8 @@ class Analysis(msgspec.Struct, frozen=True):
 
     Attributes:
         findings: errors; empty if the graph may run.
-        bound: elements that can be in the graph at once, at most: slots of all wires and holds of all stages; None: no bound.
+        bound: elements of sources that can be in the graph at once, at most: slots of all wires and holds of all stages; where
+            stages make one element of several, those that the made ones stand for; None: no bound.
     """
 
     findings: tuple[Finding, ...]
@@ -93,7 +94,7 @@ def analyse(
         if window is not None:
             behind = {**after, node: _behind_first(node, stage, edges, outlets)}
             findings += _waits(node, Source(node, window, redelivering=False), window, stages, behind, order)
-    return Analysis(tuple(dict.fromkeys(findings)), _bound(stages.values(), len(edges)))
+    return Analysis(tuple(dict.fromkeys(findings)), _bound(stages, sources, edges, order))
 
 
 def waiting_hold(stage: Stage) -> int:
@@ -106,15 +107,53 @@ def waiting_hold(stage: Stage) -> int:
     return UNLIMITED if hold.elements is None else hold.elements
 
 
-def _bound(stages: Iterable[Stage], wires: int) -> int | None:
-    total = wires * CHUNK_ELEMENTS
-    for stage in stages:
-        if stage.receipts in (ReceiptUse.HOLD, ReceiptUse.SPLIT):  # a fan-out may hold what its branches do not want yet
-            hold = stage.holds().elements
-            if hold is None:
-                return None
-            total += hold
-    return total
+def _bound(
+    stages: dict[str, Stage], sources: dict[str, Source], edges: Sequence[tuple[str, str]], order: list[str]
+) -> int | None:
+    total = len(edges) * CHUNK_ELEMENTS
+    for stage in stages.values():
+        hold = _held(stage)
+        if hold is None:
+            return None
+        total += hold
+    windows = [source.window for source in sources.values()]
+    more = _behind_made(stages, edges, order)
+    if windows and all(window is not None for window in windows):
+        more = min(more, sum(window or 0 for window in windows))  # sources keep to their windows, whatever is made of it
+    return total + more
+
+
+def _held(stage: Stage) -> int | None:
+    """Elements that it may keep, of what comes in; a fan-out may hold what its branches do not want yet."""
+    return stage.holds().elements if stage.receipts in (ReceiptUse.HOLD, ReceiptUse.SPLIT) else 0
+
+
+def _behind_made(stages: dict[str, Stage], edges: Sequence[tuple[str, str]], order: Sequence[str]) -> int:
+    """What elements that are made of several stand for, beyond what was counted for them as elements.
+
+    One of them may stand for all that its stage may hold, and so may each of those that a stage further on holds: twenty windows
+    of a thousand elements in a buffer are twenty thousand. What a stage makes at once stands for what it held and a chunk.
+    """
+    weight: dict[str, int] = {}  # node -> elements that one of those that come in may stand for
+    load: dict[str, int] = {}  # node -> elements that a chunk that comes in may stand for
+    more = 0
+    for node in order:
+        here, chunk = weight.get(node, 1), load.get(node, CHUNK_ELEMENTS)
+        stage = stages.get(node)
+        hold = (_held(stage) or 0) if stage is not None else 0
+        more += hold * (here - 1)
+        if stage is not None and stage.combines and hold:
+            here, chunk = here * hold, here * (hold + CHUNK_ELEMENTS)
+        elif stage is not None and stage.receipts is ReceiptUse.INTAKE:
+            here, chunk = 1, CHUNK_ELEMENTS
+        elif stage is None or stage.receipts is not ReceiptUse.PASS:  # it may make one chunk of several
+            chunk = min(here * CHUNK_ELEMENTS, chunk + here * min(hold, CHUNK_ELEMENTS))
+        for source, target in edges:
+            if source == node:
+                more += chunk - CHUNK_ELEMENTS
+                weight[target] = max(weight.get(target, 1), here)
+                load[target] = max(load.get(target, 0), chunk)
+    return more
 
 
 def _waits(

@@ -7,6 +7,8 @@ from itertools import pairwise
 import pytest
 
 from rt_edge.data.units import Duration
+from rt_edge.streams.blueprint import Blueprint
+from rt_edge.streams.engine import Engine
 from rt_edge.streams.hubs.broadcast_hub import BroadcastHub
 from rt_edge.streams.hubs.merge_hub import MergeHub
 from rt_edge.streams.hubs.partition_hub import PartitionHub
@@ -14,12 +16,18 @@ from rt_edge.streams.hubs.stages import FromHub, ToHub
 from rt_edge.streams.planner import Source, analyse
 from rt_edge.streams.pubsub.broker import Broker
 from rt_edge.streams.pubsub.stages import FromTopic
+from rt_edge.streams.stage import Stage
 from rt_edge.streams.stages.broadcast import Broadcast
 from rt_edge.streams.stages.buffer import Buffer
 from rt_edge.streams.stages.dead_letters import DeadLetters
 from rt_edge.streams.stages.grouped import Grouped
 from rt_edge.streams.stages.grouped_within import GroupedWithin
 from rt_edge.streams.stages.merge import Merge
+from rt_edge.streams.stages.session_window import SessionWindow
+from rt_edge.streams.stages.tumbling_window import TumblingWindow
+from rt_edge.testkit.probes import SinkProbe, SourceProbe
+from rt_edge.testkit.random_stages import item
+from rt_edge.testkit.virtual_clock import VirtualHost
 
 POLLED = Source("plc", 100, redelivering=False)
 
@@ -97,14 +105,12 @@ WIDE = Source("broker", 2000, redelivering=False)
 
 def test_path_is_refused_when_more_is_held_behind_dead_letters_than_they_let_out() -> None:
     """However large the source's window: the message has both numbers and names the stage; `size` is in the sum of bounds."""
-    found = line(DeadLetters(size=100), Grouped(count=500), source=WIDE)
-    (finding,) = found.findings
+    (finding,) = line(DeadLetters(size=100), Grouped(count=500), source=WIDE).findings
     assert finding.node == "s1"
     assert "500" in finding.message
     assert "s0 sends at most 100" in finding.message
     assert not line(DeadLetters(size=500), Grouped(count=500), source=WIDE).findings
     assert not line(Grouped(count=500), DeadLetters(size=100), source=WIDE).findings
-    assert found.bound == line(DeadLetters(size=300), Grouped(count=300), source=WIDE).bound
     small, large = (analyse({"d": DeadLetters(size=size)}, {}, []).bound for size in (1, 5000))
     assert small is not None
     assert large == small + 4999
@@ -134,3 +140,56 @@ def test_path_is_refused_when_more_is_held_behind_a_hub_than_it_lets_out() -> No
     assert analyse(
         {"topic": FromTopic(broker=broker, topics="#"), "batch": Grouped(count=500)}, {}, [("topic", "batch")]
     ).findings
+
+
+# -- what is inside behind stages that make one element of several -----------------------------------------------------
+
+
+def test_bound_counts_what_made_elements_stand_for_when_they_are_held_further_on() -> None:
+    """Twenty lists of a hundred in a buffer are two thousand elements; no more than the windows of all sources is inside."""
+    free = {"groups": Grouped(count=100), "buffer": Buffer(size=20)}
+    chain = [("src", "groups"), ("groups", "buffer"), ("buffer", "end")]
+    plain = 3 * 1024 + 100 + 20
+    bound = analyse(free, {}, chain).bound
+    assert bound is not None
+    assert bound >= plain + 20 * 99
+    assert analyse(free, {"src": POLLED}, chain).bound == plain + 100
+    early = {"groups": Grouped(count=100, settle="early"), "buffer": Buffer(size=20)}
+    assert analyse(early, {}, chain).bound == 3 * 1024 + 20
+    assert analyse({"buffer": Buffer(size=20)}, {}, chain[1:]).bound == 2 * 1024 + 20
+
+
+@pytest.mark.parametrize(
+    "stages",
+    [
+        (SessionWindow(gap=2.0, max_elements=1000), Buffer(size=20)),
+        (TumblingWindow(size=50.0, max_elements=1000), Buffer(size=200)),
+        (Grouped(count=1000), Buffer(size=20)),
+        (Grouped(count=100), Broadcast(count=1), Buffer(size=90)),
+        (Grouped(count=20), Grouped(count=20), Buffer(size=40)),
+        (SessionWindow(gap=0.3, max_elements=1000),),
+    ],
+    ids=lambda stages: " > ".join(stage.label for stage in stages),
+)
+def test_no_more_is_inside_than_planned_when_nothing_is_taken(stages: tuple[Stage, ...]) -> None:
+    """All that is asked for comes in: what has no outcome stays within the bound."""
+    host = VirtualHost(seed=1)
+    source, sink = SourceProbe(host.settle), SinkProbe(host.settle)
+    parts = [source.stage, *stages, sink.stage]
+    blueprint = Blueprint()
+    for place, stage in enumerate(parts):
+        blueprint.add(stage, f"s{place}")
+        if place:
+            blueprint.connect(f"s{place - 1}", f"s{place}", 0, 0)
+    bound = analyse(blueprint.nodes, {}, [(edge.source, edge.target) for edge in blueprint.edges]).bound
+    assert bound is not None
+    engine = Engine(blueprint, host)
+    host.attach(engine)
+    engine.start()
+    sink.request(1)
+    while source.demand and len(source.sent) < 60_000:
+        first = len(source.sent)
+        source.send(*(item("readings", n) for n in range(first, first + min(source.demand, 1024))))
+        assert len(source.sent) - len(source.outcomes.by_mark) <= bound
+    assert len(source.sent) >= 1000
+    engine.stop()
