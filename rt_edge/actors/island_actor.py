@@ -98,6 +98,7 @@ class IslandActor(BaseActor):
                 if port:
                     neighbours = self._neighbours = Neighbours(node, runtime.office.receive, runtime.office.sent)
                     neighbours.listen(port)
+                runtime.questions.send = lambda question: loop.to_actor(partial(self.send, sender, question))
                 runtime.start()
             except Exception as error:  # told to the guardian, which starts the island again with backoff
                 self._error = f"{type(error).__name__}: {error}"
@@ -189,6 +190,16 @@ class IslandActor(BaseActor):
                 loop.to_actor(partial(self.send, asker, said))
 
         loop.to_loop(ask_member, self._runtime, ask, reply)
+
+    def on_PointResult(self, message: PointResult, sender: ActorAddress) -> None:
+        """An answer to a question of one of the members."""
+        if self._runtime is not None:
+            self.loop.to_loop(self._runtime.questions.answered, message)
+
+    def on_PointProgress(self, message: PointProgress, sender: ActorAddress) -> None:
+        """Not the last word on one."""
+        if self._runtime is not None:
+            self.loop.to_loop(self._runtime.questions.answered, message)
 
     def on_Tap(self, message: Tap, sender: ActorAddress) -> None:
         """A look at a wire; the asker is answered directly."""

@@ -107,6 +107,8 @@ class Desk:
         """
         self._forget()
         known = self._live.get(command.key) or self._known.get(command.key) or self._dry.get(command.key)
+        if not command.expires_s > 0:  # it was on its way too long: what is known of it is said, and nothing begun
+            return known.row.outcome() if known is not None else self._refused(command, "it came after its time", "expired")
         try:
             value = checked(self._points, command)
         except RefusedError as error:
@@ -136,11 +138,11 @@ class Desk:
         self._go()
         return entry.row.outcome()
 
-    def _refused(self, command: Command, message: str) -> Outcome:
+    def _refused(self, command: Command, message: str, state: State = "refused") -> Outcome:
         """Not remembered under its key: nothing was tried, and it may be asked again."""
-        self._count("refused")
+        self._count(state)
         wall = self._clock.wall_ns()
-        row = Row(0, command, "ended", "refused", message, None, None, wall, wall, self._boot, 0.0)
+        row = Row(0, command, "ended", state, message, None, None, wall, wall, self._boot, 0.0)
         self._effects.append(Audit(row))
         return row.outcome()
 

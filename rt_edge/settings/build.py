@@ -46,6 +46,7 @@ def build_plan(draft: Draft, file: Path, digest: str, memory: int) -> NodePlan:
             spool=SpoolPlan(int(uplink.spool.max), uplink.spool.when_full, float(uplink.spool.max_wait)),
             window=int(uplink.window),
             tls=_tls(uplink.tls, base),
+            commands=uplink.commands,
         )
         for name, uplink in draft.uplinks.items()
     }

@@ -75,12 +75,14 @@ class UplinkPlan(msgspec.Struct, frozen=True):
         spool: its store-and-forward.
         window: most bytes sent and not confirmed.
         tls: None only if every peer is on loopback.
+        commands: whether upstream may read and write writable points of this node.
     """
 
     peers: tuple[Address, ...]
     spool: SpoolPlan
     window: int
     tls: TlsPlan | None = None
+    commands: bool = False
 
 
 class IngressPlan(msgspec.Struct, frozen=True):

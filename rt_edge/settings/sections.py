@@ -65,6 +65,9 @@ class UplinkSection(Settings):
     tls: TlsSection | None = None
     """Certificates; may be left out on loopback only."""
 
+    commands: bool = False
+    """Whether upstream nodes may read points of this node, and command those that are writable."""
+
     failover: Literal["shared_store"] | None = None
     """`shared_store`: all peers write to one and the same store. Needed for more than one peer."""
 

@@ -71,6 +71,20 @@ def test_same_key_is_answered_and_not_repeated_when_it_comes_again():
     assert world.wire == [("a", 5, "k")]
 
 
+def test_command_that_comes_after_its_time_is_not_begun():
+    """It was on its way too long: what is known of its key is said; of an unknown one, that it is not sent."""
+    world = DeskWorld()
+    world.ask("a", 5, "k")
+    world.until(1)
+    assert world.ask("a", 5, "k", expires_s=0.0).state == "confirmed"
+    assert (world.ask("a", 6, "late", expires_s=0.0).state, world.ask("a", 6, "nan", expires_s=float("nan")).state) == (
+        "expired",
+        "expired",
+    )
+    world.until(1)
+    assert world.wire == [("a", 5, "k")]
+
+
 def test_key_is_forgotten_when_it_is_too_old_or_too_many_came_after():
     """The table of keys has a bound and an age."""
     world = DeskWorld(limits=DeskLimits(keep=2, keep_s=100))

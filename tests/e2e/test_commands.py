@@ -9,17 +9,19 @@ import io
 import json
 import os
 import signal
+from concurrent.futures import ThreadPoolExecutor
 from random import Random
 
 import pytest
-from e2e_world import adapter_open, in_thread, until
+from e2e_world import adapter_open, in_thread, session_open, until
 
 from rt_edge.cli.app import main
 from rt_edge.cli.errors import ExitCode
 from rt_edge.commands.command import Command, Outcome
 from rt_edge.daemon.client import NoNode, connect
 from rt_edge.testkit.modbus_slave import RtuSlave, SlaveBank, SlaveUnit, TcpSlave
-from rt_edge.testkit.node_process import NodeProcess
+from rt_edge.testkit.node_process import NodeProcess, wait_until
+from rt_edge.testkit.pki import ThrowAwayCa
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(120)]
 
@@ -70,6 +72,25 @@ graphs:
   control:
     - from: sim
     - to: {{command: plc/pump-1/setpoint, field: count}}
+"""
+
+UP = """
+node: {{id: up-1, data: {data}}}
+stores: {{main: {{kind: sqlite, path: store/main.db}}}}
+ingress: {{listen: "127.0.0.1:{ingress}", store: main, tls: {{ca: {pki.ca}, cert: {pki.certificate}, key: {pki.key}}}}}
+"""
+
+EDGE = """
+node: {{id: edge-1, data: {data}}}
+adapters:
+  sim: {{kind: simulated, every: 100ms, points: {{speed: {{initial: 1.0, max: 50}}}}}}
+graphs:
+  telemetry: [{{from: sim}}, {{to: hq}}]
+uplinks:
+  hq:
+    peers: ["127.0.0.1:{ingress}"]
+    tls: {{ca: {pki.ca}, cert: {pki.certificate}, key: {pki.key}}}
+    commands: {commands}
 """
 
 
@@ -189,6 +210,38 @@ def test_graph_commands_a_device_with_its_readings(world):
             assert (audit[0]["via"], audit[0]["who"], audit[0]["where"]) == ("graph", "sim/device-1", "control")
 
     asyncio.run(run())
+
+
+def test_upstream_node_commands_a_device_of_its_edge_over_a_link_that_is_cut_and_returns(world):
+    """From the upstream host, over mTLS: read, write, refusal; a command given while the link is cut is carried out, once, when
+    it is back, and one whose time is over before that is not."""
+    ca = ThrowAwayCa(world.folder / "pki")
+    up = world.node("up", UP, pki=ca.issue("upstream", "up-1"))
+    edge = world.node("edge", EDGE, pki=ca.issue("edge", "edge-1"), commands="true")
+    up.start()
+    edge.start()
+    point = "sim/device-1/speed"
+    wait_until(session_open(edge), 20, edge.log)
+    assert cli(up, "write", "edge-1", point, "5") == (0, f"{point} is 5 (it was 1.0)")
+    assert cli(up, "read", "edge-1", point) == (0, "5")
+    assert cli(up, "write", "edge-1", point, "51")[0] == ExitCode.REFUSED
+    edge.ask(lambda node: node.control("cut-link", "uplink/hq"))
+    wait_until(lambda: not session_open(edge)(), 10, edge.log)
+    wait_until(lambda: not up.member("ingress").ingress.sessions, 10, up.log)
+    late = cli(up, "write", "edge-1", point, "6", "--expires", "100ms")
+    assert late == (ExitCode.FAILED, f"rt-edge: {point}: expired: not sent: node edge-1 is not connected")
+    with ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(cli, up, "write", "edge-1", point, "7", "--key", "cut", "--expires", "30s")
+        wait_until(lambda: up.member("ingress").ingress.counters.get("commands_asked", 0) == 5, 10, up.log)
+        edge.ask(lambda node: node.control("restore-link", "uplink/hq"))
+        assert waiting.result(30) == (0, f"{point} is 7 (it was 5)")
+    assert cli(up, "write", "edge-1", point, "7", "--key", "cut")[0] == 0
+    lines = [json.loads(line) for line in (edge.data / "commands" / "sim.audit.jsonl").read_text().splitlines()]
+    assert [(line["value"], line["result"]) for line in lines] == [(5, "confirmed"), ("51", "refused"), (7, "confirmed")]
+    assert (lines[0]["via"], lines[0]["where"]) == ("uplink", "up-1 by hq")
+    assert edge.member("adapter/sim").adapter.counters["writes_confirmed"] == 2
+    assert edge.stop() == 0
+    assert up.stop() == 0
 
 
 def _ask(node: NodeProcess, command: Command, timeout: float) -> Outcome | None:

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import msgspec
 
-from rt_edge.actors.command_messages import PointProgress, PointResult, ReadPoint, WritePoint, answer
+from rt_edge.actors.command_messages import ReadPoint, WritePoint, answer
 from rt_edge.actors.island.adapter_member import AdapterMember
+from rt_edge.actors.island.asking_words import Reply, teller
 from rt_edge.actors.island.runtime import IslandRuntime
+from rt_edge.actors.layout import INGRESS
 from rt_edge.commands.command import Command, Outcome
-
-Reply = Callable[[PointProgress | PointResult], None]
 
 
 def ask_member(runtime: IslandRuntime | None, ask: ReadPoint | WritePoint, reply: Reply) -> None:
@@ -22,7 +20,11 @@ def ask_member(runtime: IslandRuntime | None, ask: ReadPoint | WritePoint, reply
         ask: routed by the guardian.
         reply: takes what the asker is told, on the loop.
     """
-    member = runtime.members.get(f"adapter/{ask.adapter}") if runtime is not None else None
+    members = runtime.members if runtime is not None else {}
+    if ask.node and INGRESS in members:
+        members[INGRESS].forward(ask, reply)
+        return
+    member = members.get(f"adapter/{ask.adapter}")
     if not isinstance(member, AdapterMember):
         reply(answer(ask.number, Outcome(ask.key if isinstance(ask, ReadPoint) else "", "failed", True, "not sent: starting")))
     elif isinstance(ask, ReadPoint):
@@ -30,20 +32,3 @@ def ask_member(runtime: IslandRuntime | None, ask: ReadPoint | WritePoint, reply
     else:
         command = msgspec.msgpack.decode(ask.body, type=Command)
         member.points.write(ask.point, command, teller(ask, reply))
-
-
-def teller(ask: WritePoint, reply: Reply) -> Callable[[Outcome], None]:
-    """What of a command's states its asker hears: the last one; the first durable one if it does not wait; or all."""
-    answered = False
-
-    def tell(outcome: Outcome) -> None:
-        nonlocal answered
-        if answered:
-            return
-        if outcome.final or not ask.wait:
-            answered = True
-            reply(answer(ask.number, outcome))
-        elif ask.progress:
-            reply(PointProgress(ask.number, msgspec.msgpack.encode(outcome)))
-
-    return tell

@@ -12,18 +12,22 @@ from functools import partial
 from random import Random
 from typing import Any
 
+from rt_edge.actors.island.ingress_commands import IngressCommands
 from rt_edge.actors.island.links import FrameArrived, LinkClosed, LinkEvent, LinkOpened, Links, Token
 from rt_edge.data.clock import Clock
 from rt_edge.data.errors import BufferOverflow, RtEdgeError
 from rt_edge.sdk.backoff import Backoff
 from rt_edge.settings.plan import IngressPlan
 from rt_edge.uplink import effects
+from rt_edge.uplink.command_frames import SAID
 from rt_edge.uplink.effects import Peer, ReceiverEffect
-from rt_edge.uplink.frames import EDGE_KINDS
+from rt_edge.uplink.frames import EDGE_KINDS, Welcome, kind_of
 from rt_edge.uplink.receiver import Receiver
 from rt_edge.uplink.stores.sqlite import SqliteStore
 
 log = logging.getLogger(__name__)
+
+WELCOME = kind_of(Welcome)
 
 
 class IngressDriver:
@@ -41,6 +45,7 @@ class IngressDriver:
         port: that is listened on; 0 before.
         error: why it does not listen.
         counters: reports by code.
+        commands: what this node asks its edges.
     """
 
     def __init__(self, node: str, plan: IngressPlan, store: SqliteStore, links: Links, clock: Clock, random: Random) -> None:
@@ -62,11 +67,13 @@ class IngressDriver:
         self.stored_records = 0
         self.stored_readings = 0
         self.counters: Counter[str] = Counter()
+        allow = plan.allow
+        self.commands = IngressCommands(clock, self._put, lambda node: not allow or node in allow)
         self.on_listening: Callable[[], None] | None = None
 
     def start(self) -> None:
         """Listen."""
-        self._links.listen(self._plan.listen, self._plan.tls, {"edge": EDGE_KINDS}, self._event, self._listening)
+        self._links.listen(self._plan.listen, self._plan.tls, {"edge": EDGE_KINDS | {SAID}}, self._event, self._listening)
 
     def _listening(self, port: int, error: RtEdgeError | None) -> None:
         self.port, self.error = port, error
@@ -106,7 +113,9 @@ class IngressDriver:
 
     def _event(self, event: LinkEvent) -> None:
         now = self._clock.monotonic()
-        if isinstance(event, FrameArrived):
+        if isinstance(event, FrameArrived) and event.kind == SAID:
+            self.commands.said(event.token, event.number, event.body)
+        elif isinstance(event, FrameArrived):
             self._do(self._receiver.frame(now, event.token, event.kind, event.number, event.body))
         elif isinstance(event, LinkOpened):
             if self._plan.allow and event.peer not in self._plan.allow:
@@ -117,6 +126,7 @@ class IngressDriver:
             self._do(self._receiver.link_up(now, event.token, Peer(event.peer, event.role)))
         elif isinstance(event, LinkClosed):
             self._tokens.discard(event.token)
+            self.commands.link_closed(event.token)
             self._do(self._receiver.link_down(now, event.token, event.reason))
 
     # -- effects -----------------------------------------------------------------------------------------------------
@@ -142,8 +152,13 @@ class IngressDriver:
                 log.info("ingress: %s", effect.message)
 
     def _send(self, effect: effects.SendTo) -> None:
+        self._put(effect.address, effect.kind, effect.number, effect.data)  # type: ignore[arg-type]  # our token
+        if effect.kind == WELCOME:
+            self.commands.session_open(effect.address)  # type: ignore[arg-type]  # as above
+
+    def _put(self, token: Token, kind: str, number: int, data: bytes) -> None:
         try:
-            self._links.send(effect.address, effect.kind, effect.number, effect.data)  # type: ignore[arg-type]  # our token
+            self._links.send(token, kind, number, data)
         except BufferOverflow as error:
             self.counters["overflow"] += 1
             log.warning("ingress: %s", error)
@@ -213,6 +228,7 @@ class IngressDriver:
     async def close(self) -> None:
         """End all links, finish what is under way, close the store."""
         self._closed = True
+        self.commands.close()
         for handle in (self._timer, self._again):
             if handle is not None:
                 handle.cancel()

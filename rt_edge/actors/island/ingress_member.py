@@ -5,10 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from random import Random
 
+from rt_edge.actors.command_messages import ReadPoint, WritePoint, answer
+from rt_edge.actors.island.asking_words import Reply
 from rt_edge.actors.island.ingress_driver import IngressDriver
 from rt_edge.actors.island.links import Links
 from rt_edge.actors.island.member import Member
 from rt_edge.actors.layout import INGRESS
+from rt_edge.commands.command import Outcome
 from rt_edge.data.clock import Clock
 from rt_edge.data.errors import ConfigError
 from rt_edge.settings.plan import NodePlan
@@ -42,6 +45,13 @@ class IngressMember(Member):
             self._driver.start()
         return Blueprint()
 
+    def forward(self, ask: ReadPoint | WritePoint, reply: Reply) -> None:
+        """Ask an edge."""
+        if self._driver is None:
+            reply(answer(ask.number, Outcome("", "failed", True, "not sent: the ingress is starting")))
+        else:
+            self._driver.commands.forward(ask, reply)
+
     async def close(self) -> None:
         """End links, close the store."""
         if self._driver is not None:
@@ -59,5 +69,5 @@ class IngressMember(Member):
             sessions=driver.sessions(),
             stored_records=driver.stored_records,
             stored_readings=driver.stored_readings,
-            counters={**driver.counters, **driver.delivery()},
+            counters={**driver.counters, **driver.delivery(), **driver.commands.counters()},
         )

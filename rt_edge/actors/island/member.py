@@ -7,7 +7,10 @@ import logging
 from collections.abc import Callable
 from random import Random
 
+from rt_edge.actors.command_messages import ReadPoint, WritePoint, answer
+from rt_edge.actors.island.asking_words import Reply
 from rt_edge.actors.lifecycle import StateOf
+from rt_edge.commands.command import Outcome
 from rt_edge.data.clock import Clock
 from rt_edge.data.errors import ConfigError, FatalAdapterError, IslandDied
 from rt_edge.protocol.demand import UNBOUNDED
@@ -82,6 +85,10 @@ class Member:
     def unsettled(self) -> int:
         """Elements that this member's sources have emitted and that are not settled."""
         return 0
+
+    def forward(self, ask: ReadPoint | WritePoint, reply: Reply) -> None:
+        """The ingress: ask another node. Others have none to ask, and refuse."""
+        reply(answer(ask.number, Outcome("", "refused", True, f"{self.name} has no other nodes")))
 
     def control(self, action: str) -> None:
         """Do what an operator or a demonstration asks; a member that does not know the action counts it as nothing."""

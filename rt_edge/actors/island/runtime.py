@@ -14,6 +14,7 @@ from rt_edge.actors.island.graph_member import GraphMember
 from rt_edge.actors.island.links import Links
 from rt_edge.actors.island.member import Member
 from rt_edge.actors.island.post_office import PostOffice
+from rt_edge.actors.island.questions import Questions
 from rt_edge.actors.island.taps import Taps
 from rt_edge.actors.layout import INGRESS, lay_out
 from rt_edge.data.clock import Clock, SystemClock
@@ -68,6 +69,7 @@ class IslandRuntime:
         random = SystemRandom()
         data = Path(plan.node.data)
         catalogue, registry = preload.catalogue(), preload.registry()
+        self.questions = Questions()
         self.members: dict[str, Member] = {}
         for name in layout.islands[island]:
             kind, _, short = name.partition("/")
@@ -84,8 +86,9 @@ class IslandRuntime:
             elif kind == "uplink":
                 from rt_edge.actors.island.uplink_member import UplinkMember
 
+                window = smallest_window(plan, registry)
                 member = UplinkMember(
-                    short, plan, layout, self.office, catalogue, links, self.clock, random, smallest_window(plan, registry)
+                    short, plan, layout, self.office, catalogue, links, self.clock, random, window, self.questions
                 )
             elif kind == "store":
                 from rt_edge.actors.island.store_member import StoreMember

@@ -20,6 +20,7 @@ from rt_edge.sdk.backoff import Backoff
 from rt_edge.settings.plan import UplinkPlan
 from rt_edge.spool.worker import SpoolWorker
 from rt_edge.uplink import effects
+from rt_edge.uplink.command_frames import ASK
 from rt_edge.uplink.effects import LaneState, Peer, SenderEffect
 from rt_edge.uplink.frames import INGRESS_KINDS
 from rt_edge.uplink.parameters import SenderParameters
@@ -48,6 +49,7 @@ class UplinkDriver:
         link: `down`, `dialling`, `open`; `cut` while a command keeps it down.
         peer: address of the peer that is used or tried.
         counters: reports by code, redials.
+        on_ask: told of frames with commands: the peer of the certificate, their number and data.
     """
 
     def __init__(
@@ -73,6 +75,7 @@ class UplinkDriver:
         self.link = "down"
         self.reason = ""
         self.counters: Counter[str] = Counter()
+        self.on_ask: Callable[[str, int, bytes], None] | None = None
         worker.on_appended.append(self._appended)
 
     @property
@@ -124,12 +127,17 @@ class UplinkDriver:
         if self._closed or self.link in ("cut", "open", "dialling"):
             return
         self.link = "dialling"
-        self._links.dial(self.peer, self._plan.tls, {"upstream": INGRESS_KINDS}, self._event)
+        self._links.dial(self.peer, self._plan.tls, {"upstream": INGRESS_KINDS | {ASK}}, self._event)
 
     def _event(self, event: LinkEvent) -> None:
         now = self._clock.monotonic()
         if isinstance(event, FrameArrived):
-            if event.token == self._token:
+            if event.token != self._token:
+                return
+            if event.kind == ASK:
+                if self.on_ask is not None:
+                    self.on_ask(event.token[0], event.number, event.body)
+            else:
                 self._do(self._sender.frame(now, event.kind, event.number, event.body))
         elif isinstance(event, LinkOpened):
             self._open(event)
@@ -209,10 +217,14 @@ class UplinkDriver:
                 self._spawn(self._write(effect))
 
     def _send(self, effect: effects.Send) -> None:
+        self.put(effect.kind, effect.number, effect.data)
+
+    def put(self, kind: str, number: int, data: bytes) -> None:
+        """Put a frame on the link, if there is one."""
         if self._token is None:
             return
         try:
-            self._links.send(self._token, effect.kind, effect.number, effect.data)
+            self._links.send(self._token, kind, number, data)
         except BufferOverflow as error:
             self.counters["overflow"] += 1
             log.warning("uplink %s: %s", self._name, error)

@@ -10,6 +10,8 @@ from random import Random
 from rt_edge.actors.island.links import Links
 from rt_edge.actors.island.member import Member
 from rt_edge.actors.island.post_office import PostOffice
+from rt_edge.actors.island.questions import Questions
+from rt_edge.actors.island.uplink_commands import UplinkCommands
 from rt_edge.actors.island.uplink_driver import UplinkDriver
 from rt_edge.actors.island.wiring import fan_in
 from rt_edge.actors.layout import Layout
@@ -35,6 +37,7 @@ class UplinkMember(Member):
 
     Args:
         window: elements, the smallest window of the sources that end here.
+        questions: about points of other members, for upstream.
     """
 
     def __init__(
@@ -48,9 +51,11 @@ class UplinkMember(Member):
         clock: Clock,
         random: Random,
         window: int,
+        questions: Questions | None = None,
     ) -> None:
         super().__init__(f"uplink/{name}", clock, random)
         self._window = window
+        self._questions = questions or Questions()
         self._short = name
         self._node = plan.node
         self._plan = plan.uplinks[name]
@@ -76,7 +81,9 @@ class UplinkMember(Member):
         folder = (Path(self._node.data) / "spool").stat()
         host = f"{boot_id()}:{folder.st_dev}:{folder.st_ino}:{self._short}"
         plan = self._plan
-        self._driver = UplinkDriver(self._short, self._node.id, host, plan, worker, self._links, self.clock, self._random)
+        driver = UplinkDriver(self._short, self._node.id, host, plan, worker, self._links, self.clock, self._random)
+        driver.on_ask = UplinkCommands(self._short, plan.commands, self._questions, driver.put, driver.counters).asked
+        self._driver = driver
         if self.state == "starting":
             self._driver.start()
 

@@ -1,0 +1,166 @@
+"""Commands over links that come and go, under a clock wound by hand: one end for each ask, and never the same command twice."""
+
+from __future__ import annotations
+
+from random import Random
+
+import msgspec
+import pytest
+
+from rt_edge.commands.command import Command, Outcome
+from rt_edge.data.errors import CodecError
+from rt_edge.testkit.simulated_time import SimulatedTime
+from rt_edge.uplink import command_frames as frames
+from rt_edge.uplink.command_relay import AGAIN_S, MAX_ASKS, READ_S, SETTLE_S, CommandRelay
+
+
+class World:
+    """A relay, and what it sends."""
+
+    def __init__(self):
+        self.time = SimulatedTime()
+        self.sent = []
+        self.relay = CommandRelay(self.time, lambda node, number, data: self.sent.append((node, number, frames.decode_ask(data))))
+        self.heard = []
+
+    def write(self, key="k", expires_s=10.0, node="hall-3", wait=True):
+        self.relay.write(node, "plc/pump-1/setpoint", Command(key, "", 5, expires_s), wait, self.heard.append)
+
+    def until(self, seconds):
+        end = self.time.now + seconds
+        while (at := self.relay.next_time()) is not None and at <= end:
+            self.time.now = max(self.time.now, at)
+            self.relay.tick()
+        self.time.now = end
+
+
+def said(state, final=True, key="k"):
+    return frames.encode(Outcome(key, state, final))
+
+
+def test_command_waits_for_the_session_and_is_answered():
+    """Nothing is sent before; what is left of its time goes with it; its states come back, the last one ends it."""
+    world = World()
+    world.write()
+    assert not world.sent
+    world.until(4)
+    world.relay.link_up("hall-3")
+    ((node, number, ask),) = world.sent
+    assert (node, ask.command.expires_s, ask.key) == ("hall-3", 6.0, "k")
+    world.relay.said("hall-3", number, said("sent", final=False))
+    world.relay.said("hall-3", number, said("confirmed"))
+    world.relay.said("hall-3", number, said("confirmed"))
+    assert [outcome.state for outcome in world.heard] == ["sent", "confirmed"]
+    assert world.relay.next_time() is None
+
+
+def test_command_is_asked_again_after_a_cut_and_while_nothing_is_heard():
+    """Under the same number and key, at last with no time left: then it only asks what became of it."""
+    world = World()
+    world.relay.link_up("hall-3")
+    world.write(expires_s=7.0)
+    world.relay.link_down("hall-3")
+    world.until(3)
+    world.relay.link_up("hall-3")
+    world.until(AGAIN_S + 1)
+    assert [(number, ask.key) for _, number, ask in world.sent] == [(1, "k")] * 3
+    assert [ask.command.expires_s for _, _, ask in world.sent] == [7.0, 4.0, 0.0]
+
+
+def test_end_is_expired_or_unknown_when_the_edge_is_away():
+    """Never sent: expired. Sent, and nothing heard: unknown, with the key to ask again. A read that was not answered: failed."""
+    world = World()
+    world.write("never", 5.0)
+    world.until(6)
+    assert (world.heard[-1].state, world.heard[-1].message) == ("expired", "not sent: node hall-3 is not connected")
+    world.relay.link_up("hall-3")
+    assert not world.sent
+    world.write("lost", 5.0)
+    world.relay.link_down("hall-3")
+    world.until(5 + SETTLE_S + 1)
+    assert world.heard[-1].state == "unknown"
+    assert "--key lost" in world.heard[-1].message
+    world.relay.read("hall-3", "plc/pump-1/setpoint", "r", world.heard.append)
+    world.until(READ_S + 1)
+    assert world.heard[-1].state == "failed"
+    assert len(world.heard) == 3
+
+
+def test_answer_of_another_node_counts_as_nothing():
+    """A node cannot speak for another; garbage is counted and ends nothing."""
+    world = World()
+    for node in ("hall-3", "hall-4"):
+        world.relay.link_up(node)
+    world.write()
+    world.relay.said("hall-4", 1, said("confirmed"))
+    world.relay.said("hall-3", 1, b"\xc1")
+    world.relay.said("hall-3", 99, said("confirmed"))
+    assert not world.heard
+    assert (world.relay.counters["late"], world.relay.counters["garbled"]) == (2, 1)
+
+
+def test_too_many_asks_are_refused():
+    """What waits has a bound."""
+    world = World()
+    for i in range(MAX_ASKS + 1):
+        world.write(f"k{i}")
+    assert [outcome.state for outcome in world.heard] == ["refused"]
+
+
+def test_who_does_not_wait_hears_the_first_durable_word():
+    """And no more."""
+    world = World()
+    world.relay.link_up("hall-3")
+    world.write(wait=False)
+    world.relay.said("hall-3", 1, said("accepted", final=False))
+    world.relay.said("hall-3", 1, said("confirmed"))
+    assert [outcome.state for outcome in world.heard] == ["accepted"]
+
+
+@pytest.mark.parametrize(
+    "data", [b"", b"\x90", b"\xc1", msgspec.msgpack.encode([1, 2, None, True]), b"\x93" + b"\xa1a" * 200_000]
+)
+def test_frame_that_means_nothing_is_an_error(data):
+    """Of the codec, never of anything else."""
+    with pytest.raises(CodecError):
+        frames.decode_ask(data)
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_every_ask_ends_once_and_is_carried_out_at_most_once(seed):
+    """Links cut at random, frames lost with them: an edge that knows keys carries each command out once at most."""
+    random = Random(seed)
+    world = World()
+    done: dict[str, float] = {}
+    ends: dict[str, list[Outcome]] = {}
+    deadlines: dict[str, float] = {}
+    up = False
+    for step in range(200):
+        chance = random.random()
+        if chance < 0.2:
+            up = not up
+            (world.relay.link_up if up else world.relay.link_down)("hall-3")
+        elif chance < 0.5:
+            key = f"k{step}"
+            expires = random.choice([0.5, 5.0, 20.0])
+            deadlines[key] = world.time.now + expires
+            ends[key] = []
+            world.relay.write("hall-3", "plc/p", Command(key, "", 5, expires), True, ends[key].append)
+        sent, world.sent = world.sent, []
+        for _, number, ask in sent:
+            if random.random() < 0.3:
+                continue  # lost with its link
+            if ask.command.expires_s > 0 and ask.key not in done:
+                done[ask.key] = world.time.now
+            outcome = Outcome(ask.key, "confirmed" if ask.key in done else "expired", True)
+            if up and random.random() < 0.6:
+                world.relay.said("hall-3", number, frames.encode(outcome))
+        world.until(random.uniform(0, 2))
+    world.relay.link_down("hall-3")
+    world.until(20 + SETTLE_S + 1)
+    assert all(len(heard) == 1 and heard[0].final for heard in ends.values())
+    for key, (end,) in ends.items():
+        assert end.state != "confirmed" or key in done
+        assert end.state != "expired" or key not in done
+        assert key not in done or done[key] <= deadlines[key]
+    assert {end.state for (end,) in ends.values()} >= {"confirmed"}
