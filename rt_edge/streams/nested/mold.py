@@ -33,6 +33,7 @@ class Mold:
     __slots__ = ("blueprint", "entry", "exit", "part")
 
     def __init__(self, part: Blueprint, inlets: int, outlets: int, parent: str) -> None:
+        """Raises ConfigError if other ports are open, or one is wired twice."""
         self.part = part
         opened = expect_open(part, inlets, outlets, "what runs here")
         self.blueprint = Blueprint()
@@ -45,6 +46,27 @@ class Mold:
         for node, index in opened.outlets:
             self.exit = self.blueprint.add(Exit(), f"{parent}/{EXIT}")
             self.blueprint.connect(names[node], self.exit, index, 0)
+        problems = self.blueprint.problems()
+        if problems:
+            raise ConfigError("; ".join(problems))
+
+    def fits(self, part: Blueprint) -> bool:
+        """Whether it runs `part` from now on: the same part, or another source of one stage under the same name, as functions of
+        elements give one after the other; to look at its ports and wires once is enough."""
+        if part is self.part:
+            return True
+        mine, nodes = self.part, part.nodes
+        if part.edges or mine.edges or self.entry or not self.exit or len(nodes) != 1 or nodes.keys() != mine.nodes.keys():
+            return False
+        (stage,), (known,) = nodes.values(), mine.nodes.values()
+        if type(stage) is not type(known) or stage.inlets or stage.outlets != known.outlets:
+            return False
+        blueprint = Blueprint()
+        (name, _), (exit_, end) = self.blueprint.nodes.items()
+        blueprint.nodes = {name: stage, exit_: end}
+        blueprint.edges = self.blueprint.edges
+        self.part, self.blueprint = part, blueprint
+        return True
 
 
 def source_part(value: Any) -> Blueprint:

@@ -119,7 +119,7 @@ class Nest:
             ConfigError: other ports are open.
         """
         mold = self._mold
-        if mold is None or mold.part is not part:
+        if mold is None or not mold.fits(part):
             mold = self._mold = Mold(part, inlets, outlets, self._parent.ctx.name)
         sub = Substream(self, mold, NestHost(self, self._root, self._depth), key, room)
         self._live[sub] = None

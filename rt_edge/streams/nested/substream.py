@@ -37,7 +37,7 @@ class Substream:
         self.key = key
         self.ended = False
         self.waiting = 0
-        engine = Engine(mold.blueprint, host, None if mold.exit else self._sink_done)
+        engine = Engine(mold.blueprint, host, None if mold.exit else self._sink_done, checked=True)
         self._engine = host.engine = engine
         for seat in engine.seats.values():
             seat.counters = nest.counters

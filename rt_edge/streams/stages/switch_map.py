@@ -9,7 +9,7 @@ from rt_edge.data.chunk import CHUNK_ELEMENTS, Chunk
 from rt_edge.data.receipt import Dropped
 from rt_edge.streams.stage import IN, Hold, Inlet, ReceiptUse, StageLogic
 from rt_edge.streams.stages._common import UserCode
-from rt_edge.streams.stages.flat_map_merge import FlatMapLogic
+from rt_edge.streams.stages._flat_map import FlatMapLogic
 
 SWITCHED = "switched"
 """The reason of an element whose stream was cut off by a later one."""

@@ -11,6 +11,7 @@ from rt_edge.data.errors import StreamError
 from rt_edge.data.receipt import Failed, Stored
 from rt_edge.streams.dsl import Source
 from rt_edge.streams.stages.flat_map_merge import FlatMapMerge
+from rt_edge.streams.stages.iterate import Iterate
 from rt_edge.testkit.probes import StageBench
 from rt_edge.testkit.stage_contract import Broken, StageContract, SupervisionContract, raising
 
@@ -185,3 +186,30 @@ def test_receipts_of_both_are_settled_when_the_stream_has_its_own() -> None:
         second.fail(StreamError("late"))
         assert inner.failed() == [1]
         assert isinstance(bench.source.outcomes.by_mark[0], Failed)
+
+
+def test_each_stream_is_its_own_when_functions_return_different_kinds_after_each_other() -> None:
+    """Lists, sources of one stage and of several, under the same names and under others: what one was made of is not the next."""
+    kinds: list[Any] = [
+        lambda n: [n, n + 1],
+        lambda n: (n + 2,),
+        lambda n: Source.from_iterable([n]),
+        lambda n: Source.from_iterable([n, n]).map(lambda x: x + 3),
+        lambda n: Iterate(items=[n], chunk=1),
+        Source.single,
+        lambda n: Source.from_iterable([n], name="other"),
+        lambda n: Source.from_iterable([n]).merge(Source.single(n)),
+        lambda n: Source.empty(),
+    ]
+    expected: list[int] = []
+    orders = [*range(9), *range(8, -1, -1), 0, 0, 2, 2, 3, 3, 5, 0, 5, 2, 6, 2, 8, 1]
+    for place, kind in enumerate(orders):
+        n = 10 * place
+        expected += [[n, n + 1], [n + 2], [n], [n + 3, n + 3], [n], [n], [n], [n, n], []][kind]
+    with StageBench(FlatMapMerge(lambda n: kinds[orders[n // 10]](n), breadth=1)) as bench:
+        bench.sink.request(1000)
+        for n in range(len(orders)):
+            bench.source.send(10 * n)
+        bench.source.complete()
+        bench.sink.expect_next(*expected)
+        bench.sink.expect_complete()
