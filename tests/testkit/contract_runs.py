@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 from itertools import product
 from typing import Any
+
+from rt_edge.data.receipt import LOST
 
 
 def findings(contract: type) -> dict[str, BaseException]:
@@ -16,6 +19,8 @@ def findings(contract: type) -> dict[str, BaseException]:
             except Exception as error:  # noqa: BLE001 - whatever a test raises, it has found something
                 found[name] = error
                 break
+    gc.collect()
+    LOST.drain()  # what broken stages have lost is no other test's
     return found
 
 
