@@ -52,7 +52,7 @@ BOUNDARY = 300_000
 FLAT = 0.7
 """Of the fastest rate, at least, with the largest backlog."""
 GENERATORS = 0.5
-"""Of plain generators' rate, at least, where nothing waits for a coroutine."""
+"""Of the rate of plain generators, at least, and of asyncio without a library where coroutines are waited for."""
 
 
 def installed() -> tuple[dict[str, Any], list[str]]:
@@ -107,7 +107,7 @@ def measure(row: str, libraries: dict[str, Any], until: float, most: int) -> dic
 
 
 def judge(row: str, best: dict[str, float]) -> str:
-    """One line: ahead of all, and how far from plain generators."""
+    """One line: ahead of all, and how far from plain Python."""
     ours = best["rt_edge"]
     plain = best["plain generators"]
     others = {name: rate for name, rate in best.items() if name not in {"rt_edge", "plain generators"}}
@@ -116,9 +116,8 @@ def judge(row: str, best: dict[str, float]) -> str:
         fastest = max(others, key=lambda name: others[name])
         ahead = ours > others[fastest]
         said += f", {'ahead of' if ahead else 'BEHIND'} {fastest} ({ours / others[fastest]:.2f} of its rate)"
-    if row != "map_async":
-        said += f", {ours / plain:.2f} of plain generators{'' if ours >= GENERATORS * plain else ' (TOO FAR)'}"
-    return said
+    beside = "plain asyncio" if row == "map_async" else "plain generators"
+    return f"{said}, {ours / plain:.2f} of {beside}{'' if ours >= GENERATORS * plain else ' (TOO FAR)'}"
 
 
 def endless(n: int) -> int:

@@ -8,8 +8,8 @@ The rules of it:
   handler of its parent nor from within another nest. So the stack does not grow with the depth of nesting, and no engine is
   entered twice. What substreams say (an element, the end, demand) is put down as an event while they run and told to the parent
   when they rest: a handler of the parent may stop any substream, the one that speaks too.
-- **Bounded work.** A turn of a nest visits at most `TURN_VISITS` wires in all, shared by the substreams that are ready, first
-  come first served; then the host gets the thread back. Streams are nested at most `MAX_DEPTH` deep.
+- **Bounded work.** A turn of a nest visits about `TURN_VISITS` wires in all, shared by the substreams that are ready, first
+  come first served, and counted as they are visited; then the host gets the thread back. Streams are nested at most `MAX_DEPTH` deep.
 - **It dies with its stage.** When the parent stops or is restarted, every substream is stopped: timers and tasks are cancelled,
   what it holds is dropped or failed as what the parent holds. A substream has ended when its outlet has; branches of it that
   still run (`also_to`) are left to end by themselves, `LINGERING` of them at most.
@@ -17,7 +17,8 @@ The rules of it:
   substream (`flat_map_merge`) is an `Expansion`: what comes out bears the marks (mark of the element, place), however it is cut.
 - **Demand is the parent's.** Substreams share the parent's credit: what is asked of all of them together is at most the demand
   at its outlet or a chunk, whichever is less, but at least one element each. What waits in front of substreams is bounded by the
-  parent, which has an overflow policy where it cannot ask for less (`group_by`).
+  parent, which has an overflow policy where it cannot ask for less (`group_by`). Who divides what was asked for among flows
+  (`group_by`) asks each for as much as it sends it, where that is more than its share.
 - **Names and counters.** The graph nodes of a substream are called `parent/node`; their counters are the parent's.
 - **Residue.** A flow that is taken out is ended and drained, so that a fold or a window in it gives what it would on completion;
   what waits for time or outside work comes raw. A source is not advanced for it.
