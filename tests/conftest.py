@@ -6,6 +6,7 @@ looks like a passed one.
 
 from __future__ import annotations
 
+import gc
 import re
 import shutil
 import signal
@@ -19,6 +20,12 @@ ROOT = Path(__file__).resolve().parent.parent
 
 # A job in the background of a shell ignores SIGINT, and what it starts would too: the tests of Ctrl-C could never end.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def pytest_collection_finish() -> None:
+    """What was collected lives to the end: a search for garbage need not look at half a million objects each time (0.36 s)."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.hookimpl(optionalhook=True)
