@@ -236,6 +236,7 @@ SPECIAL: dict[str, Roles] = {
     "FlatMapMerge": flow(lambda: Flow().flat_map_merge(Source.single)),
     "SwitchMap": lossy(lambda: Flow().switch_map(Source.single)),
     "RetryFlow": flow(lambda: Flow().retry_flow(Flow().map(last))),
+    "RestartFlow": flow(lambda: Flow().restart_flow(Flow().map(int))),
     "LazySource": source(lambda n: Source.lazy_source(lambda: numbers(n))),
     "RestartSource": source(lambda n: Source.restart_source(numbers(n), only_failures=True)),
     "LazySink": Roles(subscriber=lambda: Sink.lazy_sink(Sink.ignore), reason="a sink has no elements"),
