@@ -171,8 +171,8 @@ class CommandOffice:
             try:
                 assert self._journal is not None
                 await self._in_thread(self._journal.save, rows)
-            except RtEdgeError as raised:
-                error = raised.message
+            except Exception as raised:  # noqa: BLE001  # whatever it was: what is not written down is not sent, and who asked is told
+                error = raised.message if isinstance(raised, RtEdgeError) else f"{type(raised).__name__}: {raised}"
                 log.error("commands of %s cannot be written down: %s", self.name, error)
             for row in rows:
                 self.desk.saved(row.command.key, row.phase, error)

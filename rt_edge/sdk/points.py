@@ -16,6 +16,15 @@ Kind = Literal["bool", "int", "float", "str", "bytes"]
 RELATIVE = 1e-6
 """Two numbers that differ by less than this part of the larger one are the same: what float32 makes of a float."""
 
+MAX_BYTES = 65_536
+"""Bytes of the longest text or bytes that can be written."""
+
+LEAST, MOST = -(2**63), 2**64 - 1
+"""Whole numbers that MessagePack carries."""
+
+SHOWN = 100
+"""Characters of a value in a message."""
+
 TRUE = ("true", "on", "1", "yes")
 FALSE = ("false", "off", "0", "no")
 
@@ -29,7 +38,7 @@ class PointInfo(msgspec.Struct, frozen=True, kw_only=True):
         readable: whether `DeviceAdapter.read` gives its value.
         min, max: least and greatest number that may be written; None: no bound.
         allowed: the only values that may be written; empty: all within the bounds.
-        max_bytes: longest text (in UTF-8) or bytes; None: no bound.
+        max_bytes: longest text (in UTF-8) or bytes; None: `MAX_BYTES`.
         step: the smallest difference that the device can hold, in units of the value; 0: it holds what it is given.
         relative: as `step`, as a part of the value.
         unit: unit of measure, for people.
@@ -54,27 +63,34 @@ class PointInfo(msgspec.Struct, frozen=True, kw_only=True):
         if wrong:
             return wrong
         if self.allowed and not any(self.same(value, one) for one in self.allowed):
-            return f"takes {', '.join(map(repr, self.allowed[:8]))}{' ...' if len(self.allowed) > 8 else ''}, not {value!r}"
+            known = ", ".join(map(repr, self.allowed[:8]))
+            return f"takes {known}{' ...' if len(self.allowed) > 8 else ''}, not {_brief(value)}"
         if isinstance(value, (int, float)) and self.kind in ("int", "float"):
             if self.min is not None and value < self.min:
-                return f"takes {self.bounds()}, not {value!r}"
+                return f"takes {self.bounds()}, not {_brief(value)}"
             if self.max is not None and value > self.max:
-                return f"takes {self.bounds()}, not {value!r}"
+                return f"takes {self.bounds()}, not {_brief(value)}"
         return ""
 
     def _wrong_kind(self, value: Value) -> str:
         if self.kind == "bool":
-            return "" if value in (0, 1) else f"takes true or false, not {value!r}"
+            return "" if value in (0, 1) else f"takes true or false, not {_brief(value)}"
         if self.kind in ("int", "float"):
-            if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
-                return f"takes a finite number, not {value!r}"
-            return f"takes a whole number, not {value!r}" if self.kind == "int" and value != int(value) else ""
+            if isinstance(value, int) and not isinstance(value, bool):
+                return "" if LEAST <= value <= MOST else f"takes a number of at most 64 bits, not {_brief(value)}"
+            if not isinstance(value, float) or not math.isfinite(value):
+                return f"takes a finite number, not {_brief(value)}"
+            return f"takes a whole number, not {_brief(value)}" if self.kind == "int" and not value.is_integer() else ""
         wanted, name = (str, "a text") if self.kind == "str" else (bytes, "bytes")
         if not isinstance(value, wanted):
-            return f"takes {name}, not {value!r}"
-        size = len(value.encode("utf-8", "surrogatepass")) if isinstance(value, str) else len(value)
-        if self.max_bytes is not None and size > self.max_bytes:
-            return f"takes at most {self.max_bytes} bytes, not {size}"
+            return f"takes {name}, not {_brief(value)}"
+        try:
+            size = len(value.encode()) if isinstance(value, str) else len(value)
+        except UnicodeEncodeError:
+            return f"takes text that can be encoded, not {_brief(value)}"
+        most = MAX_BYTES if self.max_bytes is None else min(self.max_bytes, MAX_BYTES)
+        if size > most:
+            return f"takes at most {most} bytes, not {size}"
         return ""
 
     def bounds(self) -> str:
@@ -103,18 +119,18 @@ class PointInfo(msgspec.Struct, frozen=True, kw_only=True):
         if self.kind == "bool":
             if word in TRUE or word in FALSE:
                 return word in TRUE
-            raise RefusedError(f"{text!r} is neither true nor false", "write true or false")
+            raise RefusedError(f"{_brief(text)} is neither true nor false", "write true or false")
         if self.kind == "str":
             return text
         if self.kind == "bytes":
             try:
                 return bytes.fromhex(word.removeprefix("0x"))
             except ValueError:
-                raise RefusedError(f"{text!r} is not hexadecimal", "write bytes as hex digits: 0a ff") from None
+                raise RefusedError(f"{_brief(text)} is not hexadecimal", "write bytes as hex digits: 0a ff") from None
         try:
-            return int(word, 0) if word.removeprefix("-").isdigit() or "x" in word else float(word)
+            return int(word, 16) if "x" in word else int(word) if word.removeprefix("-").isdigit() else float(word)
         except ValueError:
-            raise RefusedError(f"{text!r} is not a number", "write a number, like 5 or 12.5") from None
+            raise RefusedError(f"{_brief(text)} is not a number", "write a number, like 5 or 12.5") from None
 
 
 def writable(points: Mapping[str, PointInfo]) -> bool:
@@ -124,3 +140,8 @@ def writable(points: Mapping[str, PointInfo]) -> bool:
 
 def _shown(number: float | None) -> str:
     return "" if number is None else f"{number:g}" if abs(number) < 1e6 else f"{number:.12g}"
+
+
+def _brief(value: object) -> str:
+    text = repr(value) if not isinstance(value, int) or abs(value) <= MOST else f"a number of {value.bit_length()} bits"
+    return text if len(text) <= SHOWN else f"{text[:SHOWN]}..."

@@ -147,6 +147,32 @@ def test_command_fails_when_it_cannot_be_written_down(tmp_path):
     asyncio.run(run())
 
 
+def test_journal_that_fails_fails_its_commands_and_no_later_ones(tmp_path, monkeypatch):
+    """Whatever it raises: nothing is sent, who asked is told, and the next command goes when the journal works again."""
+
+    async def run():
+        one = office(tmp_path)
+        device = Device()
+        one.connected(device)
+        first, second, third = Heard(), Heard(), Heard()
+        one.submit(Command("k1", "speed", 1), first)
+        await first.end()
+
+        def broken(rows):
+            raise ValueError("a bug")
+
+        with monkeypatch.context() as patched:
+            patched.setattr(one._journal, "save", broken)
+            one.submit(Command("k2", "speed", 2), second)
+            assert (await second.end()).state == "failed"
+        one.submit(Command("k3", "speed", 3), third)
+        assert (await third.end()).state == "confirmed"
+        assert device.writes == [("speed", 1), ("speed", 3)]
+        await one.close()
+
+    asyncio.run(run())
+
+
 def test_command_under_way_at_the_stop_stays_in_doubt_and_waiting_ones_wait(tmp_path):
     """The next life reads back the one and sends the other, in order."""
 

@@ -36,6 +36,14 @@ def test_text_that_means_nothing_is_refused(kind, text):
         PointInfo(kind=kind).parse(text)
 
 
+@pytest.mark.parametrize("value", [10**400, -(2**63) - 1, 2**64, [1], {"a": 1}, None, "x" * 70_000, "\ud800", 1e400])
+@pytest.mark.parametrize("kind", ["bool", "int", "float", "str", "bytes"])
+def test_value_of_a_peer_that_cannot_be_carried_is_refused_briefly(kind, value):
+    """Whatever came over the network: a short reason, no exception."""
+    said = PointInfo(kind=kind, writable=True).refusal(value)
+    assert 0 < len(said) < 250
+
+
 def test_bounds_are_said_in_words():
     """Both, or the one there is, with the unit."""
     assert PointInfo(min=0, max=100, unit="bar").bounds() == "0 to 100 bar"
