@@ -15,6 +15,7 @@ import logging
 import threading
 from collections.abc import Callable
 from functools import partial
+from types import SimpleNamespace
 from typing import Any
 
 import msgspec
@@ -94,6 +95,7 @@ class _Runtime:
     def __init__(self, island: str, dispatch: Any) -> None:
         self.loop = asyncio.get_running_loop()
         self.office = PostOffice(island, WIRES, lambda call: self.loop.call_soon(call) and None, dispatch)
+        self.questions = SimpleNamespace()  # nobody here asks the guardian anything
 
     def start(self) -> None:
         """Nothing runs of itself."""
