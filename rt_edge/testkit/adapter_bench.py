@@ -55,6 +55,8 @@ class Benched(ABC):
     """Seconds within which Readings flow and losses are noticed."""
     quiet_s = 0.1
     """Seconds of real time for claims that nothing comes."""
+    gone_s = 2.0
+    """Seconds within which a device simulated in this process lets go of what it held."""
     settles = True
     """Whether the contract settles what was emitted before it asks for more (a source with a window needs it)."""
 

@@ -14,7 +14,6 @@ import asyncio
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from random import Random
-from types import SimpleNamespace
 from typing import Any, Literal
 
 import msgspec
@@ -22,6 +21,7 @@ import msgspec
 from rt_edge.data.clock import Clock, SystemClock
 from rt_edge.data.reading import Reading
 from rt_edge.sdk.adapter import AdapterContext, DeviceAdapter
+from rt_edge.settings.frozen import freeze
 from rt_edge.testkit.waiting import Bell
 
 
@@ -252,13 +252,9 @@ class AdapterHarness:
 
 
 def plain(settings: Any) -> Any:
-    """A settings model as nested plain attributes, without the model's methods: what an adapter sees in a node."""
-    fields = getattr(type(settings), "model_fields", None)
-    if fields is not None:
-        names = [*fields, *getattr(type(settings), "model_computed_fields", ())]
-        return SimpleNamespace(**{name: plain(getattr(settings, name)) for name in names})
-    if isinstance(settings, dict):
-        return {key: plain(value) for key, value in settings.items()}
-    if isinstance(settings, (list, tuple)):
-        return tuple(plain(value) for value in settings)
-    return settings
+    """A settings model as the immutable object that an adapter gets in a node; anything else as it is."""
+    if not hasattr(type(settings), "model_fields"):
+        return settings
+    from rt_edge.settings.validate import melt  # brings pydantic, which the model has brought already
+
+    return freeze(melt(settings))

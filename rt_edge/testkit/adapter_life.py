@@ -48,7 +48,7 @@ class LifeClaims(Benched):
                 await self.ask(bench, 1)
                 assert await bench.harness.quiet(self.quiet_s) == 0
                 await bench.harness.close()
-                await before.let_go(bench.device_tasks)
+                await before.let_go(bench.device_tasks, self.gone_s)
 
         asyncio.run(run())
 
@@ -61,7 +61,7 @@ class LifeClaims(Benched):
                 before = Held.now()
                 for _ in range(CYCLES):
                     await self._live(bench)
-                await before.let_go(bench.device_tasks)
+                await before.let_go(bench.device_tasks, self.gone_s)
                 bench.harness.demand(1)
                 assert await bench.harness.quiet(self.quiet_s) == 0
 
@@ -93,7 +93,7 @@ class LifeClaims(Benched):
                     await bench.harness.close()
                     if ended:
                         break
-                await before.let_go(bench.device_tasks)
+                await before.let_go(bench.device_tasks, self.gone_s)
                 await self._live(bench)
 
         asyncio.run(run())
@@ -106,7 +106,7 @@ class LifeClaims(Benched):
                 assert (await bench.harness.adapter.probe()).ok
                 before = Held.now()
                 assert (await bench.harness.adapter.probe()).ok
-                await before.let_go(bench.device_tasks)
+                await before.let_go(bench.device_tasks, self.gone_s)
                 await bench.harness.open()
                 await bench.harness.close()
 
@@ -152,7 +152,7 @@ class LifeClaims(Benched):
                         await life.comes_to("off" if end == "off" else "failed", self.patience)
                         assert life.runner.error
                         assert bool(life.refusals) is (startup == "fail")
-                await before.let_go(bench.device_tasks)
+                await before.let_go(bench.device_tasks, self.gone_s)
                 async with PlayedLife(bench.harness) as life:
                     at = await life.comes_to("waiting", self.patience)
                     await bench.appear()

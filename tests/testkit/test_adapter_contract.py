@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+import socket
+import threading
+from collections.abc import AsyncIterator, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 from types import SimpleNamespace
@@ -17,6 +19,19 @@ from rt_edge.testkit.adapter_harness import AdapterHarness
 from rt_edge.testkit.waiting import Bell
 
 FOREVER: list[asyncio.Task[Any]] = []
+HELD: list[Any] = []
+
+
+@pytest.fixture(autouse=True)
+def _let_go() -> Iterator[None]:
+    """What leaking adapters held ends with the test."""
+    yield
+    while HELD:
+        one = HELD.pop()
+        if isinstance(one, socket.socket):
+            one.close()
+        elif one is not None:
+            one.set()
 
 
 class Good(DeviceAdapter):
@@ -95,7 +110,86 @@ class Silent(Good):
         self.is_open = False
 
 
+class Crowded(Good):
+    async def open(self) -> None:
+        await super().open()
+        stop = threading.Event()
+        HELD.append(stop)
+        threading.Thread(target=stop.wait, daemon=True).start()
+
+
+class Holding(Good):
+    async def open(self) -> None:
+        await super().open()
+        HELD.append(socket.socket())
+
+
+class Twice(Good):
+    async def open(self) -> None:
+        await super().open()
+        HELD.append(socket.socket() if self.opened else None)
+        self.opened = True
+
+    opened = False
+
+    async def close(self) -> None:
+        await super().close()
+        self.opened = False
+
+
+class Hasty(Good):
+    """Has something half-open when it is cancelled."""
+
+    async def open(self) -> None:
+        half = socket.socket()
+        HELD.append(half)
+        await asyncio.sleep(0)
+        half.close()
+        await super().open()
+
+
+class Once(Good):
+    said = 0
+
+    def settled(self, through: int) -> None:
+        if through <= self.said:
+            raise AssertionError("said twice")
+        self.said = through
+
+
+class Early(Good):
+    def flow(self) -> None:
+        super().flow()
+        self.context.forget(len(self.context.emitted))
+
+
+class Talkative(Good):
+    def cut(self) -> None:
+        self.context.log("warning", "it is gone")
+        super().cut()
+
+
+class Boastful(Good):
+    @classmethod
+    def capability(cls, settings: Any) -> Capability:
+        return Capability("volatile", "native", writable=True)
+
+
+class Deaf(Good):
+    """Cannot be opened the first time, whatever the device."""
+
+    tries = 0
+
+    async def open(self) -> None:
+        self.tries += 1
+        if self.tries == 1:
+            raise TransientError("not yet")
+        await super().open()
+
+
 class Bench(AdapterBench):
+    can_vanish = False
+
     async def produce(self, n: int) -> None:
         adapter: Any = self.harness.adapter
         adapter.stock += n
@@ -108,6 +202,7 @@ class Bench(AdapterBench):
 
 class Suite(AdapterContract):
     patience = 0.3
+    gone_s = 0.2
 
     def __init__(self, kind: type[DeviceAdapter]) -> None:
         self.kind = kind
@@ -148,6 +243,16 @@ def test_contract_passes_when_the_adapter_keeps_it(tmp_path: Path) -> None:
         (Chatty, "test_says_so_once_when_the_connection_is_cut_and_goes_on_when_opened_again"),
         (Silent, "test_says_so_once_when_the_connection_is_cut_and_goes_on_when_opened_again"),
         (Leaky, "test_leaves_nothing_behind_when_it_is_closed"),
+        (Crowded, "test_leaves_nothing_behind_when_it_is_closed"),
+        (Holding, "test_leaves_nothing_behind_when_it_is_closed"),
+        (Holding, "test_answers_a_probe_when_it_is_not_open"),
+        (Twice, "test_is_open_once_when_it_is_opened_twice"),
+        (Hasty, "test_leaves_nothing_behind_when_opening_is_cancelled_half_way"),
+        (Once, "test_takes_receipts_in_steps_again_and_late"),
+        (Early, "test_takes_receipts_in_steps_again_and_late"),
+        (Talkative, "test_says_unavailable_once_and_once_when_it_is_back"),
+        (Boastful, "test_says_what_it_can_when_asked_without_a_connection"),
+        (Deaf, "test_follows_its_startup_policy_when_the_device_is_not_there"),
     ],
 )
 def test_contract_fails_when_the_adapter_breaks_it(tmp_path: Path, kind: type[DeviceAdapter], caught: str) -> None:
