@@ -150,9 +150,8 @@ def test_bound_counts_what_made_elements_stand_for_when_they_are_held_further_on
     free = {"groups": Grouped(count=100), "buffer": Buffer(size=20)}
     chain = [("src", "groups"), ("groups", "buffer"), ("buffer", "end")]
     plain = 3 * 1024 + 100 + 20
-    bound = analyse(free, {}, chain).bound
-    assert bound is not None
-    assert bound >= plain + 20 * 99
+    behind_groups, in_buffer, behind_buffer = 100, 20 * 99, 100 + 20 * 100  # beyond the 1,024 of a slot, and the 20
+    assert analyse(free, {}, chain).bound == plain + behind_groups + in_buffer + behind_buffer
     assert analyse(free, {"src": POLLED}, chain).bound == plain + 100
     early = {"groups": Grouped(count=100, settle="early"), "buffer": Buffer(size=20)}
     assert analyse(early, {}, chain).bound == 3 * 1024 + 20

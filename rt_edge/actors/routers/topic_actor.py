@@ -1,9 +1,9 @@
 """TopicActor: publish and subscribe between actors, one a node; and the base of its subscribers.
 
 No outcomes travel here: `Published` says how many messages were taken, `Demand` for how many a subscriber has room, and nothing
-became of them. So a message that was taken is volatile: to a subscriber that lives it comes once and in order; what waits for a
-subscriber that dies, or was sent to it, is lost. Receipts go through topics within a process (`rt_edge.streams.pubsub`), and over wires
-between islands (docs/adr/0010).
+what became of them. So a message that was taken is volatile. To a subscriber that lives it comes once and in order; what waits
+for one that dies, or was sent to it, is lost. Receipts go through topics within a process (`rt_edge.streams.pubsub`), and over
+wires between islands (docs/adr/0010).
 """
 
 from __future__ import annotations

@@ -109,6 +109,23 @@ def test_part_of_a_group_is_settled_when_its_last_member_goes(dead: bool) -> Non
     assert source.outcomes.stored() == [0]
 
 
+def test_message_fails_when_a_member_died_with_it_and_the_others_have_gone() -> None:
+    """What waited for a member that wanted no more is dropped; what one had that died was never settled by anybody, and fails."""
+    world, broker = World(), Broker(buffer=1)
+    dies = world.out_of(FromTopic(broker=broker, topics="a", group="g"), keep=True)
+    source = world.into(ToTopic(broker=broker, topic="a"))
+    dies.request(1)
+    source.send(0)
+    full = world.out_of(FromTopic(broker=broker, topics="a", group="g"), keep=True)
+    source.send(1)
+    source.send(2)
+    die(world, dies)
+    assert not source.outcomes.by_mark
+    full.cancel()
+    assert source.outcomes.failed() == [0]
+    assert source.outcomes.dropped("consumer_left") == [1, 2]
+
+
 def test_message_is_stored_when_the_broker_has_taken_it_and_the_publisher_settles_early() -> None:
     """By name; the hold of the stage says which it is."""
     world, broker = World(), Broker(unsettled=100)
