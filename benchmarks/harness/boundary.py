@@ -14,6 +14,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from itertools import islice
+from types import SimpleNamespace
 from typing import Any, ClassVar
 
 import msgspec
@@ -162,6 +163,7 @@ class _Runtime:
     def __init__(self, island: str, case: Case, dispatch: Any) -> None:
         loop = asyncio.get_running_loop()
         self.office = PostOffice(island, (WIRE,), lambda call: loop.call_soon(call) and None, dispatch)
+        self.questions = SimpleNamespace()  # nobody here asks the guardian anything
         blueprint = Blueprint()
         producing = island == WIRE.producer_island
         if producing:
