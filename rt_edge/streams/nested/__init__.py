@@ -9,7 +9,8 @@ The rules of it:
   entered twice. What substreams say (an element, the end, demand) is put down as an event while they run and told to the parent
   when they rest: a handler of the parent may stop any substream, the one that speaks too.
 - **Bounded work.** A turn of a nest visits about `TURN_VISITS` wires in all, shared by the substreams that are ready, first
-  come first served, and counted as they are visited; then the host gets the thread back. Streams are nested at most `MAX_DEPTH` deep.
+  come first served, and counted as they are visited; then the host gets the thread back. Streams are nested at most
+  `MAX_DEPTH` deep.
 - **It dies with its stage.** When the parent stops or is restarted, every substream is stopped: timers and tasks are cancelled,
   what it holds is dropped or failed as what the parent holds. A substream has ended when its outlet has; branches of it that
   still run (`also_to`) are left to end by themselves, `LINGERING` of them at most.
