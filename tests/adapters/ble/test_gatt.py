@@ -248,7 +248,7 @@ def test_command_is_answered_when_a_point_is_written(tmp_path: Path) -> None:
             await h.open()
             assert (await h.adapter.write("pump/led", 1, "k")).status == "sent"
             device.hang = True
-            h.settings.write_expiry = 0.1
+            vars(h.settings)["write_expiry"] = 0.1
             assert (await h.adapter.write("pump/led", 2, "k9")).message == "not sent in time"
             waiting = asyncio.create_task(h.adapter.write("pump/led", 3, "k10"))
             await asyncio.sleep(0)

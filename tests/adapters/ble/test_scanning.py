@@ -274,7 +274,7 @@ def test_scan_is_started_anew_when_nothing_is_heard(tmp_path: Path) -> None:
     async def run() -> None:
         async with bluez() as stand_in:
             h = harness(tmp_path, scan=BTHOME_RULE)
-            h.settings.scan.restart_after = 0.05  # settings do not allow less than 5 s
+            vars(h.settings.scan)["restart_after"] = 0.05  # settings do not allow less than 5 s
             await ready(h, stand_in, 1)
             await h.until(lambda: h.context.counts.get("scan_restarts", 0) >= 2)
             assert stand_in.scans >= 2
