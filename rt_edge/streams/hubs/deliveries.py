@@ -65,9 +65,11 @@ class Post:
 
     def add(self, shipment: Shipment, start: int, stop: int, outcome: Outcome) -> None:
         """These elements of it have their outcome."""
-        if not self.closed:
+        if self.closed:
+            self._hub.count_back(stop - start)
+        else:
             self._box.append((shipment, start, stop, outcome))
-        self._hub.has_come_back(self, stop - start)
+            self._hub.call(self)
 
     def ring(self) -> None:
         """Have `deliver` called; without the lock."""
@@ -80,6 +82,7 @@ class Post:
         """Report what has come; in the producer's thread, outside of any turn."""
         self.called = False
         box = self._box
+        back = 0
         while box:
             shipment, start, stop, outcome = box.popleft()
             marks = shipment.marks
@@ -92,8 +95,11 @@ class Post:
                 marks = _picked(marks, runs, n)
             elif n < len(marks):
                 marks = marks[start:stop]
+            back += n
             shipment.leave(n)
             shipment.receipt.outcome(outcome, marks)
+        if back:
+            self._hub.delivered(back)
         self._host.wake()
         self._back()
 

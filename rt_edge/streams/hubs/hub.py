@@ -252,7 +252,7 @@ class Hub(Shipping):
     def settled(self, consumer: Port, lots: Sequence[Lot], outcome: Outcome) -> None:
         """What a consumer had got has an outcome. What one that is gone has failed goes to another, where it may."""
         with self._lock:
-            full, stuck = consumer.out >= consumer.window, self._open >= self.unsettled
+            full = consumer.out >= consumer.window
             gone = consumer.ended and isinstance(outcome, Failed)
             for lot in lots:
                 consumer.out -= lot.count
@@ -262,10 +262,18 @@ class Hub(Shipping):
                 elif lot.shipment is not None:
                     lot.shipment.vote(lot.start, lot.count, outcome)
             woken = self._told([consumer]) if full and not consumer.ended else []
-            if stuck or self._stray:
+            if self._stray:
                 woken += self._told([*self._producers, *self._consumers])
             posts = self._rung()
         _wake(woken, posts)
+
+    def delivered(self, n: int) -> None:
+        """So many outcomes were reported to a producer: only then is there room for others, or they would pile up on the way."""
+        with self._lock:
+            stuck = self._open >= self.unsettled
+            self.count_back(n)
+            woken = self._told(self._producers) if stuck else []
+        _wake(woken)
 
     def residue(self, consumer: Port) -> list[Chunk]:
         """What waits for a consumer that is taken out of its graph, if it is for nobody else."""

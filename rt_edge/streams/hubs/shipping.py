@@ -60,12 +60,15 @@ class Shipping:
         if lot is not None:
             lot.vote(Dropped(reason))
 
-    def has_come_back(self, post: Post, n: int) -> None:
-        """So many elements have their outcome; called by the post, with the lock held."""
-        self._open -= n
-        if not post.called and not post.closed:
+    def call(self, post: Post) -> None:
+        """It has outcomes to report."""
+        if not post.called:
             post.called = True
             self._ringing.append(post)
+
+    def count_back(self, n: int) -> None:
+        """So many elements are out no more: their outcome was reported, or is for nobody."""
+        self._open -= n
 
     def _rung(self) -> list[Post]:
         posts, self._ringing = self._ringing, []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -22,7 +23,8 @@ from rt_edge.streams.hubs.partition_hub import PartitionHub
 from rt_edge.streams.hubs.ports import SlowConsumer
 from rt_edge.streams.hubs.stages import FromHub, ToHub
 from rt_edge.streams.routing.strategy import Everyone, RoundRobin
-from rt_edge.testkit.probes import SourceProbe
+from rt_edge.testkit.probes import Outcomes, SourceProbe
+from rt_edge.testkit.virtual_clock import VirtualHost
 from rt_edge.testkit.waiting import until
 from tests.streams.hubs.hub_world import World
 from tests.streams.hubs.receipts import BAD, DEAD, GONE, MANY, die, nothing_is_left
@@ -359,6 +361,37 @@ def test_producers_wait_when_too_much_of_what_a_hub_took_has_no_outcome() -> Non
     for wrong in ({"window": 0}, {"unsettled": 0}):
         with pytest.raises(ConfigError):
             BroadcastHub(**wrong)
+
+
+def test_outcomes_do_not_pile_up_when_the_thread_of_the_producer_is_busy() -> None:
+    """What was settled and not reported counts as out: there is room again when the producer has heard of it."""
+
+    class Busy(VirtualHost):
+        """Does later what it should do soon."""
+
+        def soon(self, function: Callable[[], None]) -> None:
+            late.append(function)
+
+    late: list[Callable[[], None]] = []
+    hub, outcomes = BroadcastHub(unsettled=3), Outcomes()
+    producer, consumer = hub.enter(lambda: None), hub.join(lambda: None)
+    hub.mail(producer, Busy(), lambda: None)
+    for n in range(3):
+        chunk = Chunk([n], Receipt(range(n, n + 1), outcomes))
+        assert hub.offer(producer, chunk.items, 0.0, chunk) == 1
+        got = hub.collect(consumer, 1)
+        assert got is not None
+        got.settle()
+    more = Chunk([3], Receipt(range(3, 4), outcomes))
+    assert (hub.room(producer), hub.offer(producer, more.items, 0.0, more)) == (0, 0)
+    for function in late:
+        function()
+    assert outcomes.stored() == [0, 1, 2]
+    assert hub.offer(producer, more.items, 0.0, more) == 1
+    hub.leave(consumer)
+    for function in late:
+        function()
+    assert outcomes.dropped("consumer_left") == [3]
 
 
 def test_elements_are_stored_when_the_hub_has_taken_them_and_the_producer_settles_early() -> None:
