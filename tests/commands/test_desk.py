@@ -9,6 +9,7 @@ import pytest
 
 from rt_edge.commands.command import Command
 from rt_edge.commands.desk import DeskLimits
+from rt_edge.commands.effects import Save, Send
 from rt_edge.sdk import WriteResult
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -129,6 +130,19 @@ def test_command_expires_when_the_disk_is_slower_than_its_time():
     assert world.ends["k"].state == "expired"
     assert world.ends["next"].state == "sent" or world.ends["next"].state == "confirmed"
     assert world.wire == [("blind", 6, "next")]
+
+
+def test_command_is_not_sent_when_its_time_ended_while_nobody_looked():
+    """The intent became durable late, and no timer came before: the deadline is looked at once more before the first byte."""
+    world = DeskWorld()
+    desk = world.desk
+    desk.submit(Command("k", "blind", 5, expires_s=1.0))
+    (row,) = [effect.row for effect in desk.take() if isinstance(effect, Save) and effect.row.phase == "sending"]
+    world.time.now = 2.0
+    desk.saved("k", row.phase)
+    effects = desk.take()
+    assert not [effect for effect in effects if isinstance(effect, Send)]
+    assert [effect.row.state for effect in effects if isinstance(effect, Save)] == ["expired"]
 
 
 def test_command_with_priority_passes_others_but_not_its_own_point():
