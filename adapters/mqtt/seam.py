@@ -15,7 +15,7 @@ class Message(msgspec.Struct, gc=False):
     """One PUBLISH that came in.
 
     Attributes:
-        topic: as received; invalid UTF-8 is replaced (and matches no subscription then).
+        topic: as received, a Topic Alias resolved; invalid UTF-8 is replaced (and matches no subscription then).
         payload: the bytes, or None when the packet exceeded the largest size and its payload was skipped.
         qos: 0, 1 or 2.
         retain: the RETAIN flag.
@@ -41,21 +41,32 @@ class Subscription(msgspec.Struct, frozen=True):
         qos: the highest QoS asked for.
         retain_handling: v5: 0 retained messages at each subscribe, 1 only when the subscription is new, 2 never.
         identifier: v5 subscription identifier, 0 for none.
+        no_local: v5: what this client publishes does not come back to it.
     """
 
     filter: str
     qos: int
     retain_handling: int = 0
     identifier: int = 0
+    no_local: bool = False
 
 
 class LastWords(msgspec.Struct, frozen=True):
-    """A message about ourselves: will, birth."""
+    """A message about ourselves: will, birth, close.
+
+    Attributes:
+        topic: where it goes.
+        payload: what it says.
+        qos: 0, 1 or 2.
+        retain: the RETAIN flag.
+        properties: raw v5 properties without their length (of a will: Will Properties, MQTT 5, 3.1.3.2).
+    """
 
     topic: str
     payload: bytes
     qos: int
     retain: bool
+    properties: bytes = b""
 
 
 class Connect(msgspec.Struct, frozen=True):
@@ -74,8 +85,10 @@ class Connect(msgspec.Struct, frozen=True):
         timeout: seconds for each of: name lookup and TCP, TLS, CONNACK, SUBACK.
         username: user name, or None.
         password: its password, or None.
-        tls: an `ssl.SSLContext`, or None for plain TCP.
+        tls: an `ssl.SSLContext` (ALPN protocols are set in it), or None for plain TCP.
         will: what the broker says when we are gone.
+        websocket: resource of the websocket (`/mqtt`), or None for MQTT on the bare connection (MQTT 5, 6).
+        topic_aliases: v5: Topic Alias Maximum: aliases the broker may use towards us; 0: none.
     """
 
     host: str
@@ -92,6 +105,8 @@ class Connect(msgspec.Struct, frozen=True):
     password: str | None = None
     tls: object = None
     will: LastWords | None = None
+    websocket: str | None = None
+    topic_aliases: int = 0
 
 
 class Connected(msgspec.Struct, frozen=True):
@@ -103,6 +118,9 @@ class Connected(msgspec.Struct, frozen=True):
         max_packet: largest packet it takes, bytes; 0: it did not say.
         max_qos: highest QoS it takes.
         session_expiry: seconds it will keep the session where it changed what we asked for, else None.
+        topic_aliases: its Topic Alias Maximum: aliases we may use towards it.
+        retain: whether it keeps retained messages.
+        shared: whether it has shared subscriptions.
     """
 
     session_present: bool
@@ -110,6 +128,9 @@ class Connected(msgspec.Struct, frozen=True):
     max_packet: int = 0
     max_qos: int = 2
     session_expiry: int | None = None
+    topic_aliases: int = 0
+    retain: bool = True
+    shared: bool = True
 
 
 class Listener(Protocol):
@@ -155,11 +176,19 @@ class Transport(Protocol):
         """
         ...
 
-    async def publish(self, topic: str, payload: bytes, qos: int, retain: bool) -> int:
-        """Publish and wait: for the write at QoS 0, for the PUBACK at QoS 1; returns its reason code.
+    async def publish(self, topic: str, payload: bytes, qos: int, retain: bool, properties: bytes = b"") -> int:
+        """Publish and wait: for the write at QoS 0, for the PUBACK at QoS 1, for the PUBCOMP (or a PUBREC that refuses) at
+        QoS 2; returns its reason code. The packet is queued before the first await: calls go out in the order of their start.
+
+        Args:
+            topic: empty where `properties` have a Topic Alias that is known to the broker.
+            payload: the bytes.
+            qos: 0, 1 or 2.
+            retain: the RETAIN flag.
+            properties: raw v5 properties without their length; not used at v3.1.1.
 
         Raises:
-            TransientError: the connection went before the PUBACK came.
+            TransientError: the connection went before the answer came.
         """
         ...
 
