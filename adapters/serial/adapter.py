@@ -6,7 +6,7 @@ import asyncio
 import importlib
 import re
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -17,6 +17,7 @@ from rt_edge.sdk import (
     Capability,
     ConfigError,
     DeviceAdapter,
+    PointInfo,
     ProbeResult,
     ScanReport,
     TransientError,
@@ -30,6 +31,9 @@ if TYPE_CHECKING:
     from adapters.serial.listen import Listener
     from adapters.serial.poll import Poller
     from adapters.serial.transport import SerialPort
+
+MAX_TEXT = 256
+"""Bytes of a text that is written."""
 
 ANSWERS = 1024
 """Commands whose result is kept to answer a repetition."""
@@ -105,6 +109,21 @@ class SerialAdapter(DeviceAdapter):
             return Capability(delivery="polled", backpressure="native", writable=writable)
         held = settings.flow_control != "none"
         return Capability(delivery="volatile", backpressure="native" if held else "bounded_drop", writable=writable)
+
+    @classmethod
+    def points(cls, settings: Any) -> Mapping[str, PointInfo]:
+        """The commands by name; an instrument is not asked for what it was set to."""
+        return {
+            name: PointInfo(
+                kind=command.type,
+                writable=True,
+                readable=False,
+                min=command.minimum,
+                max=command.maximum,
+                max_bytes=None if command.type != "str" else MAX_TEXT,
+            )
+            for name, command in settings.commands.items()
+        }
 
     async def open(self) -> None:
         """See `DeviceAdapter`."""

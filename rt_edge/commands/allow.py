@@ -31,4 +31,4 @@ def checked(points: Mapping[str, PointInfo], command: Command) -> Value:
     refusal = point.refusal(value)
     if refusal:
         raise RefusedError(f"{command.point} {refusal}")
-    return value
+    return point.plain(value)

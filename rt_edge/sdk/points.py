@@ -93,6 +93,12 @@ class PointInfo(msgspec.Struct, frozen=True, kw_only=True):
             return f"takes at most {most} bytes, not {size}"
         return ""
 
+    def plain(self, value: Value) -> Value:
+        """A value that may be written, as what the point holds: 5.0 as 5 where it holds whole numbers, 1 as true."""
+        if self.kind == "bool":
+            return bool(value)
+        return int(value) if self.kind == "int" else value
+
     def bounds(self) -> str:
         """The bounds in words: `0 to 100 bar`."""
         low, high = _shown(self.min), _shown(self.max)

@@ -44,6 +44,13 @@ def test_value_of_a_peer_that_cannot_be_carried_is_refused_briefly(kind, value):
     assert 0 < len(said) < 250
 
 
+def test_value_is_given_as_what_the_point_holds():
+    """A whole number is one, a bool is one, whatever form it came in."""
+    for kind, value, plain in (("int", 5.0, 5), ("bool", 1, True), ("float", 5, 5), ("str", "x", "x")):
+        found = PointInfo(kind=kind).plain(value)
+        assert (found, type(found)) == (plain, type(plain))
+
+
 def test_bounds_are_said_in_words():
     """Both, or the one there is, with the unit."""
     assert PointInfo(min=0, max=100, unit="bar").bounds() == "0 to 100 bar"
