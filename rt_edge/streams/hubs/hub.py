@@ -270,9 +270,8 @@ class Hub(Shipping):
     def delivered(self, n: int) -> None:
         """So many outcomes were reported to a producer: only then is there room for others, or they would pile up on the way."""
         with self._lock:
-            stuck = self._open >= self.unsettled
             self.count_back(n)
-            woken = self._told(self._producers) if stuck else []
+            woken = self._rung()
         _wake(woken)
 
     def residue(self, consumer: Port) -> list[Chunk]:
@@ -393,8 +392,8 @@ def _due(consumer: Port) -> float | None:
     return None if within is None or since is None else since + within
 
 
-def _wake(woken: Sequence[Callable[[], None]], posts: Sequence[Post] = ()) -> None:
+def _wake(woken: Sequence[Callable[[], None]], posts: Sequence[Callable[[], None]] = ()) -> None:
     for wake in woken:
         wake()
-    for post in posts:
-        post.ring()
+    for ring in posts:
+        ring()

@@ -30,6 +30,7 @@ class Shipping:
         self._open = 0  # elements with receipts that were taken and have not come back
         self._shipped = 0
         self._ringing: list[Post] = []  # to be told of outcomes
+        self._freed = False  # producers may have waited for what is out no more
         self._stray = Strays()
 
     def _strays(self, lot: Lot) -> bool:
@@ -68,11 +69,17 @@ class Shipping:
 
     def count_back(self, n: int) -> None:
         """So many elements are out no more: their outcome was reported, or is for nobody."""
+        self._freed |= self._open >= self.unsettled
         self._open -= n
 
-    def _rung(self) -> list[Post]:
-        posts, self._ringing = self._ringing, []
-        return posts
+    def _rung(self) -> list[Callable[[], None]]:
+        """Whom to call, without the lock: posts that have outcomes, and producers for which there is room again."""
+        calls = [post.ring for post in self._ringing]
+        self._ringing = []
+        if self._freed:
+            self._freed = False
+            calls += self._told(self._producers)
+        return calls
 
     def _trim(self, lot: Lot | None, n: int) -> None:
         """Of what was shipped, only the first `n` were taken."""

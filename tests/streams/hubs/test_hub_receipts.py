@@ -363,6 +363,24 @@ def test_producers_wait_when_too_much_of_what_a_hub_took_has_no_outcome() -> Non
             BroadcastHub(**wrong)
 
 
+def test_producer_goes_on_when_what_one_had_out_that_was_stopped_is_settled() -> None:
+    """What was out for it made room for nobody else before; nobody waits for its outcome, but others wait for the room."""
+    world, hub = World(), MergeHub(unsettled=2)
+    stopped, waits = world.into(ToHub(hub=hub)), world.into(ToHub(hub=hub))
+    sink = world.out_of(FromHub(hub=hub), keep=True)
+    sink.request(MANY)
+    stopped.send(0, 1, settle=False)
+    waits.send(2)
+    world.stop(stopped)
+    assert sink.received == [0, 1]
+    sink.settle_all()
+    world.settle()
+    assert sink.received == [0, 1, 2]
+    sink.settle_all()
+    world.settle()
+    assert waits.outcomes.stored() == [0]
+
+
 def test_outcomes_do_not_pile_up_when_the_thread_of_the_producer_is_busy() -> None:
     """What was settled and not reported counts as out: there is room again when the producer has heard of it."""
 
