@@ -6,9 +6,12 @@ Only for stages whose output does not depend on time, demand or user code that f
 from __future__ import annotations
 
 from collections.abc import Callable
-from itertools import accumulate, dropwhile, groupby, zip_longest
+from itertools import accumulate, count, dropwhile, groupby, zip_longest
 from typing import Any
 
+import msgspec
+
+from rt_edge.data.reading import Reading, is_gap
 from rt_edge.streams.stage import Stage
 
 Function = Callable[[Any, list[list[Any]]], list[list[Any]]]
@@ -63,6 +66,16 @@ def _intersperse(stage: Any, items: list[Any]) -> list[Any]:
     return [*([stage.start] if stage.start is not None else []), *made, *([stage.end] if stage.end is not None else [])]
 
 
+def _zip_with_index(stage: Any, items: list[Any]) -> list[Any]:
+    if not stage.field:
+        return list(zip(items, count(), strict=False))
+    numbers = count()
+    return [
+        msgspec.structs.replace(x, fields={**x.fields, stage.field: next(numbers)}) if isinstance(x, Reading) and not is_gap(x) else x
+        for x in items
+    ]
+
+
 def _interleave(stage: Any, inputs: list[list[Any]]) -> list[list[Any]]:
     rests, made = [list(items) for items in inputs], []
     while any(rests):
@@ -105,7 +118,7 @@ LISTS: dict[str, Function] = {
     "FlatMapPrefix": one(lambda stage, items: items[stage.count :]),
     "Fold": one(_fold),
     "Reduce": one(lambda stage, items: list(accumulate(items, stage.function))[-1:]),
-    "ZipWithIndex": one(lambda _stage, items: [(x, place) for place, x in enumerate(items)]),
+    "ZipWithIndex": one(_zip_with_index),
     "Intersperse": one(_intersperse),
     "Broadcast": lambda stage, inputs: [inputs[0]] * stage.count,
     "Partition": _partition,

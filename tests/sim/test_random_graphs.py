@@ -48,6 +48,20 @@ def test_bound_holds_when_a_seed_is_played_that_once_broke_it(seed: int, only: t
     play(seed, *only)
 
 
+ASYNC = ("MapAsync", "MapAsyncUnordered", "MapAsyncPartitioned", "MapBlocking")
+
+
+@pytest.mark.parametrize(
+    ("seed", "only"),
+    [(56904, ()), (202558, ()), (90178, ASYNC), (90761, ASYNC), (96563, ASYNC)],
+    ids=["zip_aggregate_join", "partition_into_concat", "interleave", "interleave_again", "zip_with_index_field"],
+)
+def test_what_must_hold_holds_when_a_seed_is_played_that_once_failed(seed: int, only: tuple[str, ...]) -> None:
+    """The planner did not count what made elements stand for; branches that meet again stood still as they may, and were compared
+    with the whole; places of woven chunks were taken for marks; zip_with_index with a field was expected to make tuples."""
+    play(seed, *only)
+
+
 def play(seed: int, *only: str) -> None:
     """One graph and schedule; what does not hold says so with its seed."""
     try:
