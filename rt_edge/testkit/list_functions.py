@@ -71,7 +71,9 @@ def _zip_with_index(stage: Any, items: list[Any]) -> list[Any]:
         return list(zip(items, count(), strict=False))
     numbers = count()
     return [
-        msgspec.structs.replace(x, fields={**x.fields, stage.field: next(numbers)}) if isinstance(x, Reading) and not is_gap(x) else x
+        msgspec.structs.replace(x, fields={**x.fields, stage.field: next(numbers)})
+        if isinstance(x, Reading) and not is_gap(x)
+        else x
         for x in items
     ]
 
