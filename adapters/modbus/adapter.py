@@ -8,7 +8,7 @@ from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from adapters.modbus.address import channel_key, tcp_address
+from adapters.modbus.address import channel_key, framing_name, tcp_address
 from rt_edge.sdk import (
     AdapterContext,
     Advice,
@@ -27,9 +27,9 @@ from rt_edge.sdk.seen import Seen
 
 if TYPE_CHECKING:
     from adapters.modbus.bus import Bus
+    from adapters.modbus.framing import Framing
     from adapters.modbus.jobs import Job, Steps
     from adapters.modbus.link import Link
-    from adapters.modbus.rtu import Framing, RtuFraming
     from adapters.modbus.transport import Transport
 
 ANSWERS = 1024
@@ -52,7 +52,7 @@ class ModbusAdapter(DeviceAdapter):
         self._bus: Bus | None = None
         self._link: Link | None = None
         self._seen: Seen | None = None
-        self._rtu: RtuFraming | None = None
+        self._framing: Framing | None = None
         self._key = ""
         self._credits = 0
         self._answers: OrderedDict[str, asyncio.Future[WriteResult]] = OrderedDict()
@@ -95,7 +95,7 @@ class ModbusAdapter(DeviceAdapter):
     @classmethod
     def preload(cls) -> None:
         """See `DeviceAdapter`."""
-        for name in ("bus", "jobs", "link", "plan", "points", "rtu", "tcp", "transport"):
+        for name in ("bus", "framing", "jobs", "link", "plan", "points", "rtu", "tcp", "transport"):
             importlib.import_module(f"adapters.modbus.{name}")
 
     @classmethod
@@ -133,7 +133,7 @@ class ModbusAdapter(DeviceAdapter):
             )
         _open_channels[key] = self.context.name
         try:
-            link = Link(self._bus, self._framing(), wire_of(channel), self.context, self._lost, asyncio.get_running_loop())
+            link = Link(self._bus, self._make_framing(), wire_of(channel), self.context, self._lost, asyncio.get_running_loop())
             self._key, self._link = key, link
             transport = await self._connect(link)
         except BaseException:
@@ -156,25 +156,24 @@ class ModbusAdapter(DeviceAdapter):
         if self._seen is not None:
             self._seen.settled(through)
 
-    def _framing(self) -> Framing:
-        from adapters.modbus.rtu import RtuFraming
-        from adapters.modbus.tcp import MbapFraming
+    def _make_framing(self) -> Framing:
+        from adapters.modbus.framing import make_framing
 
-        channel = self.settings.channel
-        if channel.serial is None and channel.framing == "mbap":
-            return MbapFraming(self.context.count)
-        if self._rtu is not None:  # late replies do not end with the connection
-            return self._rtu
-        slowest = max((unit.timeout or channel.timeout) for unit in self.settings.units.values())
-        self._rtu = RtuFraming(self.context.count, max(LATE_LIMIT, 10 * slowest), channel.local_echo)
-        return self._rtu
+        if self._framing is not None:  # late replies do not end with the connection
+            return self._framing
+        settings = self.settings
+        slowest = max((unit.timeout or settings.channel.timeout) for unit in settings.units.values())
+        framing = make_framing(settings.channel, self.context.count, max(LATE_LIMIT, 10 * slowest))
+        if framing_name(settings.channel) != "mbap":
+            self._framing = framing
+        return framing
 
     async def _connect(self, link: Link) -> Transport:
         from adapters.modbus.transport import open_serial, open_tcp
 
         channel = self.settings.channel
         if channel.serial is not None:
-            return open_serial(channel.serial, channel.baud, channel.parity, channel.stop_bits, channel.rs485, link)
+            return open_serial(channel, link)
         host, port = tcp_address(channel.tcp)
         return await open_tcp(host, port, channel.connect_timeout, link)
 

@@ -29,6 +29,16 @@ def tcp_address(text: str) -> tuple[str, int]:
     return host, int(port)
 
 
+def framing_name(channel: Any) -> str:
+    """`mbap`, `rtu` or `ascii`: what the channel says, or what is usual on its kind of line."""
+    return str(channel.framing or ("rtu" if channel.serial is not None else "mbap"))
+
+
+def data_bits_of(channel: Any) -> int:
+    """Data bits of a serial line: what the channel says, or what its framing has by the standard (ASCII 7, RTU 8)."""
+    return int(channel.data_bits or (7 if framing_name(channel) == "ascii" else 8))
+
+
 def channel_key(channel: Any) -> str:
     """What makes two channels the same physical one: the device behind all symbolic links, or host and port."""
     if channel.serial is not None:

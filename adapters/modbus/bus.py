@@ -18,10 +18,11 @@ from math import ceil
 
 from adapters.modbus.blocks import Block
 from adapters.modbus.breaker import Breaker, BreakerLimits, unanswered
+from adapters.modbus.framing import Framing
 from adapters.modbus.jobs import Job
+from adapters.modbus.late import Shape, other_shape
 from adapters.modbus.pdu import ILLEGAL_FUNCTION, SPLITTABLE, TABLES, UNREACHABLE, ModbusException, Request, data_of, read
 from adapters.modbus.plan import UnitPlan
-from adapters.modbus.rtu import Framing, Shape, other_shape
 from adapters.modbus.stats import BusStats
 from adapters.modbus.unit import Poll, Unit
 from rt_edge.sdk import AdapterContext, CodecError, Reading

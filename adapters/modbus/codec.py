@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 import struct
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from itertools import pairwise
 from operator import itemgetter
 from typing import Any
@@ -41,6 +42,9 @@ _WIDE = {
 }
 ORDERS = ("ABCD", "CDAB", "BADC", "DCBA", "AB", "BA", *_WIDE.values(), "CDABGHEF", "EFGHABCD")
 """Every order that can be written."""
+
+ENCODINGS: Mapping[str, str] = {"utf-8": "utf-8", "ascii": "ascii", "latin-1": "latin-1", "utf-16": "utf-16-be"}
+"""What a user writes -> Python's name."""
 
 FIX = Callable[[Any], "Value | None"]
 """Turns what struct gave into the value of the field; None: the device says it has no value."""
@@ -74,12 +78,16 @@ class PointCodec:
         bit: for `bool` in a register: its number, 0 is the least significant.
         high: for int8 and uint8: whether it is the high byte of its register.
         length: for `string`: registers.
+        encoding: for `string`: a key of ENCODINGS.
 
     Raises:
         ConfigError: an order that does not fit the type.
     """
 
-    __slots__ = ("_divisor", "bit", "fix", "format", "high", "kind", "offset", "partial", "places", "registers", "scale", "size")
+    __slots__ = (
+        *("_divisor", "_encoding", "bit", "fix", "format", "high", "kind", "offset", "partial", "places", "registers", "scale"),
+        "size",
+    )
 
     def __init__(
         self,
@@ -90,8 +98,10 @@ class PointCodec:
         bit: int | None = None,
         high: bool = False,
         length: int = 1,
+        encoding: str = "utf-8",
     ) -> None:
         self.kind = kind
+        self._encoding = ENCODINGS[encoding]
         self.scale, self.offset, self.bit, self.high = scale, offset, bit, high
         self.size = 2 * length if kind == "string" else struct.calcsize(">" + FORMATS[kind])
         self.registers = (self.size + 1) // 2
@@ -114,7 +124,7 @@ class PointCodec:
             bit = self.bit
             return bool if bit is None else lambda raw: bool(raw >> bit & 1)
         if self.kind == "string":
-            return _text
+            return partial(_text, self._encoding)
         is_float = self.kind.startswith("float")
         if self.scale == 1 and self.offset == 0:
             return _number if is_float else None
@@ -125,7 +135,7 @@ class PointCodec:
         return value if isinstance(value, int) or math.isfinite(value) else None
 
     def decode(self, data: bytes) -> Value | None:
-        """The value in the registers `data`; None if the device says it has none (NaN, text that is not UTF-8).
+        """The value in the registers `data`; None if the device says it has none (NaN, text that is not in its encoding).
 
         Raises:
             CodecError: `data` is too short.
@@ -160,9 +170,13 @@ class PointCodec:
                 raise CodecError(f"{value!r} is not true or false")
             return int(bool(value))
         if self.kind == "string":
-            if not isinstance(value, str) or len(value.encode()) > self.size:
+            try:
+                text = value.encode(self._encoding) if isinstance(value, str) else None
+            except UnicodeEncodeError as error:
+                raise CodecError(f"{value!r} has characters that {self._encoding} does not know: {error.reason}") from None
+            if text is None or len(text) > self.size:
                 raise CodecError(f"{value!r} is not a text of at most {self.size} bytes")
-            return value.encode()
+            return text
         if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
             raise CodecError(f"{value!r} is not a finite number")
         if self.scale != 1 or self.offset != 0:
@@ -181,9 +195,9 @@ def _number(raw: float) -> float | None:
     return raw if math.isfinite(raw) else None
 
 
-def _text(raw: bytes) -> str | None:
+def _text(encoding: str, raw: bytes) -> str | None:
     try:
-        return raw.rstrip(b"\0 ").decode("utf-8")
+        return raw.decode(encoding).rstrip("\0 ")
     except UnicodeDecodeError:
         return None
 

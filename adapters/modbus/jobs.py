@@ -6,7 +6,7 @@ from collections.abc import Callable, Generator
 from typing import Literal
 
 from adapters.modbus.blocks import BIT_TABLES
-from adapters.modbus.pdu import Request, check_write, data_of, read, write_coil, write_registers
+from adapters.modbus.pdu import Request, check_write, data_of, mask_write, read, write_coil, write_registers
 from adapters.modbus.plan import PointPlan, UnitPlan
 from rt_edge.sdk import CodecError, Value, WriteResult
 
@@ -66,9 +66,15 @@ class Job:
 
 
 def write_steps(plan: PointPlan, value: Value) -> Steps:
-    """Write `value`: read-modify-write where the point is a part of a register, and read back if the point says so."""
+    """Write `value`; a part of a register by function 22 or read-modify-write; read back if the point says so."""
     point = plan.point
-    if point.table in BIT_TABLES:
+    keep = 0
+    if plan.mask:
+        put, ones = point.codec.encode(value, b"\0\0"), point.codec.encode(value, b"\xff\xff")
+        expected = put
+        keep = int.from_bytes(put) ^ int.from_bytes(ones)  # the bits that are as they were before
+        request = mask_write(point.address, keep, int.from_bytes(put))
+    elif point.table in BIT_TABLES:
         if value not in (0, 1):
             raise CodecError(f"{value!r} is not true or false")
         expected = b"\1" if value else b"\0"
@@ -86,6 +92,8 @@ def write_steps(plan: PointPlan, value: Value) -> Steps:
         found = data_of(again, (yield again))
         if point.table in BIT_TABLES:
             found = bytes((found[0] & 1,))
+        elif keep:
+            found = (int.from_bytes(found) & ~keep).to_bytes(2)
         if found != expected:
             return WriteResult(
                 "failed", f"the unit confirmed the write, but reads back {found.hex()} instead of {expected.hex()}"

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 from adapters.modbus.bus import Bus, Transaction
-from adapters.modbus.rtu import Framing
+from adapters.modbus.framing import Framing
 from adapters.modbus.timing import Wire
 from adapters.modbus.transport import Transport
 from rt_edge.sdk import AdapterContext, CodecError

@@ -29,6 +29,10 @@ EXCEPTIONS = {
     10: "gateway path unavailable",
     11: "gateway target does not answer",
 }
+IDENTIFY = 43
+"""Function code of Read Device Identification (6.21), the only reply whose length is told by its contents."""
+ANY_LENGTH = 0
+"""`Request.reply` where the length of the reply is not known before."""
 ILLEGAL_FUNCTION = 1
 SPLITTABLE = (2, 3)
 """Exceptions that a smaller block may avoid."""
@@ -93,6 +97,27 @@ def write_registers(address: int, data: bytes, multiple: bool = False) -> Reques
     return Request(b"\x10" + request.encode(), 5)
 
 
+def mask_write(address: int, keep: int, put: int) -> Request:
+    """Change bits of one holding register in the unit itself: register = (register & keep) | (put & ~keep), function 22."""
+    message = register_message.MaskWriteRegisterRequest(address=address, and_mask=keep, or_mask=put)
+    return Request(b"\x16" + message.encode(), 7)
+
+
+def identity_length(data: bytes | bytearray, at: int) -> int:
+    """Bytes of the PDU at `at`, a reply to Read Device Identification; 0: too few came to know.
+
+    A reply has function, 14, code, conformity, more, next, number of objects, then each object: number, length, text.
+    """
+    if at + 7 > len(data):
+        return 0
+    end = at + 7
+    for _ in range(data[at + 6]):
+        if end + 2 > len(data):
+            return 0
+        end += 2 + data[end + 1]
+    return end - at
+
+
 def data_of(request: Request, reply: bytes) -> bytes:
     """The data bytes of the reply to a read.
 
@@ -112,10 +137,10 @@ def check_write(request: Request, reply: bytes) -> None:
         ModbusException: the unit refused.
         CodecError: the reply does not answer the request.
     """
-    if len(reply) != 5 or reply[0] != request.pdu[0]:
+    if len(reply) != request.reply or reply[0] != request.pdu[0]:
         raise _unfit(request, reply)
-    if reply != request.pdu[:5]:
-        raise CodecError(f"reply {reply.hex()} to the write {request.pdu[:5].hex()} confirms something else")
+    if reply != request.pdu[: request.reply]:
+        raise CodecError(f"reply {reply.hex()} to the write {request.pdu[: request.reply].hex()} confirms something else")
 
 
 def _unfit(request: Request, reply: bytes) -> CodecError:

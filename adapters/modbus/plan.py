@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+from adapters.modbus.address import data_bits_of, framing_name
 from adapters.modbus.blocks import BIT_TABLES, Block, Limits, Point, merge
 from adapters.modbus.codec import PointCodec
 from adapters.modbus.timing import Wire, serial_wire, tcp_wire
@@ -16,12 +17,13 @@ TCP_TURNAROUND = 0.001
 
 
 class PointPlan(NamedTuple):
-    """A point with what writing it needs."""
+    """A point with what writing it needs; `multiple`: by function 15 or 16, `mask`: by function 22."""
 
     point: Point
     writable: bool
     verify: bool
     multiple: bool
+    mask: bool = False
 
 
 class PollPlan(NamedTuple):
@@ -59,9 +61,10 @@ class UnitPlan(NamedTuple):
 def wire_of(channel: Any) -> Wire:
     """The timing of a channel; `channel` as in the settings."""
     if channel.serial is not None:
-        bits = 1 + 8 + (channel.parity != "none") + channel.stop_bits
+        ascii_frames = framing_name(channel) == "ascii"
+        bits = 1 + data_bits_of(channel) + (channel.parity != "none") + channel.stop_bits
         turnaround = SERIAL_TURNAROUND if channel.turnaround is None else channel.turnaround
-        return serial_wire(channel.baud, bits, turnaround, channel.pause)
+        return serial_wire(channel.baud, bits, turnaround, channel.pause, ascii_frames)
     return tcp_wire(TCP_TURNAROUND if channel.turnaround is None else channel.turnaround, channel.pause)
 
 
@@ -97,11 +100,15 @@ def point_of(name: str, settings: Any, base: int) -> Point:
             raise ConfigError("a string needs `length` (registers), and only a string has one")
         if kind in ("bool", "string") and (settings.scale != 1 or settings.offset != 0):
             raise ConfigError(f"a {kind} has no scale or offset")
-        high = settings.byte == "high"
-        codec = PointCodec(kind, settings.order, settings.scale, settings.offset, settings.bit, high, settings.length or 1)
+        if kind != "string" and settings.encoding != "utf-8":
+            raise ConfigError("only a string has an encoding")
+        high, length = settings.byte == "high", settings.length or 1
+        codec = PointCodec(kind, settings.order, settings.scale, settings.offset, settings.bit, high, length, settings.encoding)
     point = Point(name, table, address, codec)
     if address < 0 or address + point.size > 0x10000:
         raise ConfigError(f"{table} {written} with {point.size} is outside 0..65535 (base {base})")
+    if settings.function == "mask" and not codec.partial:
+        raise ConfigError("function 22 changes bits within a register", "use it for a `bit`, an int8 or a uint8")
     if settings.writable and table in ("input", "discrete"):
         raise ConfigError(f"{table} cannot be written in Modbus", "take holding or coil, or drop `writable`")
     return point
@@ -119,7 +126,7 @@ def unit_plan(name: str, settings: Any, channel: Any, wire: Wire) -> UnitPlan:
     for point_name, p in settings.points.items():
         point = point_of(point_name, p, settings.address_base)
         verify = settings.verify if p.verify is None else p.verify
-        points[point_name] = PointPlan(point, p.writable, verify, p.function == "multiple")
+        points[point_name] = PointPlan(point, p.writable, verify, p.function == "multiple", p.function == "mask")
         periods.setdefault(float(p.every or settings.every), []).append(point)
     polls = [PollPlan(every, merge(members, limits)) for every, members in sorted(periods.items())]
     timeout = channel.timeout if settings.timeout is None else settings.timeout

@@ -7,17 +7,18 @@ from collections import Counter
 from typing import Any
 
 from adapters.modbus.address import tcp_address
-from adapters.modbus.pdu import EXCEPTION, EXCEPTIONS, UNREACHABLE, Request, data_of, read
+from adapters.modbus.framing import Framing, make_framing
+from adapters.modbus.pdu import ANY_LENGTH, EXCEPTION, EXCEPTIONS, IDENTIFY, UNREACHABLE, Request, data_of, read
 from adapters.modbus.plan import wire_of
-from adapters.modbus.rtu import Framing, RtuFraming
-from adapters.modbus.tcp import MbapFraming
 from adapters.modbus.transport import Transport, open_serial, open_tcp
 from rt_edge.sdk import CodecError, Found, ScanReport, TransientError
 
 LATE_S = 30.0
 """How long a late answer is still recognised as one."""
-IDENTITY = Request(b"\x2b\x0e\x01\x00", 0)
+IDENTITY = Request(bytes((IDENTIFY, 14, 1, 0)), ANY_LENGTH)
 """Read Device Identification, the basic objects (MODBUS Application Protocol V1.1b3, 6.21)."""
+MOST_IDENTITY = 253
+"""Bytes that the reply to it may have."""
 OBJECTS = ("vendor", "product", "revision")
 
 
@@ -70,6 +71,17 @@ class Asker:
             self._answer = None
 
 
+async def open_channel(channel: Any, asker: Asker) -> Transport:
+    """Open the line of a channel for one who asks.
+
+    Raises:
+        TransientError: it cannot be opened.
+    """
+    if channel.serial is not None:
+        return open_serial(channel, asker)
+    return await open_tcp(*tcp_address(channel.tcp), channel.connect_timeout, asker)
+
+
 async def scan_units(settings: Any, report: ScanReport) -> None:
     """Ask every unit, tell `report` who answers.
 
@@ -81,16 +93,10 @@ async def scan_units(settings: Any, report: ScanReport) -> None:
         TransientError: the line cannot be opened, or was lost.
     """
     channel, counts = settings.channel, Counter[str]()
-    numbered = channel.serial is None and channel.framing == "mbap"
-    framing: Framing = MbapFraming(_adder(counts)) if numbered else RtuFraming(_adder(counts), LATE_S, channel.local_echo)
-    asker = Asker(framing, report)
-    if channel.serial is not None:
-        port = (channel.serial, channel.baud, channel.parity, channel.stop_bits, channel.rs485)
-        transport = open_serial(*port, asker)
-    else:
-        transport = await open_tcp(*tcp_address(channel.tcp), channel.connect_timeout, asker)
+    asker = Asker(make_framing(channel, _adder(counts), LATE_S), report)
+    transport = await open_channel(channel, asker)
     try:
-        await _ask_all(settings, report, asker, transport, numbered)
+        await _ask_all(settings, report, asker, transport)
     finally:
         await transport.close()
     if counts["late_frames"]:
@@ -101,7 +107,7 @@ async def scan_units(settings: Any, report: ScanReport) -> None:
         )
 
 
-async def _ask_all(settings: Any, report: ScanReport, asker: Asker, transport: Transport, numbered: bool) -> None:
+async def _ask_all(settings: Any, report: ScanReport, asker: Asker, transport: Transport) -> None:
     units = settings.numbers
     request = read(settings.table, settings.address, 1)
     wire = wire_of(settings.channel)
@@ -126,10 +132,10 @@ async def _ask_all(settings: Any, report: ScanReport, asker: Asker, transport: T
                 continue
             details["value"] = value
             said = f"{settings.table} {settings.address} is {value}"
-        if numbered:
-            names = identity(await asker.ask(transport, unit, IDENTITY, within))
-            details.update(names)
-            said = ", ".join([*names.values(), said])
+        await asyncio.sleep(wire.silence)
+        names = identity(await asker.ask(transport, unit, IDENTITY, within + wire.airtime(MOST_IDENTITY)))
+        details.update(names)
+        said = ", ".join([*names.values(), said])
         report.found(Found(f"unit {unit}", said, details, {f"unit-{unit}": {"unit": unit, "points": {}}}))
         await asyncio.sleep(wire.silence)
     report.progress(len(units), len(units), "done")

@@ -8,7 +8,7 @@ from adapters.modbus.settings import Channel, RegisterAddress
 from rt_edge.sdk import Duration
 from rt_edge.sdk.settings import DurationField, Field, SettingError, Settings, computed_field, field_validator, model_validator
 
-_LINE = ("baud", "parity", "stop_bits", "framing", "local_echo")
+_LINE = ("baud", "data_bits", "parity", "stop_bits", "framing", "local_echo")
 
 
 class ModbusScan(Settings):
@@ -20,12 +20,14 @@ class ModbusScan(Settings):
     """The line as in the adapter's settings; made of `target` and the next five where it is not given."""
     baud: int | None = None
     """Bits per second of a serial line; 19200."""
+    data_bits: Literal[7, 8] | None = None
+    """Data bits of a serial line; 8, and 7 with `framing=ascii`."""
     parity: Literal["none", "even", "odd"] | None = None
     """Parity of a serial line; even."""
     stop_bits: Literal[1, 2] | None = None
     """Stop bits of a serial line; 1."""
-    framing: Literal["mbap", "rtu"] | None = None
-    """On TCP: `mbap` is Modbus TCP, `rtu` is serial frames through a plain tunnel."""
+    framing: Literal["mbap", "rtu", "ascii"] | None = None
+    """`rtu` (if not given on a serial line) or `ascii`, also through a TCP tunnel; `mbap` is Modbus TCP (if not given there)."""
     local_echo: bool | None = None
     """Whether a serial line's driver returns what we send."""
     units: str = ""

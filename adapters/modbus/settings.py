@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from adapters.modbus.address import tcp_address
+from adapters.modbus.address import framing_name, tcp_address
 from adapters.modbus.plan import load, point_of, units_of, wire_of
 from adapters.modbus.points import bound_problem
 from rt_edge.sdk import ConfigError, Duration
@@ -31,8 +31,34 @@ Type = Literal[
 RegisterAddress = Annotated[int, Field(ge=0, le=65536)]
 FieldName = Annotated[str, Field(min_length=1, max_length=64)]
 
-_SERIAL_ONLY = ("baud", "parity", "stop_bits", "rs485", "local_echo")
-_TCP_ONLY = ("framing", "connect_timeout")
+Lane = Literal["alarm", "poll", "background"]
+
+_SERIAL_ONLY = ("baud", "data_bits", "parity", "stop_bits", "rs485", "local_echo")
+_TCP_ONLY = ("connect_timeout",)
+
+
+class Rs485(Settings):
+    """How the kernel drives the RTS line of an RS-485 transceiver; only UARTs of a board can, USB converters do it themselves."""
+
+    rts_on_send: Literal["high", "low"] = "high"
+    """Level of RTS while sending."""
+    rts_after_send: Literal["high", "low"] = "low"
+    """Level of RTS while receiving."""
+    delay_before_send: DurationField = Field(default=Duration(0.0), ge=0, le=0.1)
+    """Time from switching RTS to the first bit; whole milliseconds."""
+    delay_after_send: DurationField = Field(default=Duration(0.0), ge=0, le=0.1)
+    """Time from the last bit to switching RTS back; whole milliseconds."""
+    receive_while_sending: bool = False
+    """Whether the receiver stays on while sending: then `local_echo` is needed, too."""
+
+    @model_validator(mode="after")
+    def _whole(self) -> Rs485:
+        for name in ("delay_before_send", "delay_after_send"):
+            if abs(1000 * getattr(self, name) - round(1000 * getattr(self, name))) > 1e-9:
+                raise SettingError("the kernel counts this time in milliseconds", "write a whole number of ms", (name,))
+        if self.rts_on_send == self.rts_after_send:
+            raise SettingError("RTS has the same level while sending and after it", "one of them is `high`", ("rts_after_send",))
+        return self
 
 
 class Channel(Settings):
@@ -42,24 +68,26 @@ class Channel(Settings):
     """Serial device, best by id: /dev/serial/by-id/..."""
     baud: int = Field(default=19200, ge=300, le=4_000_000)
     """Bits per second of the serial line."""
+    data_bits: Literal[7, 8] | None = None
+    """Data bits of the serial line; 8, and 7 with `framing: ascii`, as the standard says."""
     parity: Literal["none", "even", "odd"] = "even"
     """Parity; even is the standard's default."""
     stop_bits: Literal[1, 2] = 1
     """Stop bits; the standard asks for 2 when there is no parity, most devices do with 1."""
-    rs485: bool = False
-    """Whether the kernel drives the RTS line of an RS-485 transceiver."""
+    rs485: bool | Rs485 = False
+    """Whether the kernel drives the RTS line of an RS-485 transceiver: true, or with which levels and times."""
     local_echo: bool = False
     """Whether the line driver returns what we send; it is skipped then."""
     tcp: str | None = Field(default=None, min_length=1)
     """HOST or HOST:PORT of a Modbus TCP device or gateway; port 502 if none is given."""
-    framing: Literal["mbap", "rtu"] = "mbap"
-    """On TCP: `mbap` is Modbus TCP, `rtu` is serial frames through a plain tunnel."""
+    framing: Literal["mbap", "rtu", "ascii"] | None = None
+    """`rtu` (if not given on a serial line) or `ascii`, also through a TCP tunnel; `mbap` is Modbus TCP (if not given there)."""
     timeout: DurationField = Field(default=Duration(0.5), gt=0)
     """Longest time from the end of a request to its reply; a unit can have its own."""
     connect_timeout: DurationField = Field(default=Duration(5.0), gt=0)
     """Longest time to connect over TCP."""
     turnaround: DurationField | None = Field(default=None, ge=0)
-    """What units need before they reply: decides how big a hole is read through and how much fits; 5ms serial, 1ms TCP."""
+    """What units need before they reply; decides how big a hole is read through. Measured if not given (5ms at first)."""
     pause: DurationField = Field(default=Duration(0.0), ge=0)
     """Additional time between a reply and the next request, for units that need it."""
     after_connect: DurationField = Field(default=Duration(0.0), ge=0)
@@ -74,6 +102,10 @@ class Channel(Settings):
         wrong = [name for name in others if name in self.model_fields_set]
         if wrong:
             raise SettingErrors(SettingError(f"{kind} channel has no {name}", f"remove {name}", (name,)) for name in wrong)
+        if self.serial is not None and self.framing == "mbap":
+            raise SettingError("mbap is the framing of Modbus TCP", "write rtu or ascii", ("framing",))
+        if self.data_bits == 7 and framing_name(self) != "ascii":
+            raise SettingError("RTU frames need 8 data bits", "remove data_bits, or write `framing: ascii`", ("data_bits",))
         if self.tcp is not None:
             try:
                 tcp_address(self.tcp)
@@ -106,7 +138,9 @@ class Point(Settings):
     byte: Literal["high", "low"] = "low"
     """For int8 and uint8: which half of the register."""
     length: Annotated[int | None, InUnit("registers")] = Field(default=None, ge=1, le=125)
-    """For a string: its registers, two bytes each."""
+    """For a string: its registers, two bytes each; `order: BA` where the bytes of each register are swapped."""
+    encoding: Literal["utf-8", "ascii", "latin-1", "utf-16"] = "utf-8"
+    """For a string: how its characters are bytes; utf-16 is one character a register, most significant byte first."""
     unit: str = Field(default="", max_length=32)
     """Unit of measure, for people; not sent with the readings."""
     writable: bool = False
@@ -119,10 +153,12 @@ class Point(Settings):
     """The only values that a command may write, if any are given."""
     verify: bool | None = None
     """Read back after a write and compare; as the unit says if not given."""
-    function: Literal["single", "multiple"] = "single"
-    """Write one value by function 5 or 6 (`single`), or by 15 or 16 for devices that know only those."""
+    function: Literal["single", "multiple", "mask"] = "single"
+    """Write by function 5 or 6 (`single`), by 15 or 16 for devices that know only those, a bit or byte by 22 (`mask`)."""
     every: DurationField | None = Field(default=None, gt=0)
-    """Period of this point, if not that of its unit; points of one period make one reading."""
+    """Period of this point, if not that of its unit; points of one period and lane make one reading."""
+    lane: Lane | None = None
+    """How urgent its polls are, if not as its unit's: alarm before poll before background; commands go before all."""
 
     @model_validator(mode="after")
     def _one_place(self) -> Point:
@@ -144,6 +180,8 @@ class Unit(Settings):
     """How often its points are read."""
     timeout: DurationField | None = Field(default=None, gt=0)
     """Longest time to its reply; the channel's if not given."""
+    lane: Lane = "poll"
+    """How urgent its polls are: alarm before poll before background; the lower ones keep at least an eighth of the requests."""
     address_base: Literal[0, 1] = 0
     """1 if the manual counts registers from 1 (40001 is `holding: 1`)."""
     max_registers: int = Field(default=125, ge=1, le=125)
@@ -202,14 +240,17 @@ class ModbusSettings(Settings):
         """What is only wrong together: unit ids, times, and a plan above the line's capacity."""
         errors: list[SettingError] = []
         seen: dict[int, str] = {}
-        rtu = self.channel.serial is not None or self.channel.framing == "rtu"
+        numbered = framing_name(self.channel) == "mbap"
         for name, unit in self.units.items():
             at = ("units", name, "unit")
             if unit.unit in seen:
                 message = f"unit {unit.unit} is {seen[unit.unit]!r} already"
                 errors.append(SettingError(message, "put all points of one device under one name", at))
             seen.setdefault(unit.unit, name)
-            if rtu and not 1 <= unit.unit <= 247:
+            if not numbered and unit.unit == 0:
+                hint = "name the unit: write 1..247"
+                errors.append(SettingError("unit 0 is the broadcast address: all units obey it and none answers", hint, at))
+            elif not numbered and unit.unit > 247:
                 errors.append(SettingError(f"unit {unit.unit} cannot be on a serial line", "write 1..247", at))
         if self.retry_max < self.retry_min:
             errors.append(SettingError("retry_max is shorter than retry_min", "raise retry_max", ("retry_max",)))

@@ -5,8 +5,8 @@ from __future__ import annotations
 import struct
 from collections.abc import Callable
 
+from adapters.modbus.late import Shape
 from adapters.modbus.pdu import EXCEPTION, Request
-from adapters.modbus.rtu import Shape
 from rt_edge.sdk import CodecError
 
 HEADER = struct.Struct(">HHHB")

@@ -8,14 +8,17 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-RTU_READ_REQUEST = 8
-"""Characters of a read request: unit, function, address (2), count (2), CRC (2)."""
+READ_REQUEST = 5
+"""Bytes of the PDU of a read request: function, address (2), count (2)."""
 
-RTU_REPLY_OVERHEAD = 5
-"""Characters of a read reply beside its data: unit, function, byte count, CRC (2)."""
+READ_REPLY = 2
+"""Bytes of the PDU of a read reply beside its data: function, byte count."""
 
-RTU_PDU_OVERHEAD = 3
+RTU_OVERHEAD = 3
 """Characters that RTU adds to a PDU: unit and CRC (2)."""
+
+ASCII_OVERHEAD = 7
+"""Characters that ASCII adds to a PDU: colon, unit (2), LRC (2), CR, LF."""
 
 FAST_BAUD = 19_200
 FAST_SILENCE = 0.00175
@@ -32,39 +35,44 @@ class Wire(NamedTuple):
 
     Attributes:
         char: time of one character; 0 on TCP.
-        silence: least silence between frames; 0 on TCP.
+        silence: least silence between frames; 0 on TCP, and on ASCII lines, where a frame says itself where it ends.
         turnaround: what a unit needs from the end of a request to the start of its reply.
         pause: additional time between a reply and the next request, for units that need it.
+        per_byte: characters of one byte of a PDU: 1, or 2 on ASCII lines.
+        overhead: characters that the framing adds to a PDU.
     """
 
     char: float
     silence: float
     turnaround: float
     pause: float = 0.0
+    per_byte: int = 1
+    overhead: int = RTU_OVERHEAD
 
-    def exchange(self, request: int, reply: int) -> float:
+    def exchange(self, request: int, reply: int, turnaround: float | None = None) -> float:
         """Expected time of a transaction with PDUs of `request` and `reply` bytes, gaps included."""
-        chars = request + reply + 2 * RTU_PDU_OVERHEAD
-        return chars * self.char + 2 * self.silence + self.turnaround + self.pause
+        wait = self.turnaround if turnaround is None else turnaround
+        return self.airtime(request) + self.airtime(reply) + 2 * self.silence + wait + self.pause
 
     def airtime(self, pdu: int) -> float:
         """Time that a PDU of `pdu` bytes is on the wire."""
-        return (pdu + RTU_PDU_OVERHEAD) * self.char if self.char else 0.0
+        return (pdu * self.per_byte + self.overhead) * self.char
 
-    def hole(self) -> int:
+    def hole(self, turnaround: float | None = None) -> int:
         """Registers that are cheaper to read through than to go round with a second request (gateways.md 2.1).
 
-        About 12 at 9,600 baud, 14 at 19,200 and 51 at 115,200 with 11 bits a character and 5 ms turnaround.
+        About 12 at 9,600 baud, 14 at 19,200 and 51 at 115,200 with RTU, 11 bits a character and 5 ms turnaround.
         """
         if not self.char:
             return TCP_HOLE
-        second_request = (RTU_READ_REQUEST + RTU_REPLY_OVERHEAD) * self.char + 2 * self.silence + self.turnaround + self.pause
-        return int(second_request / (2 * self.char))
+        return int(self.exchange(READ_REQUEST, READ_REPLY, turnaround) / (2 * self.per_byte * self.char))
 
 
-def serial_wire(baud: int, bits: int, turnaround: float, pause: float = 0.0) -> Wire:
+def serial_wire(baud: int, bits: int, turnaround: float, pause: float = 0.0, ascii_frames: bool = False) -> Wire:
     """The wire of a serial line with `bits` bits a character (start, data, parity and stop bits)."""
     char = bits / baud
+    if ascii_frames:
+        return Wire(char, 0.0, turnaround, pause, 2, ASCII_OVERHEAD)
     return Wire(char, FAST_SILENCE if baud > FAST_BAUD else 3.5 * char, turnaround, pause)
 
 

@@ -5,12 +5,11 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
-from typing import Literal, Protocol
+from typing import Any, Protocol
 
+from adapters.modbus.address import data_bits_of
 from rt_edge.sdk import TransientError
-from rt_edge.sdk.serial_port import Line, Receiver, open_port
-
-Parity = Literal["none", "even", "odd"]
+from rt_edge.sdk.serial_port import Line, Receiver, Rs485, open_port
 
 MAX_UNSENT = 1024
 """Bytes that may wait to be written: four frames, of which only one is ever of use."""
@@ -31,15 +30,39 @@ class Transport(Protocol):
         ...
 
 
-def open_serial(device: str, baud: int, parity: Parity, stop_bits: int, rs485: bool, receiver: Receiver) -> Transport:
+def open_serial(channel: Any, receiver: Receiver) -> Transport:
     """Open a serial port for this process alone.
+
+    Args:
+        channel: as in the settings.
+        receiver: gets the bytes.
 
     Raises:
         TransientError: not there, in use, or not permitted (udev may be about to change that).
         FatalAdapterError: the port does not know these settings.
     """
-    line = Line(port=device, baud=baud, parity=parity, stop_bits=stop_bits, rs485=rs485)
+    line = Line(
+        port=channel.serial,
+        baud=channel.baud,
+        data_bits=data_bits_of(channel),
+        parity=channel.parity,
+        stop_bits=channel.stop_bits,
+        rs485=rs485_of(channel.rs485),
+    )
     return open_port(line, receiver, max_unsent=MAX_UNSENT)
+
+
+def rs485_of(settings: Any) -> bool | Rs485:
+    """What the settings say about RS-485, as the port takes it."""
+    if isinstance(settings, bool):
+        return settings
+    return Rs485(
+        rts_on_send=settings.rts_on_send == "high",
+        rts_after_send=settings.rts_after_send == "high",
+        delay_before_send_s=settings.delay_before_send,
+        delay_after_send_s=settings.delay_after_send,
+        receive_while_sending=settings.receive_while_sending,
+    )
 
 
 class TcpTransport(asyncio.Protocol):

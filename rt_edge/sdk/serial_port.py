@@ -28,6 +28,22 @@ MAX_UNSENT = 65_536
 _PARITY = {"none": "N", "even": "E", "odd": "O", "mark": "M", "space": "S"}
 
 
+class Rs485(msgspec.Struct, frozen=True, kw_only=True):
+    """How the kernel switches an RS-485 driver by RTS (Linux, serial/serial-rs485); a UART's driver may know only a part of it.
+
+    Attributes:
+        rts_on_send, rts_after_send: level of RTS while sending, and while not.
+        delay_before_send_s, delay_after_send_s: between switching and the bits; the kernel has whole milliseconds.
+        receive_while_sending: the receiver stays on.
+    """
+
+    rts_on_send: bool = True
+    rts_after_send: bool = False
+    delay_before_send_s: float = 0.0
+    delay_after_send_s: float = 0.0
+    receive_while_sending: bool = False
+
+
 class Line(msgspec.Struct, frozen=True, kw_only=True):
     """A port and how it is set.
 
@@ -36,7 +52,7 @@ class Line(msgspec.Struct, frozen=True, kw_only=True):
         baud: bits a second. data_bits: 5 to 8. stop_bits: 1, 1.5 or 2.
         flow_control: by two wires, by characters in the data, or none.
         dtr, rts: level of the two wires while the port is open.
-        rs485: the driver is switched by the kernel (RS-485 on a UART without a converter of its own).
+        rs485: the driver is switched by the kernel (RS-485 on a UART without a converter of its own); True: in the usual way.
     """
 
     port: str
@@ -47,7 +63,7 @@ class Line(msgspec.Struct, frozen=True, kw_only=True):
     flow_control: Literal["none", "rts_cts", "xon_xoff"] = "none"
     dtr: bool = True
     rts: bool = True
-    rs485: bool = False
+    rs485: bool | Rs485 = False
 
 
 class Receiver(Protocol):
@@ -209,9 +225,7 @@ def open_port(line: Line, receiver: Receiver, paused: bool = False, max_unsent: 
         port.xonxoff = line.flow_control == "xon_xoff"
         port.dtr, port.rts = line.dtr, line.rts
         if line.rs485:
-            from serial.rs485 import RS485Settings
-
-            port.rs485_mode = RS485Settings()
+            port.rs485_mode = _rs485_mode(Rs485() if line.rs485 is True else line.rs485)
         port.open()
     except (serial.SerialException, OSError, ValueError, termios.error) as error:
         raise _open_error(line.port, error) from error
@@ -224,6 +238,21 @@ def open_port(line: Line, receiver: Receiver, paused: bool = False, max_unsent: 
     except BaseException:
         port.close()
         raise
+
+
+def _rs485_mode(wanted: Rs485) -> object:
+    from serial.rs485 import RS485Settings
+
+    def seconds(delay: float) -> float:
+        return (round(1000 * delay) + 0.5) / 1000  # pyserial cuts to whole milliseconds, and a float may be just below one
+
+    return RS485Settings(
+        rts_level_for_tx=wanted.rts_on_send,
+        rts_level_for_rx=wanted.rts_after_send,
+        loopback=wanted.receive_while_sending,
+        delay_before_tx=seconds(wanted.delay_before_send_s),
+        delay_before_rx=seconds(wanted.delay_after_send_s),
+    )
 
 
 def _open_error(device: str, error: Exception) -> Exception:

@@ -24,41 +24,12 @@ from types import TracebackType
 from typing import Self
 
 from rt_edge.data.clock import Clock
-
-Register = int | Callable[[], int]
-"""A value, or what gives the value each time it is read."""
+from rt_edge.testkit.modbus_values import Register, counter, float_registers, wave
+from rt_edge.testkit.modbus_wire import FramingName, crc, frame_of, take_requests
 
 MAX_BUFFER = 4096
 
-
-def wave(clock: Clock, low: int = 0, high: int = 1000, period: float = 60.0, phase: float = 0.0) -> Callable[[], int]:
-    """A register that swings between `low` and `high` in `period` seconds."""
-    middle, half = (low + high) / 2, (high - low) / 2
-    return lambda: round(middle + half * math.sin(2 * math.pi * (clock.monotonic() / period + phase))) & 0xFFFF
-
-
-def counter(start: int = 0) -> Callable[[], int]:
-    """A register that counts how often it was read."""
-    value = start - 1
-
-    def read() -> int:
-        nonlocal value
-        value = value + 1 & 0xFFFF
-        return value
-
-    return read
-
-
-def float_registers(clock: Clock, read: Callable[[Clock], float]) -> tuple[Callable[[], int], Callable[[], int]]:
-    """Two registers, high word first, that hold `read(clock)` as a float32; both halves are of the moment of the first."""
-    held = b"\0\0\0\0"
-
-    def high() -> int:
-        nonlocal held
-        held = struct.pack(">f", read(clock))
-        return int.from_bytes(held[:2], "big")
-
-    return high, lambda: int.from_bytes(held[2:], "big")
+__all__ = ["Register", "RtuSlave", "SlaveBank", "SlaveUnit", "TcpSlave", "counter", "crc", "float_registers", "pump", "wave"]
 
 
 class SlaveUnit:
@@ -71,7 +42,8 @@ class SlaveUnit:
         delay: seconds before it answers.
         exceptions: function code -> exception code it always gives.
         no_holes: it refuses (exception 2) what is not in its tables; otherwise that reads as 0.
-        max_registers: it refuses (exception 3) to give more at once.
+        max_registers, max_bits: it refuses (exception 3) to give more at once.
+        identity: vendor, product and revision, if it answers Read Device Identification.
         mangle: changes each reply frame on the wire (RTU) or each PDU (TCP); several frames are sent one after the other.
         requests: (function, address, count or value) of every request so far, newest last; the last 10,000.
         asked: how many there were.
@@ -91,6 +63,8 @@ class SlaveUnit:
         self.delay = 0.0
         self.exceptions: dict[int, int] = {}
         self.max_registers = 125
+        self.max_bits = 2000
+        self.identity: tuple[str, ...] = ()
         self.mangle: Callable[[bytes], Iterable[bytes]] | None = None
         self.requests: list[tuple[int, int, int]] = []
         self.asked = 0
@@ -111,11 +85,14 @@ class SlaveUnit:
             return bytes((function | 0x80, refusal.number))
 
     def _do(self, function: int, pdu: bytes) -> bytes:
-        if function not in (1, 2, 3, 4, 5, 6, 15, 16) or len(pdu) < 5:
+        if function == 43 and self.identity:
+            objects = b"".join(bytes((i, len(text))) + text.encode() for i, text in enumerate(self.identity))
+            return bytes((43, 14, 1, 1, 0, 0, len(self.identity))) + objects
+        if function not in (1, 2, 3, 4, 5, 6, 15, 16, 22) or len(pdu) < 5:
             raise _ExceptionReply(1)
         address, count = struct.unpack(">HH", pdu[1:5])
         if function in (1, 2):
-            bits = self._read(self.coil if function == 1 else self.discrete, address, count, 2000)
+            bits = self._read(self.coil if function == 1 else self.discrete, address, count, self.max_bits)
             packed = sum(bool(bit) << i for i, bit in enumerate(bits)).to_bytes((count + 7) // 8, "little")
             return bytes((function, len(packed))) + packed
         if function in (3, 4):
@@ -126,6 +103,11 @@ class SlaveUnit:
                 raise _ExceptionReply(3)
             self._write(self.coil if function == 5 else self.holding, address, [int(count != 0) if function == 5 else count])
             return pdu[:5]
+        if function == 22:
+            (now,) = self._read(self.holding, address, 1, 1)
+            keep, put = count, int.from_bytes(pdu[5:7], "big")
+            self._write(self.holding, address, [now & keep | put & ~keep])
+            return pdu[:7]
         data = pdu[6:]
         if function == 15:
             packed_bits = int.from_bytes(data, "little")
@@ -181,28 +163,20 @@ class SlaveBank(dict[int, SlaveUnit]):
         return sum(unit.asked for unit in self.values())
 
 
-def crc(data: bytes) -> bytes:
-    """CRC-16/MODBUS bit by bit, as sent: low byte first."""
-    value = 0xFFFF
-    for byte in data:
-        value ^= byte
-        for _ in range(8):
-            value = value >> 1 ^ 0xA001 if value & 1 else value >> 1
-    return value.to_bytes(2, "little")
-
-
 class RtuSlave:
-    """All units of a bank on one pty; an asynchronous context manager.
+    """All units of a bank on one pty, RTU or ASCII; an asynchronous context manager.
 
     Args:
         bank: the units.
         path: symbolic link to the device, kept over unplug and replug; a temporary one if not given.
         baud: replies take as long as they would on a wire of this speed (11 bits a character); None: at once.
+        framing: `rtu` or `ascii`.
     """
 
-    def __init__(self, bank: SlaveBank, path: Path | None = None, baud: int | None = None) -> None:
+    def __init__(self, bank: SlaveBank, path: Path | None = None, baud: int | None = None, framing: FramingName = "rtu") -> None:
         self.bank = bank
         self.baud = baud
+        self.framing: FramingName = framing
         self._directory = tempfile.TemporaryDirectory(prefix="modbus-") if path is None else None
         self.path = Path(self._directory.name) / "ttyUSB0" if self._directory else path or Path()
         self._master = -1
@@ -257,25 +231,18 @@ class RtuSlave:
             self._buffer = (self._buffer + os.read(self._master, MAX_BUFFER))[-MAX_BUFFER:]
         except (BlockingIOError, OSError):  # nothing there, or nobody has the device open
             return
-        while len(self._buffer) >= 8:
-            size = 9 + self._buffer[6] if self._buffer[1] in (15, 16) else 8
-            if len(self._buffer) < size:
-                return
-            frame, rest = self._buffer[:size], self._buffer[size:]
-            if crc(frame[:-2]) != frame[-2:]:
-                self._buffer = self._buffer[1:]
-                continue
-            self._buffer = rest
-            self._request(frame)
+        requests, self._buffer = take_requests(self.framing, self._buffer)
+        for number, pdu in requests:
+            self._request(number, pdu)
 
-    def _request(self, frame: bytes) -> None:
-        unit = self.bank.get(frame[0])
+    def _request(self, number: int, pdu: bytes) -> None:
+        unit = self.bank.get(number)
         if unit is None or unit.dead:
             return
-        head = bytes((frame[0],)) + unit.answer(frame[1:-2])
-        reply = head + crc(head)
+        reply = frame_of(self.framing, number, unit.answer(pdu))
+        took = len(frame_of(self.framing, number, pdu)) + len(reply)
         parts = list(unit.mangle(reply)) if unit.mangle else [reply]
-        delay = unit.delay + (len(frame) + len(reply)) * 11 / self.baud if self.baud else unit.delay
+        delay = unit.delay + took * 11 / self.baud if self.baud else unit.delay
         loop = asyncio.get_running_loop()
         if loop.time() < self._busy_until:
             self.overruns += 1

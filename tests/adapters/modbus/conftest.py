@@ -9,16 +9,17 @@ from typing import Any, NamedTuple
 
 import pytest
 
+from adapters.modbus.address import framing_name
 from adapters.modbus.breaker import BreakerLimits
 from adapters.modbus.bus import Bus
+from adapters.modbus.framing import make_framing
 from adapters.modbus.link import Link
 from adapters.modbus.plan import units_of, wire_of
-from adapters.modbus.rtu import RtuFraming
 from adapters.modbus.settings import ModbusSettings
 from rt_edge.settings.frozen import freeze
 from rt_edge.settings.validate import melt
 from rt_edge.testkit.adapter_harness import RecordingContext
-from rt_edge.testkit.modbus_slave import crc
+from rt_edge.testkit.modbus_wire import FramingName, frame_of, take_requests
 from rt_edge.testkit.simulated_time import SimulatedTime
 
 
@@ -67,8 +68,9 @@ class Line:
     As it knows every request, it can tell whether a reply was taken for the answer to another one (`misattributed`).
     """
 
-    def __init__(self, time: SimulatedTime, wire: Any) -> None:
-        self.time, self.wire = time, wire
+    def __init__(self, time: SimulatedTime, wire: Any, framing: FramingName = "rtu") -> None:
+        self.time, self.wire, self.framing = time, wire, framing
+        self.turnaround: Callable[[int], float] = lambda unit: wire.turnaround
         self.fates: Callable[[int], Fate] = lambda unit: Fate()
         self.link: Any = None
         self.serial = 0
@@ -90,34 +92,33 @@ class Line:
         bus.answered = checked
 
     def write(self, data: bytes) -> None:
-        assert crc(data[:-2]) == data[-2:]
-        unit, function = data[0], data[1]
+        ((unit, pdu),), rest = take_requests(self.framing, data)
+        assert not rest
+        function = pdu[0]
         self.serial += 1
         self.unit_of[self.serial] = unit
         self.sent.append((self.time.now, data))
         if function <= 2:
-            count = int.from_bytes(data[4:6], "big")
+            count = int.from_bytes(pdu[3:5], "big")
             size = (count + 7) // 8
             self.truth = bytes((function, size)) + bytes((self.serial + i) & 0xFF for i in range(size))
         elif function <= 4:
-            count = int.from_bytes(data[4:6], "big")
+            count = int.from_bytes(pdu[3:5], "big")
             self.truth = bytes((function, 2 * count)) + self.serial.to_bytes(2, "big") * count
         else:
-            self.truth = data[1:6]
+            self.truth = pdu[:5]
         fate = self.fates(unit)
         if fate.silent:
             return
-        frame = bytes((unit,)) + self.truth
-        frame += crc(frame)
+        frame = frame_of(self.framing, unit, self.truth)
         if fate.damage == "flip":
             frame = frame[:-3] + bytes((frame[-3] ^ 0x10,)) + frame[-2:]
         elif fate.damage == "cut":
             frame = frame[: len(frame) // 2]
         elif fate.damage == "exception":
             self.truth = bytes((function | 0x80, 4))
-            frame = bytes((unit,)) + self.truth
-            frame += crc(frame)
-        took = self.wire.airtime(len(data) - 3) + self.wire.turnaround + self.wire.airtime(len(frame) - 3)
+            frame = frame_of(self.framing, unit, self.truth)
+        took = (len(data) + len(frame)) * self.wire.char + self.turnaround(unit)
         at = max(self._free.get(unit, 0.0), self.time.now + fate.delay + took)  # a slave answers in order
         self._free[unit] = at
         wire = fate.noise + frame
@@ -147,10 +148,11 @@ class World(NamedTuple):
 def make_world(settings: Any, context: RecordingContext, time: SimulatedTime) -> World:
     wire = wire_of(settings.channel)
     bus = Bus(units_of(settings), BreakerLimits(settings.failures, settings.retry_min, settings.retry_max), context)
-    line = Line(time, wire)
+    framing = make_framing(settings.channel, context.count, 30.0)
+    line = Line(time, wire, framing_name(settings.channel))  # type: ignore[arg-type]
     line.watch(bus)
     losses: list[Exception] = []
-    link = Link(bus, RtuFraming(context.count), wire, context, losses.append, SimLoop(time))
+    link = Link(bus, framing, wire, context, losses.append, SimLoop(time))
     line.link = link
     link.start(line, 0.0)
     return World(time, context, bus, line, link)

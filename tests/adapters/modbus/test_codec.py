@@ -198,3 +198,29 @@ def test_decode_names_the_lengths_when_data_is_short() -> None:
     """Too few bytes are an error with both lengths."""
     with pytest.raises(CodecError, match="2 bytes for a float32 of 2 registers"):
         PointCodec("float32").decode(b"\0\0")
+
+
+@pytest.mark.parametrize(
+    ("encoding", "order", "text", "data"),
+    [
+        ("utf-8", "AB", "Zähler", "Zähler".encode() + b"\0"),
+        ("latin-1", "AB", "Zähler", b"Z\xe4hler"),
+        ("latin-1", "BA", "Zähler", b"\xe4Zlhre"),
+        ("ascii", "AB", "PLC-7", b"PLC-7 "),
+        ("utf-16", "AB", "Öl", b"\0\xd6\0l"),
+        ("utf-16", "BA", "Öl", b"\xd6\0l\0"),
+    ],
+)
+def test_text_is_read_and_written_when_its_encoding_is_named(encoding: str, order: str, text: str, data: bytes) -> None:
+    """Strings as devices have them: one byte or two a character, bytes of a register swapped or not, padded."""
+    padded = data.ljust(8, b"\0")
+    codec = PointCodec("string", order, length=4, encoding=encoding)
+    assert codec.decode(padded) == text
+    assert codec.decode(codec.encode(text)) == text
+
+
+def test_text_has_no_value_when_it_is_not_in_its_encoding() -> None:
+    """Bytes that are no text of the encoding are "no value"; characters that it does not have are refused."""
+    assert PointCodec("string", length=2, encoding="ascii").decode(b"\xe4abc") is None
+    with pytest.raises(CodecError, match="characters that ascii does not know"):
+        PointCodec("string", length=2, encoding="ascii").encode("ä")

@@ -11,8 +11,9 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from pymodbus.framer.rtu import FramerRTU
 
+from adapters.modbus.late import Shape, other_shape
 from adapters.modbus.pdu import MAX_REGISTERS, Request, read, write_registers
-from adapters.modbus.rtu import BUFFER, RtuFraming, Shape, crc16, other_shape
+from adapters.modbus.rtu import BUFFER, RtuFraming, crc16
 from adapters.modbus.tcp import MbapFraming
 from rt_edge.sdk import CodecError
 from rt_edge.testkit.modbus_slave import crc
@@ -189,14 +190,15 @@ FATES = st.builds(
 
 
 @hypothesis_settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@pytest.mark.parametrize("framing", ["rtu", "ascii"])
 @given(fates=st.lists(FATES, min_size=1, max_size=60))
 def test_no_reply_is_taken_for_another_when_the_line_does_its_worst(
-    fates: list[dict[str, Any]], new_world: Any, fate: Any
+    framing: str, fates: list[dict[str, Any]], new_world: Any, fate: Any
 ) -> None:
     """Late, silent, damaged, cut, glued, noisy: no reply goes to another unit or another request, and afterwards all goes on."""
     points = {"a": {"holding": 0}, "b": {"holding": 1}}
     w = new_world(
-        channel={"serial": "/dev/ttyUSB0", "baud": 19200, "timeout": "200ms"},
+        channel={"serial": "/dev/ttyUSB0", "baud": 19200, "timeout": "200ms", "framing": framing},
         units={
             "x": {"unit": 1, "every": "500ms", "points": points},
             "y": {"unit": 2, "every": "500ms", "points": points},

@@ -98,3 +98,22 @@ def test_identity_takes_what_is_there_when_a_reply_is_cut_short() -> None:
         assert set(identity(reply[:end])) <= {"vendor", "product"}
     assert identity(None) == {}
     assert identity(b"\xab\x01") == {}
+
+
+@pytest.mark.parametrize("framing", ["rtu", "ascii"])
+def test_identification_is_read_when_units_on_a_serial_line_have_one(framing: Any) -> None:
+    """Function 43/14: the reply says itself how long it is; who does not know it refuses, and the scan goes on."""
+
+    async def main() -> RecordingReport:
+        report = RecordingReport()
+        bank = SlaveBank({1: SlaveUnit([7]), 2: SlaveUnit([5])})
+        bank[1].identity = ("Acme", "P-100", "2.1")
+        async with RtuSlave(bank, framing=framing) as slave:
+            given = {"target": str(slave.path), "parity": "none", "data_bits": 8, "units": "1-2", "framing": framing}
+            await ModbusAdapter.scan(scan_settings(**given), report)
+        return report
+
+    report = asyncio.run(asyncio.wait_for(main(), 30))
+    found = report.seen["unit 1"].details
+    assert (found["vendor"], found["product"], found["revision"]) == ("Acme", "P-100", "2.1")
+    assert "vendor" not in report.seen["unit 2"].details

@@ -35,7 +35,11 @@ BAD = [
     ({"channel": {}, "units": {"u": unit()}}, "a channel without a line"),
     ({"channel": {**TCP, "serial": "/dev/ttyS0"}, "units": {"u": unit()}}, "two lines in one channel"),
     ({"channel": {**TCP, "baud": 9600}, "units": {"u": unit()}}, "a TCP channel has no baud"),
-    ({"channel": {"serial": "/dev/ttyS0", "framing": "rtu"}, "units": {"u": unit()}}, "a serial channel has no framing"),
+    ({"channel": {"serial": "/dev/ttyS0", "framing": "mbap"}, "units": {"u": unit()}}, "mbap is the framing of Modbus TCP"),
+    ({"channel": {"serial": "/dev/ttyS0", "data_bits": 7}, "units": {"u": unit()}}, "RTU frames need 8 data bits"),
+    ({"channel": {"serial": "/dev/ttyS0", "rs485": {"delay_before_send": "1500us"}}, "units": {"u": unit()}}, "in milliseconds"),
+    ({"channel": {"serial": "/dev/ttyS0", "rs485": {"delay_after_send": "1s"}}, "units": {"u": unit()}}, "less than or equal"),
+    ({"channel": {"serial": "/dev/ttyS0", "rs485": {"rts_after_send": "high"}}, "units": {"u": unit()}}, "the same level"),
     ({"channel": {"tcp": "plc:port"}, "units": {"u": unit()}}, "'plc:port' is not HOST:PORT"),
     ({"channel": {"tcp": "fe80::1"}, "units": {"u": unit()}}, "is not HOST:PORT"),
     ({"channel": {**TCP, "speed": 1}, "units": {"u": unit()}}, "Extra inputs are not permitted"),
@@ -46,7 +50,7 @@ BAD = [
     ({"channel": TCP, "units": {"u": unit(every="1")}}, "is not a duration"),
     ({"channel": TCP, "units": {"u": unit(every="0s")}}, "greater than 0"),
     ({"channel": TCP, "units": {"a": unit(), "b": unit()}}, "unit 1 is 'a' already"),
-    ({"channel": {"serial": "/dev/ttyS0"}, "units": {"u": unit(unit=0)}}, "unit 0 cannot be on a serial line"),
+    ({"channel": {"serial": "/dev/ttyS0"}, "units": {"u": unit(unit=0)}}, "unit 0 is the broadcast address"),
     ({"channel": {**TCP, "framing": "rtu"}, "units": {"u": unit(unit=255)}}, "unit 255 cannot be on a serial line"),
     ({"channel": TCP, "units": {"u": unit()}, "retry_max": "1s"}, "retry_max is shorter than retry_min"),
     (with_point(), "the point has no address"),
@@ -66,6 +70,9 @@ BAD = [
     (with_point(holding=1, type="float32", order="AB"), "does not fit a value of 4 bytes"),
     (with_point(coil=1, type="int16"), "a coil is a bool"),
     (with_point(input=1, writable=True), "input cannot be written"),
+    (with_point(holding=1, encoding="latin-1"), "only a string has an encoding"),
+    (with_point(holding=1, function="mask"), "function 22 changes bits within a register"),
+    (with_point(holding=1, lane="fast"), "'alarm', 'poll' or 'background'"),
     (with_point(discrete=1, writable=True), "discrete cannot be written"),
 ]
 
@@ -217,3 +224,21 @@ def test_a_time_out_that_holds_up_others_is_a_warning_when_checked(
     assert [" ".join(map(str, one.at)) for one in advice] == [at for at, _ in said]
     for one, (_, words) in zip(advice, said, strict=True):
         assert one.message == f"{words}polls are left out until the unit is given up"
+
+
+def test_line_says_all_about_rs485_when_it_is_written() -> None:
+    """Levels and delays reach the ioctl's structure, in whole milliseconds."""
+    from adapters.modbus.transport import rs485_of
+    from rt_edge.sdk.serial_port import _rs485_mode
+
+    written = {
+        "rts_on_send": "low",
+        "rts_after_send": "high",
+        "delay_before_send": "3ms",
+        "delay_after_send": "29ms",
+        "receive_while_sending": True,
+    }
+    channel = {"serial": "/dev/ttyS0", "rs485": written}
+    mode: Any = _rs485_mode(rs485_of(ModbusSettings.model_validate({"channel": channel, "units": {"u": unit()}}).channel.rs485))
+    assert (mode.rts_level_for_tx, mode.rts_level_for_rx, mode.loopback) == (False, True, True)
+    assert (int(mode.delay_before_tx * 1000), int(mode.delay_before_rx * 1000)) == (3, 29)

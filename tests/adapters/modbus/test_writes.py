@@ -143,3 +143,26 @@ def test_oldest_answer_is_forgotten_when_very_many_commands_came(settings: Any, 
             await h.close()
 
     run(main())
+
+
+def test_neighbouring_bits_stay_when_the_unit_changes_bits_itself(settings: Any, tmp_path: Path) -> None:
+    """`function: mask` is one request of function 22: no read before it, so no other master's change can be undone."""
+
+    async def main() -> None:
+        device = SlaveUnit(holding={3: 0xF0F0, 4: 0x1234})
+        points = {
+            "bit": {"holding": 3, "bit": 0, "writable": True, "function": "mask"},
+            "off": {"holding": 3, "bit": 15, "writable": True, "function": "mask", "verify": True},
+            "swapped": {"holding": 3, "bit": 9, "order": "BA", "writable": True, "function": "mask", "verify": True},
+            "high": {"holding": 4, "type": "uint8", "byte": "high", "writable": True, "function": "mask", "verify": True},
+        }
+        async with RtuSlave(SlaveBank({1: device})) as slave:
+            h = AdapterHarness(ModbusAdapter, settings(channel=rtu(slave), units={"u": {"unit": 1, "points": points}}), tmp_path)
+            await h.open()
+            for name, value in (("bit", True), ("off", False), ("swapped", True), ("high", 0xAB)):
+                assert (await h.adapter.write(f"u/{name}", value, name)).status == "confirmed", name
+            await h.close()
+        assert device.holding == {3: 0x70F3, 4: 0xAB34}
+        assert [function for function, _, _ in device.requests] == [22, 22, 3, 22, 3, 22, 3]
+
+    run(main())

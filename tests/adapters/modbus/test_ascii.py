@@ -1,0 +1,162 @@
+"""ASCII framing: against pymodbus's framer, with noise and damage, and whole adapters against pymodbus and our slave."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pymodbus.framer import FramerAscii, FramerType
+from pymodbus.pdu import DecodePDU
+from pymodbus.server import ModbusSerialServer, ModbusTcpServer
+
+from adapters.modbus import ModbusAdapter
+from adapters.modbus.ascii import MAX_FRAME, AsciiFraming, lrc
+from adapters.modbus.late import Shape
+from adapters.modbus.pdu import read, write_registers
+from rt_edge.testkit.adapter_harness import AdapterHarness
+from rt_edge.testkit.modbus_slave import RtuSlave, SlaveBank, SlaveUnit
+from rt_edge.testkit.modbus_wire import frame_of
+from tests.adapters.modbus.test_pymodbus_peer import KINDS, device, pty_relay, registers
+
+THREE = read("holding", 0, 3)
+REPLY = bytes((3, 6, 0, 1, 0, 2, 0, 3))
+
+
+def framing(**more: Any) -> tuple[AsciiFraming, Counter[str]]:
+    counts: Counter[str] = Counter()
+
+    def count(name: str, n: int) -> None:
+        counts[name] += n
+
+    return AsciiFraming(count, **more), counts
+
+
+@given(st.integers(1, 247), st.binary(min_size=1, max_size=252))
+def test_frames_are_those_of_pymodbus_when_any_pdu_is_wrapped(unit: int, pdu: bytes) -> None:
+    """Our frame is that of pymodbus's framer and of the testkit's slave."""
+    ours, _ = framing()
+    theirs = FramerAscii(DecodePDU(True))
+    assert ours.frame(unit, pdu) == frame_of("ascii", unit, pdu) == theirs.encode(pdu, unit, 0)
+    assert lrc(bytes((unit,)) + pdu) == FramerAscii.compute_LRC(bytes((unit,)) + pdu)
+
+
+@given(noise=st.binary(max_size=40), cuts=st.lists(st.integers(1, 50), max_size=6))
+def test_reply_is_found_when_noise_precedes_it_and_it_comes_in_pieces(noise: bytes, cuts: list[int]) -> None:
+    """Noise in front, a frame that was cut off among it, and any fragmentation: the colon of the reply begins anew."""
+    ascii_line, _ = framing()
+    ascii_line.begin(5, THREE, 0.0)
+    wire = noise + b":0503" + frame_of("ascii", 5, REPLY)
+    found = None
+    for cut in [*cuts, len(wire)]:
+        found = found or ascii_line.feed(wire[:cut], 0.1)
+        wire = wire[cut:]
+    assert found == REPLY
+
+
+@given(st.integers(0, len(frame_of("ascii", 5, REPLY)) - 1), st.integers(0, 255))
+def test_no_wrong_value_is_read_when_one_character_is_damaged(at: int, put: int) -> None:
+    """One damaged character: the right PDU or none."""
+    ascii_line, _ = framing()
+    ascii_line.begin(5, THREE, 0.0)
+    wire = bytearray(frame_of("ascii", 5, REPLY))
+    wire[at] = put
+    assert ascii_line.feed(bytes(wire), 0.1) in (None, REPLY)
+
+
+def test_others_are_not_taken_when_unit_function_or_length_differ() -> None:
+    """Another unit, another function, a byte count that lies, a reply of another length: nobody's answer."""
+    ascii_line, counts = framing()
+    ascii_line.begin(5, THREE, 0.0)
+    for unit, pdu in ((6, REPLY), (5, b"\4" + REPLY[1:]), (5, b"\3\4" + REPLY[2:]), (5, b"\3\2\0\1"), (5, b"\x83\2\2")):
+        assert ascii_line.feed(frame_of("ascii", unit, pdu), 0.1) is None
+    assert ascii_line.feed(frame_of("ascii", 5, REPLY), 0.2) == REPLY
+    assert counts["late_frames"] == 1  # the one of another length
+    assert counts["noise_bytes"] > 0
+
+
+def test_late_reply_is_known_when_its_request_was_given_up() -> None:
+    """The reply to a given-up request is thrown away, and until then the bus may not ask for one of the same shape."""
+    ascii_line, counts = framing()
+    ascii_line.begin(5, THREE, 0.0)
+    late = frame_of("ascii", 5, REPLY)
+    assert ascii_line.feed(late[:9], 0.9) is None
+    assert ascii_line.give_up(1.0) is None
+    assert set(ascii_line.late(5, 1.0)) == {Shape(3, 8)}
+    other = read("holding", 0, 1)
+    ascii_line.begin(5, other, 1.0)
+    assert ascii_line.feed(late[9:] + frame_of("ascii", 5, b"\3\2\0\7"), 1.1) == b"\3\2\0\7"
+    assert counts["late_frames"] == 1
+    assert ascii_line.late(5, 1.1) == {}
+
+
+def test_echo_is_skipped_when_the_driver_returns_what_was_sent() -> None:
+    """The echo of a write is exactly its reply; with `local_echo` only the second one counts."""
+    ascii_line, _ = framing(local_echo=True)
+    request = write_registers(7, b"\0\1")
+    sent = ascii_line.begin(5, request, 0.0)
+    assert ascii_line.feed(sent[:5], 0.1) is None
+    assert ascii_line.feed(sent[5:], 0.1) is None
+    assert ascii_line.feed(sent, 0.1) == request.pdu[:5]
+
+
+def test_memory_is_bounded_when_a_frame_never_ends() -> None:
+    """A colon and then digits without end: no more than a frame is kept."""
+    ascii_line, counts = framing()
+    ascii_line.begin(5, THREE, 0.0)
+    for _ in range(100):
+        ascii_line.feed(b":" + b"0" * 400, 0.1)
+        ascii_line.feed(b"0" * 400, 0.1)
+    assert counts["noise_bytes"] >= 100 * 801 - 2 * MAX_FRAME
+
+
+@pytest.mark.parametrize("kind", ["pty", "tcp"])
+def test_values_are_those_of_pymodbus_when_its_server_speaks_ascii(kind: str, settings: Any, tmp_path: Path) -> None:
+    """Every type in both word orders is read, a register is written, from pymodbus's server with its ASCII framer."""
+
+    async def main() -> None:
+        async with pty_relay() as (ours, theirs):
+            if kind == "tcp":
+                server: Any = ModbusTcpServer([device(1)], address=("127.0.0.1", 0), framer=FramerType.ASCII)
+                await server.serve_forever(background=True)
+                channel = {"tcp": f"127.0.0.1:{server.transport.sockets[0].getsockname()[1]}", "framing": "ascii"}
+            else:
+                server = ModbusSerialServer([device(1)], port=theirs, framer=FramerType.ASCII, baudrate=115200, parity="N")
+                await server.serve_forever(background=True)
+                channel = {"serial": ours, "baud": 115200, "parity": "none", "framing": "ascii", "data_bits": 8, "timeout": "1s"}
+            _, points = registers()
+            s = settings(channel=channel, units={"u": {"unit": 1, "points": points, "every": "100ms", "verify": True}})
+            h = AdapterHarness(ModbusAdapter, s, tmp_path)
+            await h.open()
+            h.demand(1)
+            await h.received(1)
+            result = await h.adapter.write("u/uint32-little", 7, "k")
+            await h.close()
+            await server.shutdown()
+        assert h.readings[0].fields == {f"{k}-{w}": v for k, v in KINDS.items() for w in ("big", "little")}
+        assert (result.status, result.message) == ("confirmed", "read back")
+
+    asyncio.run(asyncio.wait_for(main(), 30))
+
+
+def test_adapter_reads_and_writes_when_the_slave_of_the_testkit_speaks_ascii(settings: Any, tmp_path: Path) -> None:
+    """Registers, coils and a damaged reply on a pty with ASCII frames."""
+
+    async def main() -> None:
+        device = SlaveUnit(holding=[10, 20, 30], coil=[0, 1])
+        async with RtuSlave(SlaveBank({7: device}), framing="ascii") as slave:
+            channel = {"serial": str(slave.path), "parity": "none", "framing": "ascii", "data_bits": 8, "timeout": "100ms"}
+            points = {**{f"r{i}": {"holding": i} for i in range(3)}, "c": {"coil": 1, "writable": True}}
+            h = AdapterHarness(ModbusAdapter, settings(channel=channel, units={"u": {"unit": 7, "points": points}}), tmp_path)
+            await h.open()
+            assert (await h.adapter.write("u/c", False, "k")).status == "confirmed"
+            h.demand(1)
+            await h.received(1)
+            await h.close()
+        assert h.readings[0].fields == {"r0": 10, "r1": 20, "r2": 30, "c": False}
+
+    asyncio.run(asyncio.wait_for(main(), 30))
