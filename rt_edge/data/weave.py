@@ -67,19 +67,23 @@ class Woven(Origin):
                 if part.receipt is not None and share:
                     part.receipt.outcome(outcome, share)
 
+    # Consumers of a hub ask in threads of their own: both tables are there when they are whole.
+
     def _placed(self) -> list[list[int]]:
         if not self._places:
-            self._places = [[] for _ in self._parts]
+            made: list[list[int]] = [[] for _ in self._parts]
             for place, part in enumerate(self._order):
-                self._places[part].append(place)
+                made[part].append(place)
+            self._places = made
         return self._places
 
     def _rank(self, place: int) -> int:
         if not self._ranks:
-            self._ranks = [0] * len(self._order)
+            made = [0] * len(self._order)
             for places in self._placed():
                 for rank, at in enumerate(places):
-                    self._ranks[at] = rank
+                    made[at] = rank
+            self._ranks = made
         return self._ranks[place]
 
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Callable
 from random import Random
 from typing import Any
 
 import pytest
 
+from rt_edge.data import weave as weave_module
 from rt_edge.data.chunk import Chunk
 from rt_edge.data.errors import InternalError
 from rt_edge.data.receipt import Dropped, Failed, Origin, Receipt, Stored
@@ -135,3 +138,48 @@ def test_pieces_are_of_one_origin_when_a_chunk_is_unwoven() -> None:
     assert first_unwoven(plain) == (plain, None)
     assert unwoven(plain) == [plain]
     plain.settle()
+
+
+def interrupted(at: int, work: Callable[[], Any], other: Callable[[], Any]) -> tuple[Any, list[Any]]:
+    """What `work` returns, and what `other` did when it was called in front of line `at` of what `work` ran of the module: as a
+    thread may be that gets its turn there."""
+    seen, found = 0, []
+
+    def look(frame: Any, event: str, _arg: Any) -> Any:
+        nonlocal seen
+        if frame.f_code.co_filename != weave_module.__file__:
+            return None
+        if event == "line":
+            seen += 1
+            if seen == at:
+                found.append(other())
+        return look
+
+    before = sys.gettrace()
+    sys.settrace(look)
+    try:
+        return work(), found
+    finally:
+        sys.settrace(before)
+
+
+@pytest.mark.parametrize("first", ["asks", "tells"])
+def test_names_are_right_when_another_thread_asks_in_the_middle_of_the_first_answer(first: str) -> None:
+    """Consumers of a hub look at a chunk in threads of their own while its producer hears outcomes of it."""
+    names = [("a", 0), ("b", 5), ("a", 1), ("b", 6), ("a", 2)]
+    for at in range(1, 1000):
+        a, of_a = part("a", [0, 1, 2])
+        b, of_b = part("b", [3, 4], 5)
+        woven = weave([a, b], [0, 1, 0, 1, 0])
+
+        def work(woven: Chunk = woven) -> Any:
+            return named(woven) if first == "asks" else woven.cut(3)[0].settle()
+
+        said, found = interrupted(at, work, lambda woven=woven: named(woven))
+        assert said == (names if first == "asks" else None)
+        assert all(one == names for one in found), f"in front of line {at}: {found}"
+        woven.settle()
+        assert (of_a.stored(), of_b.stored(), of_a.again, of_b.again) == ([0, 1, 2], [5, 6], [], [])
+        if not found:
+            break
+    assert at > 20
