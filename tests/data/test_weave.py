@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from functools import partial
 from random import Random
 from typing import Any
 
@@ -175,7 +176,7 @@ def test_names_are_right_when_another_thread_asks_in_the_middle_of_the_first_ans
         def work(woven: Chunk = woven) -> Any:
             return named(woven) if first == "asks" else woven.cut(3)[0].settle()
 
-        said, found = interrupted(at, work, lambda woven=woven: named(woven))
+        said, found = interrupted(at, work, partial(named, woven))
         assert said == (names if first == "asks" else None)
         assert all(one == names for one in found), f"in front of line {at}: {found}"
         woven.settle()
