@@ -72,6 +72,7 @@ class Desk:
         self._boot = boot
         self._limits = limits or DeskLimits()
         self._open = False
+        self._away = ""
         self._closing = False
         self._number = 0
         # what has ended and is still in an adapter's hand waits there beside those that have not
@@ -163,9 +164,9 @@ class Desk:
 
     # -- what happens ------------------------------------------------------------------------------------------------
 
-    def connected(self, is_open: bool) -> None:
-        """The adapter was opened, or is not open any more."""
-        self._open = is_open
+    def connected(self, is_open: bool, why: str = "") -> None:
+        """The adapter was opened, or is not open (any more), and why."""
+        self._open, self._away = is_open, why
         self._go()
 
     def restore(self, rows: Iterable[Row]) -> None:
@@ -340,7 +341,8 @@ class Desk:
         self._effects.append(Save(msgspec.structs.replace(entry.row)))
 
     def _expire(self, entry: Entry) -> None:
-        why = "the adapter is not connected" if not self._open else "it was not its turn"
+        away = f"the adapter is not connected{f' ({self._away})' if self._away else ''}"
+        why = "it was not its turn" if self._open else away
         self._end(entry, "expired", f"not sent within {entry.row.command.expires_s:g} s: {why}")
 
     def _end(self, entry: Entry, state: State, message: str) -> None:

@@ -79,10 +79,10 @@ class CommandOffice:
 
     # -- the adapter -------------------------------------------------------------------------------------------------
 
-    def connected(self, adapter: DeviceAdapter | None) -> None:
-        """`adapter` is open now; None: it is not any more."""
+    def connected(self, adapter: DeviceAdapter | None, why: str = "") -> None:
+        """`adapter` is open now; None: it is not (any more), and why."""
         self._adapter = adapter
-        self.desk.connected(adapter is not None)
+        self.desk.connected(adapter is not None, why)
         self._run()
 
     def start(self) -> None:

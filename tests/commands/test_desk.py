@@ -107,13 +107,13 @@ def test_key_is_forgotten_when_it_is_too_old_or_too_many_came_after():
 def test_command_expires_when_the_adapter_is_away_too_long():
     """It waits for the connection, and is never sent after its time."""
     world = DeskWorld()
-    world.desk.connected(False)
+    world.desk.connected(False, "no route to host")
     world.run()
     world.ask("a", 5, "soon", expires_s=5)
     world.ask("a", 6, "patient", expires_s=50)
     world.until(6)
     assert world.ends["soon"].state == "expired"
-    assert world.ends["soon"].message == "not sent within 5 s: the adapter is not connected"
+    assert world.ends["soon"].message == "not sent within 5 s: the adapter is not connected (no route to host)"
     world.desk.connected(True)
     world.run()
     world.until(1)

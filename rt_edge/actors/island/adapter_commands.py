@@ -50,15 +50,15 @@ class AdapterCommands:
 
     def _state(self, state: State) -> None:
         if self._office is not None and self._runner is not None:
-            self._office.connected(self._runner.adapter if state == "open" else None)
+            self._office.connected(self._runner.adapter if state == "open" else None, self._runner.error)
 
     def _made(self) -> CommandOffice:
         if self._office is None:
             points = self._adapter.points(self._settings)
             limits = DeskLimits(at_once=max(1, self._capability.commands))
             self._office = CommandOffice(self._name, points, self._folder, self._clock, limits)
-            if self._runner is not None and self._runner.state == "open":
-                self._office.connected(self._runner.adapter)
+            if self._runner is not None:
+                self._state(self._runner.state)
         return self._office
 
     def write(self, point: str, command: Command, tell: Listener) -> None:
