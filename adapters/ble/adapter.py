@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import importlib
-from collections import OrderedDict
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from adapters.ble.outbox import Outbox
@@ -21,15 +20,13 @@ from rt_edge.sdk import (
     Value,
     WriteResult,
 )
+from rt_edge.sdk.answers import Answers
 from rt_edge.sdk.seen import Seen
 
 if TYPE_CHECKING:
     from adapters.ble.gatt import Command, GattDevice
     from adapters.ble.scanner import Scanner
     from adapters.ble.transport import BluezTransport
-
-ANSWERS = 1024
-"""Commands whose result is kept to answer a repetition."""
 
 TICK_S = 60.0
 """Gaps of devices that stay away are said so often."""
@@ -55,7 +52,7 @@ class BleAdapter(DeviceAdapter):
         self._is_lost = False
         self._seen = Seen(context)
         self._kept: set[str] = set()
-        self._answers: OrderedDict[str, asyncio.Future[WriteResult]] = OrderedDict()
+        self._answers = Answers(context)
 
     @classmethod
     def settings_model(cls) -> type[Any]:
@@ -253,9 +250,9 @@ class BleAdapter(DeviceAdapter):
         """
         from adapters.ble.gatt import Command
 
-        known = self._answers.get(key)
+        known = self._answers.known(key)
         if known is not None:
-            return await asyncio.shield(known)
+            return await known.result()
         name, _, point_name = point.partition("/")
         device = self._devices.get(name)
         where = device.points.get(point_name) if device is not None else None
@@ -271,23 +268,17 @@ class BleAdapter(DeviceAdapter):
             data = where.codec.encode(value)
         except CodecError as error:
             return WriteResult("refused", error.message)
-        answer: asyncio.Future[WriteResult] = asyncio.get_running_loop().create_future()
-        command = Command(where, data, answer)
-        if not device.submit(command):
-            return WriteResult("refused", "too many commands wait already")
-        self._answers[key] = answer
-        if len(self._answers) > ANSWERS:
-            self._answers.popitem(last=False)
-        expiry = asyncio.get_running_loop().call_later(self.settings.write_expiry, _expire, command)
+        answer = self._answers.begin(key)
 
-        def settle(done: asyncio.Future[WriteResult]) -> None:
+        def done(result: WriteResult) -> None:
             expiry.cancel()
-            self.context.count(f"writes_{done.result().status}")
-            if done.result().status == "failed":
-                self._answers.pop(key, None)
+            answer.settle(result)
 
-        answer.add_done_callback(settle)
-        return await asyncio.shield(answer)
+        command = Command(where, data, done)
+        expiry = asyncio.get_running_loop().call_later(self.settings.write_expiry, _expire, command)
+        if not device.submit(command):
+            command.end(WriteResult("refused", "too many commands wait already"))
+        return await answer.result()
 
 
 def _expire(command: Command) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections import deque
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from adapters.ble.codec import full_uuid
@@ -48,20 +49,22 @@ class Command:
 
     Attributes:
         started: whether it may have reached the device.
+        ended: whether it was answered.
     """
 
-    __slots__ = ("data", "done", "point", "started")
+    __slots__ = ("_done", "data", "ended", "point", "started")
 
-    def __init__(self, point: Point, data: bytes, done: asyncio.Future[WriteResult]) -> None:
+    def __init__(self, point: Point, data: bytes, done: Callable[[WriteResult], None]) -> None:
         self.point = point
         self.data = data
-        self.done = done
-        self.started = False
+        self._done = done
+        self.started = self.ended = False
 
     def end(self, result: WriteResult) -> None:
         """Answer, unless it was answered."""
-        if not self.done.done():
-            self.done.set_result(result)
+        if not self.ended:
+            self.ended = True
+            self._done(result)
 
 
 class GattDevice:
@@ -315,7 +318,7 @@ class GattDevice:
 
     async def _command(self, link: Link) -> None:
         command = self._commands.popleft()
-        if command.done.done():  # nobody waits for it any more: it has expired
+        if command.ended:  # nobody waits for it any more: it has expired
             return
         command.started = True
         try:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import importlib
 import re
-from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -24,6 +23,7 @@ from rt_edge.sdk import (
     Value,
     WriteResult,
 )
+from rt_edge.sdk.answers import Answers
 from rt_edge.sdk.seen import Seen
 
 if TYPE_CHECKING:
@@ -34,9 +34,6 @@ if TYPE_CHECKING:
 
 MAX_TEXT = 256
 """Bytes of a text that is written."""
-
-ANSWERS = 1024
-"""Commands whose result is kept to answer a repetition."""
 
 _UNSTABLE = re.compile(r"/dev/tty(USB|ACM)[0-9]+\Z")
 
@@ -52,7 +49,7 @@ class SerialAdapter(DeviceAdapter):
         self._work: Listener | Poller | None = None
         self._seen = Seen(context)
         self._credits = 0
-        self._answers: OrderedDict[str, asyncio.Future[WriteResult]] = OrderedDict()
+        self._answers = Answers(context)
 
     @classmethod
     def settings_model(cls) -> type[Any]:
@@ -246,9 +243,9 @@ class SerialAdapter(DeviceAdapter):
         """
         from adapters.serial.commands import Command, Job
 
-        known = self._answers.get(key)
+        known = self._answers.known(key)
         if known is not None:
-            return await asyncio.shield(known)
+            return await known.result()
         settings = self.settings.commands.get(point)
         if settings is None:
             return WriteResult("refused", f"there is no command {point!r}")
@@ -259,28 +256,9 @@ class SerialAdapter(DeviceAdapter):
             return WriteResult("refused", error.message)
         if self._port is None or self._work is None:
             return WriteResult("failed", "not connected")
-        answer: asyncio.Future[WriteResult] = asyncio.get_running_loop().create_future()
-        self._remember(key, answer)
+        answer = self._answers.begin(key)
         expires = self.context.clock.monotonic() + self.settings.write_expiry
-        job = Job(frame, command.begins, command.refusals, command.timeout, expires, partial(_settle, answer))
+        job = Job(frame, command.begins, command.refusals, command.timeout, expires, answer.settle)
         if not self._work.submit(job):
-            _settle(answer, WriteResult("refused", "too many commands wait already"))
-        return await asyncio.shield(answer)
-
-    def _remember(self, key: str, answer: asyncio.Future[WriteResult]) -> None:
-        self._answers[key] = answer
-        if len(self._answers) > ANSWERS:  # the oldest: answered long ago, since fewer can wait than are kept
-            self._answers.popitem(last=False)
-
-        def settled(done: asyncio.Future[WriteResult]) -> None:
-            result = done.result()
-            self.context.count(f"writes_{result.status}")
-            if result.status in ("failed", "refused"):
-                self._answers.pop(key, None)
-
-        answer.add_done_callback(settled)
-
-
-def _settle(answer: asyncio.Future[WriteResult], result: WriteResult) -> None:
-    if not answer.done():
-        answer.set_result(result)
+            answer.settle(WriteResult("refused", "too many commands wait already"))
+        return await answer.result()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections import OrderedDict
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -19,15 +18,13 @@ from rt_edge.sdk import (
     Value,
     WriteResult,
 )
+from rt_edge.sdk.answers import Answers
 
 if TYPE_CHECKING:
     from adapters.simulated.settings import SimulatedSettings
 
 BATCH = 1024
 """Readings emitted in one go where there is no period."""
-
-ANSWERS = 1024
-"""Commands whose result is kept to answer a repetition."""
 
 
 class SimulatedAdapter(DeviceAdapter):
@@ -47,7 +44,7 @@ class SimulatedAdapter(DeviceAdapter):
         self._open = False
         initial = {name: point.initial for name, point in settings.points.items()}
         self._held: list[dict[str, Value]] = [dict(initial) for _ in range(settings.devices)]
-        self._answers: OrderedDict[str, WriteResult] = OrderedDict()
+        self._answers = Answers(context)
 
     @classmethod
     def settings_model(cls) -> type[Any]:
@@ -94,9 +91,9 @@ class SimulatedAdapter(DeviceAdapter):
 
     async def write(self, point: str, value: Value, key: str) -> WriteResult:
         """Set a point of a device, which takes `write_takes`."""
-        known = self._answers.get(key)
-        if known is not None:
-            return known
+        return await self._answers.once(key, lambda: self._set(point, value))
+
+    async def _set(self, point: str, value: Value) -> WriteResult:
         device, name = self._place(point)
         if device is None:
             return WriteResult("refused", f"there is no point {point!r}")
@@ -105,11 +102,7 @@ class SimulatedAdapter(DeviceAdapter):
         if not self._open:
             return WriteResult("failed", "not connected")
         self._held[device][name] = value
-        self.context.count("writes_confirmed")
-        self._answers[key] = WriteResult("confirmed")
-        if len(self._answers) > ANSWERS:
-            self._answers.popitem(last=False)
-        return self._answers[key]
+        return WriteResult("confirmed")
 
     async def read(self, point: str) -> Value:
         """What a point of a device holds."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import importlib
-from collections import OrderedDict
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -21,15 +20,13 @@ from rt_edge.sdk import (
     Value,
     WriteResult,
 )
+from rt_edge.sdk.answers import Answers
 from rt_edge.sdk.presence import Presence
 from rt_edge.sdk.seen import Seen
 from rt_edge_weigher.codec import WEIGHT, ZERO, kilograms, set_zero
 
 if TYPE_CHECKING:
     from rt_edge_weigher.transport import Connection
-
-ANSWERS = 1024
-"""Commands whose result is kept, to answer a repetition."""
 
 
 class WeigherAdapter(DeviceAdapter):
@@ -47,7 +44,7 @@ class WeigherAdapter(DeviceAdapter):
         self._seen = Seen(context)
         for wall in self._seen.load().values():  # what this process missed while it was not there becomes a gap record
             self._presence.remember(wall)
-        self._answers: OrderedDict[str, WriteResult] = OrderedDict()
+        self._answers = Answers(context)
 
     # -- what needs no connection: `check`, forms and the planner ask these ----------------------------------------------
 
@@ -167,19 +164,14 @@ class WeigherAdapter(DeviceAdapter):
 
     async def write(self, point: str, value: Value, key: str) -> WriteResult:
         """See `DeviceAdapter`."""
-        if key in self._answers:  # a repeated command is answered, not repeated
-            return self._answers[key]
+        return await self._answers.once(key, lambda: self._set_zero(point, value))  # a repeated command is not repeated
+
+    async def _set_zero(self, point: str, value: Value) -> WriteResult:
         if point != "zero" or not isinstance(value, (int, float)):
             return WriteResult("refused", f"{point} takes no {value!r}")
-        if self._connection is None:
+        connection, kg = self._connection, float(value)
+        if connection is None:
             return WriteResult("failed", "not connected")
-        result = await self._set_zero(self._connection, float(value))
-        self._answers[key] = result
-        if len(self._answers) > ANSWERS:
-            self._answers.popitem(last=False)
-        return result
-
-    async def _set_zero(self, connection: Connection, kg: float) -> WriteResult:
         try:
             await connection.ask(set_zero(kg))
             now = kilograms(await connection.ask(ZERO))
