@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from adapters.mqtt.aliases import AliasError, IncomingAliases
 from adapters.mqtt.properties import PropertyError, read_varint
 from adapters.mqtt.seam import Message
 
@@ -27,10 +28,12 @@ class Framer:
     Args:
         v5: whether PUBLISH carries properties.
         max_packet: largest PUBLISH accepted; of a larger one only topic and identifier are kept.
+        aliases: v5: topic aliases that the broker may use.
     """
 
-    def __init__(self, v5: bool, max_packet: int) -> None:
+    def __init__(self, v5: bool, max_packet: int, aliases: int = 0) -> None:
         self._v5 = v5
+        self._aliases = IncomingAliases(aliases) if aliases else None
         self._max = max_packet
         self._data = b""
         self._at = 0
@@ -102,13 +105,25 @@ class Framer:
         self._data = b""
 
     def _oversized(self, data: bytes, start: int, body: int, length: int) -> Message | None:
-        head = min(MAX_HEAD, length)
+        head = min(MAX_HEAD if self._aliases is None else MAX_HEAD + 4, length)
         if len(data) - body < head:
             self._keep(start, body - start + head)
             return None
         flags, topic, at = self._topic(data, start, body, body + length)
         qos = flags >> 1 & 3
         mid = int.from_bytes(data[at : at + 2], "big") if qos else 0
+        if self._aliases is not None:
+            # it may give an alias its topic, and what comes later would be taken for another's
+            try:
+                size, first = read_varint(data, at + 2 if qos else at)
+            except (IndexError, PropertyError):
+                size, first = MAX_HEAD + 1, at
+            if size > MAX_HEAD or first + size > body + length:
+                raise FramingError("a PUBLISH that is too large, with properties that do not fit")
+            if first + size > len(data):
+                self._keep(start, first + size - start)
+                return None
+            topic = self._resolved(topic, data[first : first + size])
         there = len(data) - body
         self._skip = max(0, length - there)
         self._at = body + min(length, there)
@@ -144,6 +159,15 @@ class Framer:
                     at += length
         except (IndexError, PropertyError):
             raise FramingError("a PUBLISH that is cut off") from None
+        if self._aliases is not None and properties:
+            topic = self._resolved(topic, properties)
         if at > end or not topic or (qos and not mid):
             raise FramingError("a PUBLISH that is malformed: its parts do not fit, or it has no topic or identifier")
         return Message(topic, data[at:end], qos, bool(flags & 1), bool(flags & 8), mid, properties)
+
+    def _resolved(self, topic: str, properties: bytes) -> str:
+        assert self._aliases is not None
+        try:
+            return self._aliases.resolve(topic, properties)
+        except (AliasError, PropertyError) as error:
+            raise FramingError(str(error)) from None

@@ -96,7 +96,8 @@ class Reader:
         self._loop.call_soon(self._read)
 
     def _pending(self) -> bool:
-        return isinstance(self._sock, ssl.SSLSocket) and self._sock.pending() > 0
+        pending = getattr(self._sock, "pending", None)  # TLS and websockets have it
+        return pending is not None and pending() > 0
 
     def _hand_on(self) -> bool:
         """Everything that is cut out already goes on; False: reading stops here."""

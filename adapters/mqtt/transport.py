@@ -11,7 +11,6 @@ The private names of paho that this leans on are listed in `PAHO_SEAM`; a test c
 from __future__ import annotations
 
 import asyncio
-import ssl
 from collections.abc import Sequence
 from typing import Any
 
@@ -20,10 +19,11 @@ from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
-from adapters.mqtt.dial import dial
 from adapters.mqtt.framing import Framer
 from adapters.mqtt.lean import without
+from adapters.mqtt.link import connect_link
 from adapters.mqtt.pings import Pings
+from adapters.mqtt.properties import write_varint
 from adapters.mqtt.reader import Reader
 from adapters.mqtt.reasons import connect_error, disconnect_error, v5_code
 from adapters.mqtt.seam import Connect, Connected, Listener, Message, Subscription
@@ -45,6 +45,23 @@ PAHO_SEAM = (
 CLOSE_S = 1.0
 _PUBACK, _PUBREC, _PUBCOMP = 0x40, 0x50, 0x70
 _CONNACK, _DISCONNECT = 2, 14
+_REFUSED = 5  # type of a PUBREC
+
+
+class RawProperties(Properties):
+    """Properties that are packed already.
+
+    Args:
+        raw: the bytes, without their length.
+    """
+
+    def __init__(self, raw: bytes) -> None:
+        object.__setattr__(self, "raw", raw)  # nothing of the base class: its tables cost more than the message
+
+    def pack(self) -> bytes:
+        """With their length."""
+        raw: bytes = object.__getattribute__(self, "raw")
+        return write_varint(len(raw)) + raw
 
 
 class PahoClient(Client):
@@ -71,6 +88,12 @@ class PahoClient(Client):
             raise BlockingIOError
         taken, self.incoming = self.incoming[:bufsize], self.incoming[bufsize:]
         return taken
+
+    def forget_sent(self, mid: int) -> None:
+        """The broker has refused a QoS 2 message: there is nothing more to say about it."""
+        with self._out_message_mutex:
+            if self._out_messages.pop(mid, None) is not None:
+                self._inflight_messages = max(0, self._inflight_messages - 1)
 
     def _send_pingreq(self) -> MQTTErrorCode:
         self._owner.ping_sent()
@@ -122,7 +145,9 @@ class PahoTransport:
         if options.username is not None:
             client.username_pw_set(options.username, options.password)
         if options.will is not None:
-            client.will_set(options.will.topic, options.will.payload, options.will.qos, options.will.retain)
+            will = options.will
+            about = RawProperties(will.properties) if self._v5 else None
+            client.will_set(will.topic, will.payload, will.qos, will.retain, about)
         client.max_inflight_messages_set(0)  # the sink keeps to the broker's Receive Maximum itself
         client.on_connect = self._on_connect
         client.on_disconnect = self._on_disconnect
@@ -137,8 +162,7 @@ class PahoTransport:
     async def connect(self) -> Connected:
         """See the seam."""
         options, loop = self._options, asyncio.get_running_loop()
-        tls = options.tls if isinstance(options.tls, ssl.SSLContext) else None
-        self._sock = self._client.dialled = await dial(options.host, options.port, tls, options.timeout)
+        self._sock = self._client.dialled = await connect_link(options)
         self._connack = loop.create_future()
         self._ended = loop.create_future()
         clean_start: Any = options.clean if self._v5 else MQTT_CLEAN_START_FIRST_ONLY
@@ -150,7 +174,7 @@ class PahoTransport:
                 clean_start=clean_start,
                 properties=self._connect_properties() if self._v5 else None,
             )
-            self._reader = Reader(self._sock, Framer(self._v5, options.max_packet), self, self._address)
+            self._reader = Reader(self._sock, Framer(self._v5, options.max_packet, options.topic_aliases), self, self._address)
             self._reader.start()
             async with asyncio.timeout(options.timeout):
                 connected = await self._connack
@@ -171,6 +195,8 @@ class PahoTransport:
         properties.MaximumPacketSize = self._options.max_packet
         if self._options.session_expiry:
             properties.SessionExpiryInterval = self._options.session_expiry
+        if self._options.topic_aliases:
+            properties.TopicAliasMaximum = self._options.topic_aliases
         return properties
 
     async def subscribe(self, add: Sequence[Subscription], remove: Sequence[str]) -> list[int]:
@@ -197,7 +223,7 @@ class PahoTransport:
     def _subscribe_options(self, subscription: Subscription) -> Any:
         if not self._v5:
             return subscription.qos
-        return SubscribeOptions(qos=subscription.qos, retainHandling=subscription.retain_handling)
+        return SubscribeOptions(qos=subscription.qos, noLocal=subscription.no_local, retainHandling=subscription.retain_handling)
 
     async def _answer(self, sent: tuple[Any, int | None], what: str) -> list[int]:
         _, mid = sent
@@ -225,11 +251,12 @@ class PahoTransport:
         if self._pings.acknowledged(through) and self._eager is None:
             self._eager = asyncio.get_running_loop().call_later(Pings.SPACING_S, self._ping)
 
-    async def publish(self, topic: str, payload: bytes, qos: int, retain: bool) -> int:
+    async def publish(self, topic: str, payload: bytes, qos: int, retain: bool, properties: bytes = b"") -> int:
         """See the seam; the caller keeps to the send quota."""
         if self._over:
             raise TransientError(f"{self._address} is not connected")
-        info = self._client.publish(topic, payload, qos, retain)
+        about = RawProperties(properties) if properties and self._v5 else None
+        info = self._client.publish(topic, payload, qos, retain, about)
         answer: asyncio.Future[list[int]] = asyncio.get_running_loop().create_future()
         self._answers[info.mid] = answer
         try:
@@ -269,6 +296,14 @@ class PahoTransport:
             self._refused = connect_error(v5_code(packet[3], self._options.version), self._address)
         elif kind == _DISCONNECT and self._v5:
             self._refused = disconnect_error(packet[2] if len(packet) > 2 else 0, self._address)
+        elif kind == _REFUSED and self._v5 and len(packet) > 4 and packet[4] >= 0x80:
+            # a PUBREC that refuses ends the exchange (MQTT 5, 4.3.3); paho would answer it with PUBREL
+            self._client.forget_sent(mid := packet[2] << 8 | packet[3])
+            answer = self._answers.get(mid)
+            if answer is not None and not answer.done():
+                answer.set_result([packet[4]])
+            self._heard()
+            return
         self._heard()
         self._client.incoming = packet
         self._client.loop_read()
@@ -316,6 +351,9 @@ class PahoTransport:
             max_packet=getattr(properties, "MaximumPacketSize", 0),
             max_qos=getattr(properties, "MaximumQoS", 2),
             session_expiry=getattr(properties, "SessionExpiryInterval", None),
+            topic_aliases=getattr(properties, "TopicAliasMaximum", 0),
+            retain=bool(getattr(properties, "RetainAvailable", 1)),
+            shared=bool(getattr(properties, "SharedSubscriptionAvailable", 1)),
         )
         self._established = True
         self._listener.on_connected(connected)
