@@ -17,6 +17,10 @@ from rt_edge.streams.stage import Stage
 Function = Callable[[Any, list[list[Any]]], list[list[Any]]]
 
 
+class Fails(Exception):
+    """There is no list: the stage fails, and what stages behind it make of that depends on them."""
+
+
 def one(function: Callable[[Any, list[Any]], list[Any]]) -> Function:
     """For a stage of one inlet and one outlet."""
     return lambda stage, inputs: [function(stage, inputs[0])]
@@ -78,6 +82,12 @@ def _zip_with_index(stage: Any, items: list[Any]) -> list[Any]:
     ]
 
 
+def _reduce(stage: Any, items: list[Any]) -> list[Any]:
+    if not items:
+        raise Fails
+    return list(accumulate(items, stage.function))[-1:]
+
+
 def _interleave(stage: Any, inputs: list[list[Any]]) -> list[list[Any]]:
     rests, made = [list(items) for items in inputs], []
     while any(rests):
@@ -119,7 +129,7 @@ LISTS: dict[str, Function] = {
     "Scan": one(lambda stage, items: list(accumulate(items, stage.function, initial=stage.zero))),
     "FlatMapPrefix": one(lambda stage, items: items[stage.count :]),
     "Fold": one(_fold),
-    "Reduce": one(lambda stage, items: list(accumulate(items, stage.function))[-1:]),
+    "Reduce": one(_reduce),
     "ZipWithIndex": one(_zip_with_index),
     "Intersperse": one(_intersperse),
     "Broadcast": lambda stage, inputs: [inputs[0]] * stage.count,
