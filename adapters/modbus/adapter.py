@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import importlib
-from collections import OrderedDict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from adapters.modbus.address import channel_key, framing_name, tcp_address
@@ -23,6 +22,7 @@ from rt_edge.sdk import (
     Value,
     WriteResult,
 )
+from rt_edge.sdk.answers import Answers
 from rt_edge.sdk.seen import Seen
 
 if TYPE_CHECKING:
@@ -31,9 +31,6 @@ if TYPE_CHECKING:
     from adapters.modbus.jobs import Job, Steps
     from adapters.modbus.link import Link
     from adapters.modbus.transport import Transport
-
-ANSWERS = 1024
-"""Commands whose result is kept to answer a repetition."""
 
 LATE_LIMIT = 30.0
 """Seconds after which nobody answers a request that was given up; longer if a unit's time-out is long."""
@@ -55,7 +52,7 @@ class ModbusAdapter(DeviceAdapter):
         self._framing: Framing | None = None
         self._key = ""
         self._credits = 0
-        self._answers: OrderedDict[str, asyncio.Future[WriteResult]] = OrderedDict()
+        self._answers = Answers(context)
 
     @classmethod
     def settings_model(cls) -> type[Any]:
@@ -211,8 +208,7 @@ class ModbusAdapter(DeviceAdapter):
             assert bus is not None
             found: dict[str, WriteResult] = {}
             for name, unit in bus.units.items():
-                _, answer = self._submit(bus, name, ping_steps(unit.plan))
-                found[name] = await answer
+                found[name] = await self._done(bus, name, ping_steps(unit.plan))
         finally:
             await self.close()
         silent = [f"{name}: {result.message}" for name, result in found.items() if result.status != "confirmed"]
@@ -229,9 +225,9 @@ class ModbusAdapter(DeviceAdapter):
         """
         from adapters.modbus.jobs import write_steps
 
-        known = self._answers.get(key)
+        known = self._answers.known(key)
         if known is not None:
-            return await asyncio.shield(known)
+            return await known.result()
         name, _, point_name = point.partition("/")
         settings = self.settings.units.get(name)
         if settings is None or point_name not in settings.points:
@@ -241,18 +237,10 @@ class ModbusAdapter(DeviceAdapter):
         if self._link is None or self._bus is None:
             return WriteResult("failed", "not connected")
         plan = self._bus.units[name].plan.points[point_name]
-        job, answer = self._submit(self._bus, name, write_steps(plan, value))
-        self._answers[key] = answer
-        if len(self._answers) > ANSWERS:  # the oldest: answered long ago, since fewer can wait than are kept
-            self._answers.popitem(last=False)
-
-        def settle(done: asyncio.Future[WriteResult]) -> None:
-            self.context.count(f"writes_{done.result().status}")
-            if not job.sent_write:
-                self._answers.pop(key, None)
-
-        answer.add_done_callback(settle)
-        return await asyncio.shield(answer)
+        answer = self._answers.begin(key)
+        steps = write_steps(plan, value)
+        self._submit(self._bus, name, steps, lambda job, result: answer.settle(result, reached=job.sent_write))
+        return await answer.result()
 
     async def read(self, point: str) -> Value:
         """Read `UNIT/POINT`, ahead of all polls; see `DeviceAdapter`."""
@@ -264,25 +252,24 @@ class ModbusAdapter(DeviceAdapter):
         if name not in self._bus.units or point_name not in self._bus.units[name].plan.points:
             raise RefusedError(f"there is no point {point!r}", "a point is read as UNIT/POINT")
         found: list[Value] = []
-        _, answer = self._submit(self._bus, name, read_steps(self._bus.units[name].plan.points[point_name], found))
-        result = await answer
+        result = await self._done(self._bus, name, read_steps(self._bus.units[name].plan.points[point_name], found))
         if not found:
             raise TransientError(result.message)
         return found[0]
 
-    def _submit(self, bus: Bus, unit: str, steps: Steps) -> tuple[Job, asyncio.Future[WriteResult]]:
-        """Queue a command; the future always gets a result."""
+    async def _done(self, bus: Bus, unit: str, steps: Steps) -> WriteResult:
+        """Queue a command and wait for its result."""
+        answer: asyncio.Future[WriteResult] = asyncio.get_running_loop().create_future()
+        self._submit(bus, unit, steps, lambda _job, result: None if answer.done() else answer.set_result(result))
+        return await answer
+
+    def _submit(self, bus: Bus, unit: str, steps: Steps, done: Callable[[Job, WriteResult], None]) -> None:
+        """Queue a command; `done` is always called."""
         from adapters.modbus.jobs import Job
 
-        answer: asyncio.Future[WriteResult] = asyncio.get_running_loop().create_future()
-
-        def done(result: WriteResult) -> None:
-            if not answer.done():
-                answer.set_result(result)
-
-        job = Job(unit, steps, done, self.context.clock.monotonic() + self.settings.write_expiry)
+        expires = self.context.clock.monotonic() + self.settings.write_expiry
+        job = Job(unit, steps, lambda result: done(job, result), expires)
         if not bus.submit(job):
-            done(WriteResult("refused", "too many commands wait already"))
+            done(job, WriteResult("refused", "too many commands wait already"))
         if self._link is not None:
             self._link.kick()
-        return job, answer

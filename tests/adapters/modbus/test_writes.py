@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from adapters.modbus import ModbusAdapter
-from adapters.modbus.adapter import ANSWERS
+from rt_edge.sdk.answers import ANSWERS
 from rt_edge.testkit.adapter_harness import AdapterHarness
 from rt_edge.testkit.modbus_slave import RtuSlave, SlaveBank, SlaveUnit, TcpSlave
 
