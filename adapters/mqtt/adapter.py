@@ -47,20 +47,30 @@ def paho_transport(options: Connect, listener: Listener) -> Transport:
     return PahoTransport(options, listener)
 
 
+def fast_transport(options: Connect, listener: Listener) -> Transport:
+    """Our own client, `client: fast`; imports no library."""
+    from adapters.mqtt.fast import FastTransport
+
+    return FastTransport(options, listener)
+
+
+CLIENTS: dict[str, MakeTransport] = {"paho": paho_transport, "fast": fast_transport}
+
+
 class MqttAdapter(DeviceAdapter):
     """Source and sink on an MQTT broker.
 
     Args:
         settings: an `MqttSettings`, or an object with its attributes.
         context: the runtime.
-        make_transport: makes one connection; a fake in tests.
+        make_transport: makes one connection, instead of the client that the settings name; a fake in tests.
     """
 
     kind: ClassVar[str] = "mqtt"
 
-    def __init__(self, settings: Any, context: AdapterContext, make_transport: MakeTransport = paho_transport) -> None:
+    def __init__(self, settings: Any, context: AdapterContext, make_transport: MakeTransport | None = None) -> None:
         super().__init__(settings, context)
-        self._make_transport = make_transport
+        self._make_transport = make_transport or CLIENTS[settings.client]
         self._transport: Transport | None = None
         self._sink: MqttSink | None = None
         self._memory: SessionFile | None = None

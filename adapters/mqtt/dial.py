@@ -71,6 +71,36 @@ async def dial(host: str, port: int, tls: ssl.SSLContext | None, patience: float
     raise TransientError(f"{address} cannot be reached: {last.strerror if last and last.strerror else last}")
 
 
+async def drained(sock: Any) -> None:
+    """Our side is closed for writing, and the other has closed its own. A socket closed with bytes in it that nobody has read
+    is reset, and what was sent last (acknowledgements, DISCONNECT) may be lost with it (RFC 9293, 3.6.1)."""
+    if not isinstance(sock, socket.socket):
+        return  # a websocket says goodbye by itself
+    loop = asyncio.get_running_loop()
+    ended: asyncio.Future[None] = loop.create_future()
+
+    def discard() -> None:
+        try:
+            while data := sock.recv(65_536):
+                del data
+        except (BlockingIOError, ssl.SSLWantReadError):
+            return
+        except OSError:
+            pass  # reset: that is an end, too
+        if not ended.done():
+            ended.set_result(None)
+
+    try:
+        sock.shutdown(socket.SHUT_WR)
+    except OSError:
+        return  # gone already
+    loop.add_reader(sock, discard)
+    try:
+        await ended
+    finally:
+        loop.remove_reader(sock)
+
+
 async def _handshake(sock: socket.socket, tls: ssl.SSLContext, host: str, patience: float) -> ssl.SSLSocket:
     """TLS over a connected socket, driven by readiness of the descriptor; the socket is owned by the result."""
     wrapped = tls.wrap_socket(sock, server_hostname=host, do_handshake_on_connect=False)
