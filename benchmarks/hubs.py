@@ -24,12 +24,14 @@ from rt_edge.streams.blueprint import Blueprint
 from rt_edge.streams.engine import Engine
 from rt_edge.streams.host import AsyncioHost
 from rt_edge.streams.hubs.broadcast_hub import BroadcastHub
+from rt_edge.streams.hubs.from_hub import FromHub
 from rt_edge.streams.hubs.hub import Hub
 from rt_edge.streams.hubs.merge_hub import MergeHub
 from rt_edge.streams.hubs.partition_hub import PartitionHub
-from rt_edge.streams.hubs.stages import FromHub, ToHub
+from rt_edge.streams.hubs.to_hub import ToHub
 from rt_edge.streams.pubsub.broker import Broker
-from rt_edge.streams.pubsub.stages import FromTopic, ToTopic
+from rt_edge.streams.pubsub.from_topic import FromTopic
+from rt_edge.streams.pubsub.to_topic import ToTopic
 from rt_edge.streams.stage import IN, OUT, Inlet, Outlet, Stage, StageLogic
 
 ROWS = (("merge", 1), ("broadcast", 1), ("broadcast", 4), ("partition", 3), ("topic", 3))

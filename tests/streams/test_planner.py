@@ -10,12 +10,13 @@ from rt_edge.data.units import Duration
 from rt_edge.streams.blueprint import Blueprint
 from rt_edge.streams.engine import Engine
 from rt_edge.streams.hubs.broadcast_hub import BroadcastHub
+from rt_edge.streams.hubs.from_hub import FromHub
 from rt_edge.streams.hubs.merge_hub import MergeHub
 from rt_edge.streams.hubs.partition_hub import PartitionHub
-from rt_edge.streams.hubs.stages import FromHub, ToHub
+from rt_edge.streams.hubs.to_hub import ToHub
 from rt_edge.streams.planner import Source, analyse
 from rt_edge.streams.pubsub.broker import Broker
-from rt_edge.streams.pubsub.stages import FromTopic
+from rt_edge.streams.pubsub.from_topic import FromTopic
 from rt_edge.streams.stage import Stage
 from rt_edge.streams.stages.broadcast import Broadcast
 from rt_edge.streams.stages.buffer import Buffer

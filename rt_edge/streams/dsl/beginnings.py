@@ -11,11 +11,11 @@ from rt_edge.protocol.roles import Publisher
 from rt_edge.streams.dsl.operators import builds
 from rt_edge.streams.dsl.operators.continuation import A
 from rt_edge.streams.elementwise.inward import WINDOW, FromPublisher
+from rt_edge.streams.hubs.from_hub import FromHub
 from rt_edge.streams.hubs.hub import Hub
 from rt_edge.streams.hubs.ports import SlowConsumer
-from rt_edge.streams.hubs.stages import FromHub
 from rt_edge.streams.pubsub.broker import Broker
-from rt_edge.streams.pubsub.stages import FromTopic
+from rt_edge.streams.pubsub.from_topic import FromTopic
 from rt_edge.streams.stage import Stage
 from rt_edge.streams.stages.empty import Empty
 from rt_edge.streams.stages.failed import Failed

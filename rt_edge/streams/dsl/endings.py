@@ -9,9 +9,9 @@ from rt_edge.data.units import Duration
 from rt_edge.streams.dsl.operators import builds
 from rt_edge.streams.dsl.operators.continuation import A, B
 from rt_edge.streams.hubs.hub import Hub
-from rt_edge.streams.hubs.stages import ToHub
+from rt_edge.streams.hubs.to_hub import ToHub
 from rt_edge.streams.pubsub.broker import Broker
-from rt_edge.streams.pubsub.stages import ToTopic
+from rt_edge.streams.pubsub.to_topic import ToTopic
 from rt_edge.streams.stage import Stage
 from rt_edge.streams.stages._common import OnError, Settle
 from rt_edge.streams.stages.collect import Collect

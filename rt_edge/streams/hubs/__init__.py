@@ -14,5 +14,6 @@ parcels         chunks for consumers
 strays          what a consumer had that is gone, for another one
 shipping        the account of all that
 hub             what the three have in common: who is there, waking, the end
-stages          the two sides as stages
+to_hub          the producer's side as a stage
+from_hub        the consumer's side as a stage
 """

@@ -2,7 +2,8 @@
 
 topics      names, filters, and the tree in which the subscriptions of a topic are found
 broker      who has subscribed to what; groups, retained messages, back-pressure
-stages      `Source.from_topic` and `Sink.to_topic`
+to_topic    `Sink.to_topic`
+from_topic  `Source.from_topic`
 
 A message has the outcome that its subscribers give it (docs/adr/0010). Between processes it is an actor, which carries no
 outcomes: `rt_edge.actors.routers.topic_actor`.

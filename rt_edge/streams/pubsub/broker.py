@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from rt_edge.data.chunk import Chunk
-from rt_edge.data.errors import RefusedError, StreamError
+from rt_edge.data.errors import ConfigError, RefusedError, StreamError
 from rt_edge.data.receipt import Dropped, Failed
 from rt_edge.streams.hubs.deliveries import Lot
 from rt_edge.streams.hubs.hub import BUFFER, UNSETTLED, Hub
@@ -318,3 +318,9 @@ def _end_of_run(items: Sequence[Message], start: int) -> int:
     while end < len(items) and items[end].topic == first.topic and items[end].relayed == first.relayed:
         end += 1
     return end
+
+
+def check_broker(broker: object) -> None:
+    """Refuse what is no broker."""
+    if not isinstance(broker, Broker):
+        raise ConfigError(f"{broker!r} is no Broker")

@@ -18,10 +18,11 @@ from rt_edge.streams.engine import Engine
 from rt_edge.streams.host import AsyncioHost
 from rt_edge.streams.hubs.broadcast_hub import BroadcastHub
 from rt_edge.streams.hubs.deliveries import TRIES
+from rt_edge.streams.hubs.from_hub import FromHub
 from rt_edge.streams.hubs.merge_hub import MergeHub
 from rt_edge.streams.hubs.partition_hub import PartitionHub
 from rt_edge.streams.hubs.ports import SlowConsumer
-from rt_edge.streams.hubs.stages import FromHub, ToHub
+from rt_edge.streams.hubs.to_hub import ToHub
 from rt_edge.streams.routing.strategy import Everyone, RoundRobin
 from rt_edge.testkit.probes import Outcomes, SourceProbe
 from rt_edge.testkit.virtual_clock import VirtualHost

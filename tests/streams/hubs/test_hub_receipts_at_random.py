@@ -11,10 +11,11 @@ import pytest
 from rt_edge.data.chunk import Chunk
 from rt_edge.data.receipt import STORED, Dropped, Failed, Outcome
 from rt_edge.streams.hubs.broadcast_hub import BroadcastHub
+from rt_edge.streams.hubs.from_hub import FromHub
 from rt_edge.streams.hubs.merge_hub import MergeHub
 from rt_edge.streams.hubs.partition_hub import PartitionHub
 from rt_edge.streams.hubs.ports import SlowConsumer
-from rt_edge.streams.hubs.stages import FromHub, ToHub
+from rt_edge.streams.hubs.to_hub import ToHub
 from rt_edge.testkit.probes import SinkProbe, SourceProbe
 from tests.streams.hubs.hub_world import World
 from tests.streams.hubs.receipts import BAD, DEAD, GONE, MANY, die, nothing_is_left

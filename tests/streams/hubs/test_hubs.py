@@ -12,10 +12,11 @@ import pytest
 from rt_edge.data.errors import ConfigError, RefusedError
 from rt_edge.streams.dsl import Sink, Source
 from rt_edge.streams.hubs.broadcast_hub import BroadcastHub
+from rt_edge.streams.hubs.from_hub import FromHub
 from rt_edge.streams.hubs.merge_hub import MergeHub
 from rt_edge.streams.hubs.partition_hub import PartitionHub
 from rt_edge.streams.hubs.ports import Disconnected, SlowConsumer
-from rt_edge.streams.hubs.stages import FromHub, ToHub
+from rt_edge.streams.hubs.to_hub import ToHub
 from rt_edge.streams.routing.content import ByContent
 from rt_edge.streams.routing.hashing import ConsistentHashing
 from rt_edge.streams.routing.strategy import Balancing, RoundRobin

@@ -10,7 +10,8 @@ import pytest
 from rt_edge.data.receipt import STORED, Failed, Outcome
 from rt_edge.streams.hubs.ports import SlowConsumer
 from rt_edge.streams.pubsub.broker import Broker
-from rt_edge.streams.pubsub.stages import FromTopic, ToTopic
+from rt_edge.streams.pubsub.from_topic import FromTopic
+from rt_edge.streams.pubsub.to_topic import ToTopic
 from rt_edge.testkit.probes import SinkProbe
 from tests.streams.hubs.hub_world import World
 from tests.streams.hubs.receipts import BAD, DEAD, GONE, MANY, die, nothing_is_left

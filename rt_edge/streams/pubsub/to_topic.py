@@ -1,4 +1,4 @@
-"""Publishing and subscribing as stages."""
+"""Publishing as a stage."""
 
 from __future__ import annotations
 
@@ -6,12 +6,11 @@ from collections.abc import Callable, Sequence
 from typing import Any, ClassVar
 
 from rt_edge.data.chunk import Chunk
-from rt_edge.data.errors import ConfigError
-from rt_edge.streams.hubs.ports import Port, SlowConsumer
-from rt_edge.streams.hubs.stages import FromHubLogic, ToHubLogic, into_hub
-from rt_edge.streams.pubsub.broker import Broker, Message
-from rt_edge.streams.pubsub.topics import check_filter, check_topic
-from rt_edge.streams.stage import Hold, Inlet, Outlet, ReceiptUse, Stage, StageLogic, Supervision
+from rt_edge.streams.hubs._sides import ToHubLogic, into_hub
+from rt_edge.streams.hubs.ports import Port
+from rt_edge.streams.pubsub.broker import Message, check_broker
+from rt_edge.streams.pubsub.topics import check_topic
+from rt_edge.streams.stage import Hold, Inlet, Outlet, ReceiptUse, StageLogic, Supervision
 from rt_edge.streams.stages._common import Settle, UserCode
 from rt_edge.streams.stages._user_code import ElementLogic, attempt
 
@@ -41,7 +40,7 @@ class ToTopic(UserCode, frozen=True, kw_only=True):
 
     def __post_init__(self) -> None:
         """Refuse what is no broker, or no topic."""
-        _is_broker(self.broker)
+        check_broker(self.broker)
         if isinstance(self.topic, str):
             check_topic(self.topic)
 
@@ -104,53 +103,6 @@ class _ToLogic(ToHubLogic, ElementLogic):
         return [chunk.replace([message.payload for message in chunk.items]) for chunk in held]
 
 
-class FromTopic(Stage, frozen=True, kw_only=True):
-    """What is published under topics, as `Message`s; each run is a subscriber. Their outcome goes to the publisher.
-
-    Emits when: a message is there for this subscriber: what is retained first.
-    Backpressures when: downstream does; what that means for publishers is said by `slow`.
-    Completes when: the broker does, after what waits for this subscriber.
-    Cancels when: downstream cancels: the subscription ends.
-    On restart: calls no user code, so it is not restarted.
-
-    Attributes:
-        broker: the broker.
-        topics: a filter, with the wildcards of MQTT: + for a level, # for all from there on.
-        group: one member of each group gets a message, the one with the most room; empty: of no group.
-        slow: what happens when this subscriber is slow; None: as the broker says.
-    """
-
-    receipts: ClassVar[ReceiptUse] = ReceiptUse.PASS
-
-    broker: Any
-    topics: str
-    group: str = ""
-    slow: SlowConsumer | None = None
-
-    def __post_init__(self) -> None:
-        """Refuse what is no broker, or no filter."""
-        _is_broker(self.broker)
-        check_filter(self.topics)
-
-    @property
-    def label(self) -> str:
-        """Its name in a graph."""
-        return "from_topic"
-
-    @property
-    def inlets(self) -> tuple[Inlet, ...]:
-        """None."""
-        return ()
-
-    def lets_out(self) -> int:
-        """What this subscriber may have and not have settled."""
-        return int(self.broker.window)
-
-    def create_logic(self) -> StageLogic:
-        """A subscriber."""
-        return FromHubLogic(self.broker, lambda wake, name: self.broker.subscribe(self.topics, wake, self.group, self.slow, name))
-
-
 def _as_message(element: Any) -> Message:
     if not isinstance(element, Message):
         raise TypeError(f"{type(element).__name__} is no Message, and no topic is given")
@@ -160,8 +112,3 @@ def _as_message(element: Any) -> Message:
 
 def _under(topic: Callable[[Any], str], retain: bool) -> Callable[[Any], Message]:
     return lambda element: Message(check_topic(topic(element)), element, retain)
-
-
-def _is_broker(broker: object) -> None:
-    if not isinstance(broker, Broker):
-        raise ConfigError(f"{broker!r} is no Broker")

@@ -1,63 +1,24 @@
-"""The two sides of a hub as stages: a sink that leads into it, a source that comes out of it."""
+"""What a producer and a consumer of a hub do, whatever the stage is called that they are the logic of."""
 
 from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
-from typing import Any, ClassVar
 
 from rt_edge.data.chunk import CHUNK_ELEMENTS, Chunk
 from rt_edge.data.errors import ConfigError
 from rt_edge.streams.elementwise.waker import Waker
 from rt_edge.streams.hubs.deliveries import Post
 from rt_edge.streams.hubs.hub import Hub, stopped
-from rt_edge.streams.hubs.ports import Port, SlowConsumer
-from rt_edge.streams.stage import IN, OUT, Hold, Inlet, Outlet, ReceiptUse, Stage, StageLogic
+from rt_edge.streams.hubs.ports import Port
+from rt_edge.streams.stage import IN, OUT, Hold, Inlet, Outlet, StageLogic
 from rt_edge.streams.stages._common import Settle, settle_rest
 
 
-class ToHub(Stage, frozen=True, kw_only=True):
-    """Elements into a hub; each run is a producer of it. An element has the outcome that the hub's consumers give it.
-
-    What is in the hub when this stage is stopped fails: its origin emits it again.
-
-    Emits when: -
-    Backpressures when: the hub has no room, or too much of what it took has no outcome.
-    Completes when: upstream completes, the hub has taken everything, and all has its outcome.
-    Cancels when: the hub has ended.
-    On restart: calls no user code, so it is not restarted.
-
-    Attributes:
-        hub: a `MergeHub`, `BroadcastHub` or `PartitionHub`.
-        settle: end: see above. early: what the hub has taken is settled as stored, and volatile.
-    """
-
-    receipts: ClassVar[ReceiptUse] = ReceiptUse.HOLD
-
-    hub: Any
-    settle: Settle = "end"
-
-    def __post_init__(self) -> None:
-        """Refuse what is no hub."""
-        _is_hub(self.hub)
-
-    def holds(self) -> Hold:
-        """What is in the hub, and waits in front of it; it does not wait for further elements."""
-        return into_hub(self.hub, self.settle)
-
-    @property
-    def label(self) -> str:
-        """Its name in a graph."""
-        return "to_hub"
-
-    @property
-    def outlets(self) -> tuple[Outlet, ...]:
-        """None."""
-        return ()
-
-    def create_logic(self) -> StageLogic:
-        """A producer."""
-        return ToHubLogic(self.hub, self.settle)
+def check_hub(hub: object) -> None:
+    """Refuse what is no hub."""
+    if not isinstance(hub, Hub):
+        raise ConfigError(f"{hub!r} is no hub", "MergeHub, BroadcastHub or PartitionHub")
 
 
 def into_hub(hub: Hub, settle: Settle) -> Hold:
@@ -186,48 +147,6 @@ class ToHubLogic(StageLogic):
         return held
 
 
-class FromHub(Stage, frozen=True, kw_only=True):
-    """Elements out of a hub; each run is a consumer of it. Their outcome goes to who brought them.
-
-    Emits when: the hub has an element for this consumer.
-    Backpressures when: downstream does; what that means for the others is said by `slow`.
-    Completes when: the hub does, after what waits for this consumer.
-    Cancels when: downstream cancels: this consumer leaves the hub.
-    On restart: calls no user code, so it is not restarted.
-
-    Attributes:
-        hub: a `MergeHub`, `BroadcastHub` or `PartitionHub`.
-        slow: what happens when this consumer is slow; None: as the hub says.
-    """
-
-    receipts: ClassVar[ReceiptUse] = ReceiptUse.PASS
-
-    hub: Any
-    slow: SlowConsumer | None = None
-
-    def __post_init__(self) -> None:
-        """Refuse what is no hub."""
-        _is_hub(self.hub)
-
-    @property
-    def label(self) -> str:
-        """Its name in a graph."""
-        return "from_hub"
-
-    @property
-    def inlets(self) -> tuple[Inlet, ...]:
-        """None."""
-        return ()
-
-    def lets_out(self) -> int:
-        """What this consumer may have and not have settled."""
-        return int(self.hub.window)
-
-    def create_logic(self) -> StageLogic:
-        """A consumer."""
-        return FromHubLogic(self.hub, lambda wake, name: self.hub.join(wake, self.slow, name))
-
-
 class FromHubLogic(StageLogic):
     """A consumer of a hub.
 
@@ -277,8 +196,3 @@ class FromHubLogic(StageLogic):
     def residue(self) -> list[Chunk]:
         """What waits for this consumer, and for no other."""
         return [] if self._port is None else self._hub.residue(self._port)
-
-
-def _is_hub(hub: object) -> None:
-    if not isinstance(hub, Hub):
-        raise ConfigError(f"{hub!r} is no hub", "MergeHub, BroadcastHub or PartitionHub")
