@@ -8,6 +8,7 @@ from adapters.modbus.address import framing_name, tcp_address
 from adapters.modbus.plan import load, point_of, units_of, wire_of
 from adapters.modbus.points import bound_problem
 from rt_edge.sdk import ConfigError, Duration
+from rt_edge.sdk.serial_settings import Rs485
 from rt_edge.sdk.settings import DurationField, Field, InUnit, Name, SettingError, SettingErrors, Settings, model_validator
 
 Order = Literal[
@@ -35,30 +36,6 @@ Lane = Literal["alarm", "poll", "background"]
 
 _SERIAL_ONLY = ("baud", "data_bits", "parity", "stop_bits", "rs485", "local_echo")
 _TCP_ONLY = ("connect_timeout",)
-
-
-class Rs485(Settings):
-    """How the kernel drives the RTS line of an RS-485 transceiver; only UARTs of a board can, USB converters do it themselves."""
-
-    rts_on_send: Literal["high", "low"] = "high"
-    """Level of RTS while sending."""
-    rts_after_send: Literal["high", "low"] = "low"
-    """Level of RTS while receiving."""
-    delay_before_send: DurationField = Field(default=Duration(0.0), ge=0, le=0.1)
-    """Time from switching RTS to the first bit; whole milliseconds."""
-    delay_after_send: DurationField = Field(default=Duration(0.0), ge=0, le=0.1)
-    """Time from the last bit to switching RTS back; whole milliseconds."""
-    receive_while_sending: bool = False
-    """Whether the receiver stays on while sending: then `local_echo` is needed, too."""
-
-    @model_validator(mode="after")
-    def _whole(self) -> Rs485:
-        for name in ("delay_before_send", "delay_after_send"):
-            if abs(1000 * getattr(self, name) - round(1000 * getattr(self, name))) > 1e-9:
-                raise SettingError("the kernel counts this time in milliseconds", "write a whole number of ms", (name,))
-        if self.rts_on_send == self.rts_after_send:
-            raise SettingError("RTS has the same level while sending and after it", "one of them is `high`", ("rts_after_send",))
-        return self
 
 
 class Channel(Settings):

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 from adapters.modbus.address import data_bits_of
 from rt_edge.sdk import TransientError
-from rt_edge.sdk.serial_port import Line, Receiver, Rs485, open_port
+from rt_edge.sdk.serial_port import Line, Receiver, open_port, rs485_of
 
 MAX_UNSENT = 1024
 """Bytes that may wait to be written: four frames, of which only one is ever of use."""
@@ -50,19 +50,6 @@ def open_serial(channel: Any, receiver: Receiver) -> Transport:
         rs485=rs485_of(channel.rs485),
     )
     return open_port(line, receiver, max_unsent=MAX_UNSENT)
-
-
-def rs485_of(settings: Any) -> bool | Rs485:
-    """What the settings say about RS-485, as the port takes it."""
-    if isinstance(settings, bool):
-        return settings
-    return Rs485(
-        rts_on_send=settings.rts_on_send == "high",
-        rts_after_send=settings.rts_after_send == "high",
-        delay_before_send_s=settings.delay_before_send,
-        delay_after_send_s=settings.delay_after_send,
-        receive_while_sending=settings.receive_while_sending,
-    )
 
 
 class TcpTransport(asyncio.Protocol):

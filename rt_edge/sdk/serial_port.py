@@ -13,7 +13,7 @@ import fcntl
 import os
 import select
 import termios
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
 import msgspec
 import serial
@@ -94,6 +94,7 @@ class SerialPort:
         self._fd: int = port.fileno()
         self._receiver: Receiver | None = receiver
         self._unsent = bytearray()
+        self._emptied: asyncio.Future[None] | None = None
         self._loop = asyncio.get_running_loop()
         self._watch: select.epoll | None = None
         self._reading = False
@@ -168,12 +169,60 @@ class SerialPort:
             self._loop.add_writer(self._fd, self._writable)
         else:
             self._loop.remove_writer(self._fd)
+            self._settle_sent(True)
 
     def forget_unsent(self) -> None:
         """What could not be sent yet never will be: the answer to it is no longer waited for."""
         self._unsent.clear()
+        self._settle_sent(False)
         if self._receiver is not None:
             self._loop.remove_writer(self._fd)
+
+    async def sent(self) -> None:
+        """Return when the kernel has taken all that was written; with flow control that may be when the instrument lets it.
+
+        Raises:
+            TransientError: the port was closed or lost before that, or it was forgotten: a part of it may have been sent.
+        """
+        if not self._unsent and self._receiver is not None:
+            return
+        if self._receiver is None:
+            raise TransientError(f"{self._port.port} is closed")
+        if self._emptied is None:
+            self._emptied = self._loop.create_future()
+        await asyncio.shield(self._emptied)
+
+    def _settle_sent(self, done: bool) -> None:
+        emptied, self._emptied = self._emptied, None
+        if emptied is None:
+            return
+        if done:
+            emptied.set_result(None)
+        else:
+            emptied.set_exception(TransientError(f"{self._port.port}: not all that was written could be sent"))
+            emptied.exception()  # whoever waited may have gone
+
+    def set_wire(self, wire: Literal["dtr", "rts", "break"], active: bool) -> None:
+        """Raise or lower DTR or RTS, or hold the line in the break condition, until it is told otherwise.
+
+        Raises:
+            FatalAdapterError: the port has no such wire, or cannot hold a break (a pseudo-terminal, some USB converters).
+            TransientError: the port is lost.
+        """
+        name = "break_condition" if wire == "break" else wire
+        try:
+            setattr(self._port, name, active)
+        except (OSError, serial.SerialException, termios.error) as error:
+            number = getattr(error, "errno", None) or (error.args[0] if error.args else None)
+            what = "cannot send a break" if wire == "break" else f"has no {wire.upper()} wire"
+            if number in (errno.ENOTTY, errno.EINVAL):
+                raise FatalAdapterError(f"{self._port.port} {what}", "remove it from the settings of this port") from None
+            raise TransientError(f"{self._port.port} is lost: {error}") from error
+
+    def discard(self) -> None:
+        """What has come and was not read is thrown away."""
+        with contextlib.suppress(OSError, termios.error):  # unplugged: the next read says so
+            termios.tcflush(self._fd, termios.TCIFLUSH)
 
     def _lost(self, error: OSError) -> None:
         receiver = self._receiver
@@ -188,6 +237,7 @@ class SerialPort:
             self._reading = False
             self._loop.remove_reader(self._fd)
             self._loop.remove_writer(self._fd)
+            self._settle_sent(False)
         self._unwatch()
 
     async def close(self) -> None:
@@ -240,7 +290,20 @@ def open_port(line: Line, receiver: Receiver, paused: bool = False, max_unsent: 
         raise
 
 
-def _rs485_mode(wanted: Rs485) -> object:
+def rs485_of(settings: Any) -> bool | Rs485:
+    """What the settings say about RS-485, as the port takes it."""
+    if isinstance(settings, bool):
+        return settings
+    return Rs485(
+        rts_on_send=settings.rts_on_send == "high",
+        rts_after_send=settings.rts_after_send == "high",
+        delay_before_send_s=settings.delay_before_send,
+        delay_after_send_s=settings.delay_after_send,
+        receive_while_sending=settings.receive_while_sending,
+    )
+
+
+def _rs485_mode(wanted: Rs485) -> Any:
     from serial.rs485 import RS485Settings
 
     def seconds(delay: float) -> float:
