@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from collections.abc import Callable
 from contextlib import nullcontext
 from typing import Any
 
 import pytest
 
-from rt_edge.protocol.roles import Publisher, Subscriber
+from rt_edge.protocol.roles import Publisher, Subscriber, Subscription
 from rt_edge.streams.dsl import Source
 from rt_edge.streams.host import AsyncioHost
 from rt_edge.testkit.tck import (
     ByHand,
     Environment,
+    ListPublisher,
     OnLoop,
     PublisherVerification,
     RecordingSubscriber,
@@ -98,6 +100,51 @@ class OnARealLoop(PublisherVerification):
 def test_island_passes_when_it_runs_on_a_real_loop() -> None:
     """An island on asyncio passes everything, with no other clock than the loop's."""
     assert [outcome for outcome in run(OnARealLoop) if outcome.status != "passed"] == []
+
+
+class OneByOne(PublisherVerification):
+    """No wait is long enough for more than one request, and so for one element."""
+
+    def setup_method(self) -> None:
+        self.asked: list[Callable[[], None]] = []
+
+    def create_environment(self) -> Environment:
+        def one() -> None:
+            if self.asked:
+                self.asked.pop(0)()
+
+        return ByHand(one)
+
+    def create_publisher(self, elements: int) -> Publisher[Any]:
+        return Later(ListPublisher(range(elements)), self.asked)
+
+
+class Later:
+    """A publisher whose requests are done when they are taken from a list."""
+
+    def __init__(self, inner: Publisher[Any], asked: list[Callable[[], None]]) -> None:
+        self.inner, self.asked = inner, asked
+
+    def subscribe(self, subscriber: Any) -> None:
+        tell = subscriber.on_subscribe
+        subscriber.on_subscribe = lambda subscription: tell(LaterSubscription(subscription, self.asked))
+        self.inner.subscribe(subscriber)
+
+
+class LaterSubscription:
+    def __init__(self, inner: Subscription, asked: list[Callable[[], None]]) -> None:
+        self.inner, self.asked = inner, asked
+
+    def request(self, n: int) -> None:
+        self.asked.append(lambda: self.inner.request(n))
+
+    def cancel(self) -> None:
+        self.inner.cancel()
+
+
+def test_long_stream_may_take_its_time_when_each_signal_is_in_time() -> None:
+    """The time-out is that of one signal: 1,200 elements may take 1,200 times as long."""
+    assert run_test(OneByOne, "test_required_spec303_long_stream_does_not_deepen_the_stack").status == "passed"
 
 
 def test_waiting_ends_at_once_when_a_double_rings() -> None:

@@ -144,6 +144,7 @@ def test_optional_test_is_seen_and_no_failure_when_it_does_not_hold(place: Path)
     assert code == 0, output
     assert "1 not held" in output.splitlines()[-1]
     assert "not held: test_optional_spec309_request_negative_number" in output
+    assert "specific_message: AssertionError: " in output
     assert "does not name it" in output
     assert "1 optional not held" in output
     code, output = pytest_in(place, *arguments, "--tck-strict=yes")

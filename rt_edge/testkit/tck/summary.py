@@ -17,16 +17,17 @@ def note(report: pytest.TestReport, item: Any) -> None:
     """
     cls, name = item.cls, item.originalname
     status: str = report.outcome
+    why = ""
     if report.failed and is_optional(name) and not cls.strict:
-        status = "not held"
+        status, why = "not held", _last_line(report.longreprtext)
         path, line, _ = item.reportinfo()
-        report.longrepr = (str(path), (line or 0) + 1, f"optional, and not held: {_last_line(report.longreprtext)}")
+        report.longrepr = (str(path), (line or 0) + 1, f"optional, and not held: {why}")
         report.outcome = "skipped"
     report.__dict__["tck"] = {
         "verification": cls.__name__,
         "test": name,
         "status": status,
-        "why": _last_line(report.longreprtext) if status == "not held" else "",
+        "why": why,
         "facts": dict(item.instance.facts) if item.instance is not None else {},
         "left_out": dict(cls.left_out),
     }
