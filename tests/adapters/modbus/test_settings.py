@@ -228,8 +228,7 @@ def test_a_time_out_that_holds_up_others_is_a_warning_when_checked(
 
 def test_line_says_all_about_rs485_when_it_is_written() -> None:
     """Levels and delays reach the ioctl's structure, in whole milliseconds."""
-    from adapters.modbus.transport import rs485_of
-    from rt_edge.sdk.serial_port import _rs485_mode
+    from rt_edge.sdk.serial_port import _rs485_mode, rs485_of
 
     written = {
         "rts_on_send": "low",
