@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from adapters.modbus.bus import Bus
     from adapters.modbus.framing import Framing
     from adapters.modbus.jobs import Job, Steps
+    from adapters.modbus.learned_file import LearnedFile
     from adapters.modbus.link import Link
     from adapters.modbus.transport import Transport
 
@@ -49,6 +50,7 @@ class ModbusAdapter(DeviceAdapter):
         self._bus: Bus | None = None
         self._link: Link | None = None
         self._seen: Seen | None = None
+        self._learned: LearnedFile | None = None
         self._framing: Framing | None = None
         self._key = ""
         self._credits = 0
@@ -92,7 +94,7 @@ class ModbusAdapter(DeviceAdapter):
     @classmethod
     def preload(cls) -> None:
         """See `DeviceAdapter`."""
-        for name in ("bus", "framing", "jobs", "link", "plan", "points", "rtu", "tcp", "transport"):
+        for name in ("bus", "framing", "jobs", "learned_file", "link", "plan", "points", "rtu", "tcp", "transport"):
             importlib.import_module(f"adapters.modbus.{name}")
 
     @classmethod
@@ -140,9 +142,14 @@ class ModbusAdapter(DeviceAdapter):
         link.start(transport, channel.after_connect)
 
     def _remember(self, bus: Bus) -> None:
-        """Begin where the life before this one ended: what was not read in between will be a gap."""
+        """Begin where the life before this one ended: what was not read in between will be a gap; units take what they took."""
+        from adapters.modbus.learned_file import LearnedFile
+
         self._seen = Seen(self.context)
         bus.on_reading = self._seen.emitted
+        self._learned = LearnedFile(self.context, bus.units.values())
+        self._learned.load()
+        bus.on_learned = self._learned.save
         times = self._seen.load()
         for unit in bus.units.values():
             if unit.source in times:
@@ -191,6 +198,8 @@ class ModbusAdapter(DeviceAdapter):
         link, self._link = self._link, None
         if self._seen is not None:
             self._seen.save()
+        if self._learned is not None and self._bus is not None and any(u.learned.changed for u in self._bus.units.values()):
+            self._learned.save()
         if link is None:
             return
         try:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from typing import NamedTuple
+from collections.abc import Collection, Iterable, Sequence
+from typing import TYPE_CHECKING, NamedTuple
 
 from adapters.modbus.codec import BitDecoder, PointCodec, RegisterDecoder
 from adapters.modbus.pdu import TABLES, Request, read
 from adapters.modbus.timing import BITS_PER_REGISTER
 from rt_edge.sdk import Value
+
+if TYPE_CHECKING:
+    from adapters.modbus.learned import Trial
 
 BIT_TABLES = ("coil", "discrete")
 
@@ -49,7 +52,7 @@ class Block:
         points: of one table, by address, not empty.
     """
 
-    __slots__ = ("_decoder", "address", "count", "points", "refused_until", "request", "table")
+    __slots__ = ("_decoder", "address", "bits", "count", "points", "request", "table", "trial")
 
     def __init__(self, points: Sequence[Point]) -> None:
         self.points = tuple(points)
@@ -57,8 +60,9 @@ class Block:
         self.address = points[0].address
         self.count = max(p.address + p.size for p in points) - self.address
         self.request: Request = read(self.table, self.address, self.count)
-        self.refused_until = 0.0
-        """Monotonic time before which it is not asked for: the unit refused it."""
+        self.bits = self.table in BIT_TABLES
+        self.trial: Trial | None = None
+        """The refused block of which this is a part, until it is known why it was refused."""
         self._decoder: BitDecoder | RegisterDecoder
         if self.table in BIT_TABLES:
             self._decoder = BitDecoder([(p.name, p.address - self.address) for p in points])
@@ -83,21 +87,39 @@ class Block:
         """The fields in the data of a reply, and the names of the points that have no value."""
         return self._decoder.decode(data)
 
-    def split(self) -> list[Block]:
-        """Smaller blocks for a unit that refused this one: cut at its holes, else in two; [] if it is one point."""
-        runs = merge(self.points, Limits(self.count, self.count, 0))
-        if len(runs) > 1:
-            return runs
-        if len(self.points) == 1:
+    def runs(self) -> list[Block]:
+        """It, cut at its holes."""
+        return merge(self.points, Limits(self.count, self.count, 0))
+
+    def halves(self) -> list[Block]:
+        """It in two, none of its points torn apart; [] if that cannot be done."""
+        ends = 0
+        places: list[int] = []
+        for i, point in enumerate(self.points):
+            if i and point.address >= ends:
+                places.append(i)
+            ends = max(ends, point.address + point.size)
+        if not places:
             return []
-        half = len(self.points) // 2
-        return [Block(self.points[:half]), Block(self.points[half:])]
+        at = min(places, key=lambda i: abs(2 * (self.points[i].address - self.address) - self.count))
+        return [Block(self.points[:at]), Block(self.points[at:])]
 
 
-def merge(points: Iterable[Point], limits: Limits) -> list[Block]:
+def merge(
+    points: Iterable[Point],
+    limits: Limits,
+    cuts: Collection[tuple[str, int]] = (),
+    alone: Collection[tuple[str, int]] = (),
+) -> list[Block]:
     """The fewest blocks for `points` within `limits`: by table and address, each as long as it may be.
 
     Points may overlap (bits of one register).
+
+    Args:
+        points: in any order.
+        limits: of one block.
+        cuts: (table, address) at which a block begins anew: what is before cannot be read with it.
+        alone: (table, address) of points that are read with no others.
     """
     blocks: list[Block] = []
     run: list[Point] = []
@@ -107,6 +129,9 @@ def merge(points: Iterable[Point], limits: Limits) -> list[Block]:
         most, hole = (limits.bits, limits.hole * BITS_PER_REGISTER) if bits else (limits.registers, limits.hole)
         new_end = max(end, point.address + point.size)
         fits = run and point.table == run[0].table and point.address <= end + hole and new_end - run[0].address <= most
+        if fits and (cuts or alone) and point.address != run[-1].address:
+            here = (point.table, point.address)
+            fits = here not in cuts and here not in alone and (point.table, run[-1].address) not in alone
         if not fits:
             if run:
                 blocks.append(Block(run))

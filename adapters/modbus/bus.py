@@ -1,8 +1,8 @@
 """The arbiter of one physical channel, without I/O: who may ask what, when. One transaction at a time, for all units together.
 
-Commands come before polls; among polls that are due the earliest deadline goes first, again after each request. A poll begins
-only when somebody asked for a Reading. Its times are fixed multiples of its period; what passed meanwhile is one poll, not
-several. A unit that does not answer is left to its breaker.
+Commands come before polls, polls by lane and deadline (`Schedule`), decided again after each request. A poll begins only when
+somebody asked for a Reading. Its times are fixed multiples of its period; what passed meanwhile is one poll, not several. A unit
+that does not answer is left to its breaker; what it refuses is `Learned`.
 
 What becomes of a poll: all points read -> `good`; some -> a Reading with what was read, quality `uncertain` and the tag `missing`
 with the names of the others; none -> no Reading, the demand stays, and a gap record says so when the unit returns.
@@ -10,10 +10,8 @@ with the names of the others; none -> no Reading, the demand stays, and a gap re
 
 from __future__ import annotations
 
-import heapq
 from collections import deque
 from collections.abc import Callable, Sequence
-from itertools import count as counter
 from math import ceil
 
 from adapters.modbus.blocks import Block
@@ -23,18 +21,14 @@ from adapters.modbus.jobs import Job
 from adapters.modbus.late import Shape, other_shape
 from adapters.modbus.pdu import ILLEGAL_FUNCTION, SPLITTABLE, TABLES, UNREACHABLE, ModbusException, Request, data_of, read
 from adapters.modbus.plan import UnitPlan
+from adapters.modbus.schedule import Schedule
 from adapters.modbus.stats import BusStats
+from adapters.modbus.transaction import Transaction
 from adapters.modbus.unit import Poll, Unit
 from rt_edge.sdk import AdapterContext, CodecError, Reading
 
 MAX_JOBS = 64
 """Commands that wait; one more is refused."""
-
-RELEARN = 600.0
-"""Seconds after which a point that the unit refused is asked for again."""
-
-PHASES = 20
-"""First polls are spread over this many moments of their period: spread enough for the wire, few enough wake-ups when idle."""
 
 PAUSE = 10.0
 """Seconds without demand after which the stream is told, by a gap record, why it has a hole."""
@@ -43,27 +37,6 @@ MISSING_SHOWN = 16
 """Names in the tag `missing`; more are counted."""
 
 _TABLE_OF = {function: table for table, function in TABLES.items()}
-
-
-class Transaction:
-    """A request on the wire.
-
-    Attributes:
-        unit: whom it asks.
-        request: the request.
-        owner: the poll or command that needs it.
-        sync: it only proves that no late reply of the unit can come any more.
-        started: monotonic seconds.
-    """
-
-    __slots__ = ("owner", "request", "started", "sync", "unit")
-
-    def __init__(self, unit: Unit, request: Request, owner: Poll | Job, sync: bool, started: float) -> None:
-        self.unit = unit
-        self.request = request
-        self.owner = owner
-        self.sync = sync
-        self.started = started
 
 
 class Bus:
@@ -80,14 +53,9 @@ class Bus:
         self.units = {plan.name: Unit(plan, Breaker(breaker, context.random), context) for plan in units}
         self.credits = 0
         self._dry_since: float | None = None
-        self._polls: list[Poll] = []
         for unit in self.units.values():
             unit.polls = [Poll(unit, plan) for plan in unit.plan.polls]
-            self._polls += unit.polls
-        self._order = counter()
-        self._waiting: list[tuple[float, int, Poll]] = []
-        self._ready: list[tuple[float, int, Poll]] = []
-        self._running: list[tuple[float, int, Poll]] = []
+        self._schedule = Schedule(poll for unit in self.units.values() for poll in unit.polls)
         self._jobs: deque[Job] = deque(maxlen=MAX_JOBS)
         self._job: Job | None = None
         self._framing: Framing | None = None
@@ -95,6 +63,8 @@ class Bus:
         self.stats = BusStats(context)
         self.on_reading: Callable[[str, int], None] | None = None
         """Told source and time of each Reading before it is emitted."""
+        self.on_learned: Callable[[], None] | None = None
+        """Told when a poll ended in which something was learned that is worth keeping."""
 
     # -- from the runtime --------------------------------------------------------------------------------------------
 
@@ -122,15 +92,7 @@ class Bus:
     def start(self, framing: Framing, now: float) -> None:
         """A connection is there: spread the first polls over their periods."""
         self._framing = framing
-        self._waiting, self._ready, self._running = [], [], []
-        periods: dict[float, list[Poll]] = {}
-        for poll in self._polls:
-            periods.setdefault(poll.every, []).append(poll)
-        for every, polls in periods.items():
-            for i, poll in enumerate(polls):
-                poll.due = now + every * (i * PHASES // len(polls)) / PHASES
-                poll.started = False
-                heapq.heappush(self._waiting, (poll.due, next(self._order), poll))
+        self._schedule.start(now)
         for unit in self.units.values():
             unit.breaker.reset(now)
 
@@ -141,7 +103,7 @@ class Bus:
         job = self._next_job(now)
         if job is not None and job.current is not None:
             return self._ask(self.units[job.unit], job.current, job, now)
-        while (poll := self._pick(now)) is not None:
+        while (poll := self._next_poll(now)) is not None:
             block = self._next_block(poll, now)
             if block is None:
                 self._finish(poll, "refused", now)
@@ -153,20 +115,22 @@ class Bus:
         """When `next` may have something to ask, if nothing happens before; None: only after an event."""
         if self._framing is None or self._current is not None:
             return None
-        if self._jobs or self._job or self._running:
+        if self._jobs or self._job or self._schedule.runs:
             return now
         if self.credits == 0:
             if self._dry_since is None:
                 self._dry_since = now
             return None
-        if self._ready:
-            return now
-        return self._waiting[0][0] if self._waiting else None
+        due = self._schedule.next_due()
+        return due if due is None else max(due, now)
 
     def answered(self, tx: Transaction, pdu: bytes, now: float) -> None:
         """`pdu` is the reply to `tx`."""
         self._current = None
         self.stats.transaction(tx.started, now, answered=True)
+        if tx.unit.learned.took(len(tx.request.pdu), len(pdu), now - tx.started):
+            known = [unit.learned.turnaround for unit in self.units.values() if unit.learned.turnaround is not None]
+            self._context.gauge("turnaround_s", max(known))
         if len(pdu) == 2 and pdu[0] & 0x80 and pdu[1] in UNREACHABLE:
             self._context.count("exceptions")
             self._fail(tx, now)
@@ -197,8 +161,7 @@ class Bus:
         if tx is not None and isinstance(tx.owner, Poll):
             tx.owner.started = False
             self.credits += 1
-        self.credits += len(self._running)
-        self._running = []
+        self.credits += self._schedule.stop()
         if self._job is not None:
             self._job.unanswered(reason)
             self._job = None
@@ -210,6 +173,8 @@ class Bus:
     # -- commands ----------------------------------------------------------------------------------------------------
 
     def _next_job(self, now: float) -> Job | None:
+        if self._job is None and self._jobs and self._schedule.owed(now, self.credits > 0):
+            return None
         while self._job is None and self._jobs:
             job = self._jobs.popleft()
             breaker = self.units[job.unit].breaker
@@ -224,26 +189,18 @@ class Bus:
 
     # -- polls -------------------------------------------------------------------------------------------------------
 
-    def _pick(self, now: float) -> Poll | None:
-        """The poll with the earliest deadline that may go on or begin."""
-        while self._waiting and self._waiting[0][0] <= now:
-            _, order, poll = heapq.heappop(self._waiting)
-            heapq.heappush(self._ready, (poll.deadline, order, poll))
-        while True:
-            may_begin = self.credits > 0 and self._ready
-            if self._running and not (may_begin and self._ready[0] < self._running[0]):
-                poll = heapq.heappop(self._running)[2]
-                if poll.unit.breaker.allows(now):
-                    return poll
-                self._finish(poll, "timeout", now)
-            elif may_begin:
-                poll = heapq.heappop(self._ready)[2]
-                if poll.unit.breaker.allows(now):
+    def _next_poll(self, now: float) -> Poll | None:
+        """The poll that goes on or begins, of a unit that is not given up."""
+        while (poll := self._schedule.pick(now, self.credits > 0)) is not None:
+            if poll.unit.breaker.allows(now):
+                if not poll.started:
                     self._begin(poll, now)
-                    return poll
-                self._shun(poll, now)
+                return poll
+            if poll.started:
+                self._finish(poll, "timeout", now)
             else:
-                return None
+                self._shun(poll, now)
+        return None
 
     def _begin(self, poll: Poll, now: float) -> None:
         self.credits -= 1
@@ -258,12 +215,12 @@ class Bus:
         self._context.count("polls_skipped", slots)
         poll.unit.presence.silent("timeout", now, self._context.clock.wall_ns())
         poll.due += slots * poll.every
-        heapq.heappush(self._waiting, (poll.due, next(self._order), poll))
+        self._schedule.wait(poll)
 
     def _next_block(self, poll: Poll, now: float) -> Block | None:
         while poll.at < len(poll.blocks):
             block = poll.blocks[poll.at]
-            if block.refused_until <= now:
+            if not poll.unit.learned.refuses(block, now):
                 return block
             poll.missing += block.names
             poll.at += 1
@@ -283,28 +240,30 @@ class Bus:
             request = read(_TABLE_OF[place[0]], place[1], place[2])
         elif isinstance(owner, Job) and request.function > 4:
             owner.sent_write = True
+        self._schedule.served(owner.rank, self.credits > 0)
         self._current = Transaction(unit, request, owner, sync, now)
         return self._current
 
     def _again(self, owner: Poll | Job) -> None:
         """`owner` goes on with the request it has not made yet."""
         if isinstance(owner, Poll):
-            heapq.heappush(self._running, (owner.deadline, next(self._order), owner))
+            self._schedule.go_on(owner)
 
     def _poll_answered(self, poll: Poll, pdu: bytes, now: float) -> None:
-        block = poll.blocks[poll.at]
+        block, learned = poll.blocks[poll.at], poll.unit.learned
         try:
             fields, missing = block.decode(data_of(block.request, pdu))
         except ModbusException as error:
             self._context.count("exceptions")
-            parts = block.split() if error.exception in SPLITTABLE else []
+            parts = learned.refused(block, now) if error.exception in SPLITTABLE else []
             if parts:
                 poll.blocks[poll.at : poll.at + 1] = parts
                 self._context.count("blocks_split")
                 self._again(poll)
                 return
+            if error.exception == ILLEGAL_FUNCTION:
+                learned.forbidden(block, now)
             if error.exception == ILLEGAL_FUNCTION or error.exception in SPLITTABLE:
-                block.refused_until = now + RELEARN
                 names = ", ".join(block.names[:4])
                 self._context.log("warning", "unit refuses points", unit=poll.unit.source, points=names, reason=str(error))
             poll.missing += block.names
@@ -313,10 +272,12 @@ class Bus:
             self._context.log("debug", "bad reply", unit=poll.unit.source, reason=str(error))
             poll.missing += block.names
         else:
+            learned.answered(block)
             poll.fields.update(fields)
             if missing:
                 poll.missing += missing
         poll.at += 1
+        poll.plan_rest()
         if poll.at < len(poll.blocks):
             self._again(poll)
         else:
@@ -349,7 +310,9 @@ class Bus:
         fields, missing = poll.fields, poll.missing
         poll.fields, poll.missing = {}, []
         poll.end()
-        heapq.heappush(self._waiting, (poll.due, next(self._order), poll))
+        self._schedule.wait(poll)
+        if unit.learned.changed and self.on_learned is not None:
+            self.on_learned()
         if not fields:
             self.credits += 1
             self._context.count("polls_failed")

@@ -7,7 +7,7 @@ from typing import Literal
 
 from adapters.modbus.blocks import BIT_TABLES
 from adapters.modbus.pdu import Request, check_write, data_of, mask_write, read, write_coil, write_registers
-from adapters.modbus.plan import PointPlan, UnitPlan
+from adapters.modbus.plan import RANKS, PointPlan, UnitPlan
 from rt_edge.sdk import CodecError, Value, WriteResult
 
 Steps = Generator[Request, bytes, WriteResult]
@@ -28,6 +28,8 @@ class Job:
     """
 
     __slots__ = ("_done", "current", "expires", "sent_write", "steps", "unit")
+
+    rank = RANKS["command"]
 
     def __init__(self, unit: str, steps: Steps, done: Callable[[WriteResult], None], expires: float) -> None:
         self.unit = unit

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Protocol
 
-from adapters.modbus.bus import Bus, Transaction
+from adapters.modbus.bus import Bus
 from adapters.modbus.framing import Framing
 from adapters.modbus.timing import Wire
+from adapters.modbus.transaction import Transaction
 from adapters.modbus.transport import Transport
 from rt_edge.sdk import AdapterContext, CodecError
 

@@ -11,6 +11,9 @@ from adapters.modbus.codec import PointCodec
 from adapters.modbus.timing import Wire, serial_wire, tcp_wire
 from rt_edge.sdk import Advice, ConfigError, show_duration
 
+RANKS = {"command": 0, "alarm": 1, "poll": 2, "background": 3}
+"""Lane -> rank; the lower goes first."""
+
 SERIAL_TURNAROUND = 0.005
 TCP_TURNAROUND = 0.001
 """Assumed where the channel does not say; the capacity check uses it."""
@@ -31,10 +34,14 @@ class PollPlan(NamedTuple):
 
     Attributes:
         every: seconds.
-        blocks: its requests.
+        lane: a key of RANKS.
+        points: what is read.
+        blocks: the requests that it takes as far as the settings say; the unit may teach better.
     """
 
     every: float
+    lane: str
+    points: tuple[Point, ...]
     blocks: list[Block]
 
 
@@ -45,9 +52,12 @@ class UnitPlan(NamedTuple):
         name: as configured.
         id: unit identifier on the wire.
         timeout: seconds it has to start its reply.
-        polls: by period.
+        polls: by period and lane.
         points: by name.
         tags: carried by each of its Readings.
+        limits: of its requests.
+        wire: timing of the channel.
+        measured: whether the hole follows from the turnaround as it is measured: neither is set.
     """
 
     name: str
@@ -56,6 +66,9 @@ class UnitPlan(NamedTuple):
     polls: list[PollPlan]
     points: Mapping[str, PointPlan]
     tags: Mapping[str, str]
+    limits: Limits
+    wire: Wire
+    measured: bool
 
 
 def wire_of(channel: Any) -> Wire:
@@ -122,15 +135,19 @@ def unit_plan(name: str, settings: Any, channel: Any, wire: Wire) -> UnitPlan:
     """
     limits = Limits(settings.max_registers, settings.max_bits, wire.hole() if settings.hole is None else settings.hole)
     points: dict[str, PointPlan] = {}
-    periods: dict[float, list[Point]] = {}
+    periods: dict[tuple[float, int, str], list[Point]] = {}
     for point_name, p in settings.points.items():
         point = point_of(point_name, p, settings.address_base)
         verify = settings.verify if p.verify is None else p.verify
         points[point_name] = PointPlan(point, p.writable, verify, p.function == "multiple", p.function == "mask")
-        periods.setdefault(float(p.every or settings.every), []).append(point)
-    polls = [PollPlan(every, merge(members, limits)) for every, members in sorted(periods.items())]
+        lane = p.lane or settings.lane
+        periods.setdefault((float(p.every or settings.every), RANKS[lane], lane), []).append(point)
+    polls = [
+        PollPlan(every, lane, tuple(members), merge(members, limits)) for (every, _, lane), members in sorted(periods.items())
+    ]
     timeout = channel.timeout if settings.timeout is None else settings.timeout
-    return UnitPlan(name, settings.unit, timeout, polls, points, dict(settings.tags))
+    measured = settings.hole is None and channel.turnaround is None
+    return UnitPlan(name, settings.unit, timeout, polls, points, dict(settings.tags), limits, wire, measured)
 
 
 def units_of(settings: Any) -> list[UnitPlan]:

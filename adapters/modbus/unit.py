@@ -1,10 +1,11 @@
-"""What is known of one unit while the adapter lives: breaker, counters, and since when it has given nothing."""
+"""What is known of one unit while the adapter lives: breaker, what was learned of it, and since when it has given nothing."""
 
 from __future__ import annotations
 
 from adapters.modbus.blocks import Block
 from adapters.modbus.breaker import Breaker
-from adapters.modbus.plan import PollPlan, UnitPlan
+from adapters.modbus.learned import Learned
+from adapters.modbus.plan import RANKS, PollPlan, UnitPlan
 from rt_edge.sdk import AdapterContext, Value
 from rt_edge.sdk.presence import Presence
 
@@ -23,6 +24,7 @@ class Unit:
         self.id = plan.id
         self.timeout = plan.timeout
         self.breaker = breaker
+        self.learned = Learned(plan.limits, plan.wire if plan.measured else None)
         self.source = f"{context.name}/{plan.name}"
         self.tags = dict(plan.tags)
         self.polls: list[Poll] = []
@@ -39,15 +41,19 @@ class Poll:
 
     Args:
         unit: whose.
-        plan: period and blocks; the blocks are replaced by smaller ones where the unit refuses them.
+        plan: period, lane and points; which requests read them is the unit's to learn.
     """
 
-    __slots__ = ("at", "blocks", "due", "every", "fields", "missing", "started", "unit")
+    __slots__ = ("_stale", "_version", "at", "blocks", "due", "every", "fields", "missing", "points", "rank", "started", "unit")
 
     def __init__(self, unit: Unit, plan: PollPlan) -> None:
         self.unit = unit
         self.every = plan.every
+        self.rank = RANKS[plan.lane]
+        self.points = plan.points
         self.blocks: list[Block] = list(plan.blocks)
+        self._version = 0
+        self._stale = False
         self.due = 0.0
         self.at = 0
         self.started = False
@@ -64,7 +70,18 @@ class Poll:
         missed = max(0, int((now - self.due) / self.every))
         self.due += missed * self.every
         self.at, self.started, self.fields, self.missing = 0, True, {}, []
+        self.plan_rest()
         return missed
+
+    def plan_rest(self) -> None:
+        """Cut what is still to be asked into requests anew, if something was learned since it was done."""
+        learned = self.unit.learned
+        if self._version == learned.version and not (self._stale and not self.at):
+            return
+        rest = [point for block in self.blocks[self.at :] for point in block.points] if self.at else self.points
+        self.blocks[self.at :] = learned.blocks(rest)
+        self._version = learned.version
+        self._stale = self.at > 0  # what was asked before is still cut in the old way
 
     def end(self) -> None:
         """Wait for the next slot."""

@@ -72,6 +72,8 @@ class Line:
         self.time, self.wire, self.framing = time, wire, framing
         self.turnaround: Callable[[int], float] = lambda unit: wire.turnaround
         self.fates: Callable[[int], Fate] = lambda unit: Fate()
+        self.refuses: Callable[[int, int, int, int], int] = lambda unit, function, address, count: 0
+        """(unit, function, address, count) -> exception code, 0 for none."""
         self.link: Any = None
         self.serial = 0
         self.unit_of: dict[int, int] = {}
@@ -107,6 +109,9 @@ class Line:
             self.truth = bytes((function, 2 * count)) + self.serial.to_bytes(2, "big") * count
         else:
             self.truth = pdu[:5]
+        exception = self.refuses(unit, function, int.from_bytes(pdu[1:3], "big"), int.from_bytes(pdu[3:5], "big"))
+        if exception:
+            self.truth = bytes((function | 0x80, exception))
         fate = self.fates(unit)
         if fate.silent:
             return

@@ -57,10 +57,27 @@ def test_tables_are_not_mixed_and_bits_have_their_own_limits_when_merged() -> No
 def test_block_is_cut_at_holes_then_halved_when_split() -> None:
     """A refused block loses its holes first, then halves down to single points."""
     (block,) = merge(holding(0, 1, 2, 3, 8), Limits(125, 2000, 12))
-    parts = block.split()
+    parts = block.runs()
     assert spans(parts) == [("holding", 0, 4), ("holding", 8, 1)]
-    assert spans(parts[0].split()) == [("holding", 0, 2), ("holding", 2, 2)]
-    assert parts[1].split() == []
+    assert spans(parts[0].halves()) == [("holding", 0, 2), ("holding", 2, 2)]
+    assert parts[1].halves() == []
+
+
+def test_points_are_not_torn_apart_when_a_block_is_halved() -> None:
+    """Bits of one register stay together, and a value of four registers stays whole."""
+    bits = [Point(f"b{i}", "holding", 0, PointCodec("bool", bit=i)) for i in range(16)]
+    (block,) = merge(bits, Limits(125, 2000, 0))
+    assert block.halves() == []
+    (block,) = merge([*bits, Point("f", "holding", 1, PointCodec("float64")), *holding(5)], Limits(125, 2000, 0))
+    assert spans(block.halves()) in ([("holding", 0, 1), ("holding", 1, 5)], [("holding", 0, 5), ("holding", 5, 1)])
+
+
+def test_blocks_begin_anew_when_told_to() -> None:
+    """At a cut, and before and after a point that is to be read alone."""
+    points = holding(*range(10))
+    assert spans(merge(points, Limits(125, 2000, 0), {("holding", 4)})) == [("holding", 0, 4), ("holding", 4, 6)]
+    alone = merge(points, Limits(125, 2000, 0), (), {("holding", 4)})
+    assert spans(alone) == [("holding", 0, 4), ("holding", 4, 1), ("holding", 5, 5)]
 
 
 @given(
