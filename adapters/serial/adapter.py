@@ -6,7 +6,6 @@ import asyncio
 import importlib
 import re
 from collections.abc import Mapping, Sequence
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -27,7 +26,6 @@ from rt_edge.sdk.answers import Answers
 from rt_edge.sdk.seen import Seen
 
 if TYPE_CHECKING:
-    from adapters.serial.frames import Cutter
     from adapters.serial.listen import Listener
     from adapters.serial.poll import Poller
     from adapters.serial.transport import SerialPort
@@ -95,7 +93,7 @@ class SerialAdapter(DeviceAdapter):
     @classmethod
     def preload(cls) -> None:
         """See `DeviceAdapter`."""
-        for name in ("commands", "listen", "layout", "nmea", "poll", "transport"):
+        for name in ("commands", "layout", "make", "nmea", "transport"):
             importlib.import_module(f"adapters.serial.{name}")
 
     @classmethod
@@ -137,66 +135,12 @@ class SerialAdapter(DeviceAdapter):
         work.start(self._port, asyncio.get_running_loop())
 
     def _made(self) -> Listener | Poller:
-        from adapters.serial.frames import Cutter
+        from adapters.serial.make import make
 
-        times = self._seen.load()
-        cutter = Cutter(self.settings.framing, self.context.count)
-        work = self._poller(cutter, times) if self.settings.poll is not None else self._listener(cutter, times)
+        work = make(self.settings, self.context, self._seen)
         if self._credits:
             work.demand(self._credits)
         return work
-
-    def _listener(self, cutter: Cutter, times: dict[str, int]) -> Listener:
-        from adapters.serial.codec import parser_of
-        from adapters.serial.listen import Listener
-        from adapters.serial.ring import Ring
-        from adapters.serial.transport import CHUNK
-
-        listen = self.settings.listen
-        hold = self.settings.flow_control != "none"
-        listener = Listener(
-            self.context,
-            f"{self.context.name}/{listen.device}",
-            listen.tags,
-            cutter,
-            parser_of(listen.format),
-            Ring(max(CHUNK, listen.ring) if hold else listen.ring, listen.overflow),
-            hold,
-            listen.silent_after,
-            self._seen.emitted,
-        )
-        for wall in times.values():
-            listener.remember(wall)
-        return listener
-
-    def _poller(self, cutter: Cutter, times: dict[str, int]) -> Poller:
-        from adapters.serial.asks import Asks
-        from adapters.serial.codec import parser_of
-        from adapters.serial.frames import frame_of
-        from adapters.serial.poll import Poller
-        from adapters.serial.template import Template
-
-        poll, framing = self.settings.poll, self.settings.framing
-        asks = [
-            Asks(
-                name,
-                f"{self.context.name}/{name}",
-                dict(request.tags),
-                Template(request.request, request.values),
-                Template(request.reply_begins, request.values),
-                partial(frame_of, framing) if request.framed else bytes,
-                request.every,
-                request.timeout,
-                parser_of(request.format),
-            )
-            for name, request in poll.requests.items()
-        ]
-        verified = framing.crc is not None
-        poller = Poller(self.context, asks, cutter, verified, poll.late_limit, poll.pause, poll.local_echo, self._seen.emitted)
-        for one in poller.polls.values():
-            if one.asks.source in times:
-                one.presence.remember(times[one.asks.source])
-        return poller
 
     def on_data(self, data: bytes) -> None:
         """See `adapters.serial.transport.Receiver`."""

@@ -3,49 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Protocol
 
 from adapters.serial.codec import FrameError, Parser
 from adapters.serial.commands import Job
 from adapters.serial.complaints import Complaints
 from adapters.serial.frames import Cutter
 from adapters.serial.ring import Heard, Lost, Ring
+from adapters.serial.seams import Handle, Line, Timers
 from rt_edge.sdk import AdapterContext, Reading, WriteResult
 
 SETTLED_S = 0.1
 """A line that was quiet for this long since it was opened begins with a whole frame; else its first frame is left out."""
-
-
-class Line(Protocol):
-    """What a listener needs of a port."""
-
-    def pause(self) -> None:
-        """Read nothing."""
-        ...
-
-    def resume(self) -> None:
-        """Read again."""
-        ...
-
-    def write(self, data: bytes) -> None:
-        """Send, without waiting."""
-        ...
-
-
-class Handle(Protocol):
-    """A call to come."""
-
-    def cancel(self) -> None:
-        """Let it not happen."""
-        ...
-
-
-class Timers(Protocol):
-    """What is needed of an event loop; tests have one under time wound by hand."""
-
-    def call_later(self, delay: float, callback: Callable[[], None], /) -> Handle:
-        """Call it in `delay` seconds."""
-        ...
 
 
 class Listener:

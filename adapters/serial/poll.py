@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 from adapters.serial.asks import Asked, Asks
 from adapters.serial.codec import FrameError, Parsed
@@ -13,7 +13,7 @@ from adapters.serial.commands import Job
 from adapters.serial.complaints import Complaints
 from adapters.serial.frames import Cutter
 from adapters.serial.late import Lates
-from adapters.serial.listen import Handle, Timers
+from adapters.serial.seams import Handle, Port, Timers
 from rt_edge.sdk import AdapterContext, Reading, WriteResult
 from rt_edge.sdk.presence import Presence
 
@@ -27,18 +27,6 @@ MAX_JOBS = 64
 """Commands that wait."""
 PIECE_S = 0.05
 """Before a request, so long nothing may have come of a frame that is begun: it would be taken for the answer's beginning."""
-
-
-class Port(Protocol):
-    """What a poller needs of a port."""
-
-    def write(self, data: bytes) -> None:
-        """Send, without waiting."""
-        ...
-
-    def forget_unsent(self) -> None:
-        """What is not sent yet need not be."""
-        ...
 
 
 class _Pending(NamedTuple):
