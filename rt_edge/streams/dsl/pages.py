@@ -15,7 +15,7 @@ from typing import Any
 import msgspec
 
 from rt_edge.streams import dsl
-from rt_edge.streams.stage import Stage
+from rt_edge.streams.stage import ReceiptUse, Stage, StageLogic
 
 HEADING = re.compile(r"^(Emits when|Backpressures when|Completes when|Cancels when|On restart|Attributes):\s*(.*)$")
 INDEX = "README.md"
@@ -48,7 +48,8 @@ def page(stage: type[Stage]) -> str:
     text += ["", "In Python:", "", "```python", *signatures(stage), "```", ""]
     if stage.kind:
         text += [f"In a configuration: `{stage.kind}`.", ""]
-    text.append(f"Receipts: {stage.receipts.value}.{' Makes one element of several.' if stage.combines else ''}")
+    text.append(f"Receipts: {stage.receipts.value}.{held(stage)}{' Makes one element of several.' if stage.combines else ''}")
+    text += ["", f"Residue, when it is taken out of a running graph: {residue(stage)}"]
     fields = msgspec.structs.fields(stage)
     if fields:
         text += ["", "| parameter | default | meaning |", "| --- | --- | --- |"]
@@ -67,6 +68,32 @@ def sections(stage: type[Stage]) -> dict[str, str]:
             found[heading] = ""
         found[heading] += line + "\n"
     return {heading: words.strip("\n ") if heading != "Attributes" else words for heading, words in found.items()}
+
+
+def held(stage: type[Stage]) -> str:
+    """How much it keeps unsettled, in the words of its `holds`."""
+    if stage.receipts is not ReceiptUse.HOLD:
+        return ""
+    return f" It holds: {_sentence(stage.holds)}"
+
+
+def residue(stage: type[Stage]) -> str:
+    """What it hands on when it is taken out of a running graph, in the words of its logic's `residue`."""
+    said = {_sentence(logic.residue): None for logic in logics(stage) if logic.residue is not StageLogic.residue}
+    return " Or: ".join(said) or "nothing."
+
+
+def logics(stage: type[Stage]) -> list[type[StageLogic]]:
+    """The classes of which its `create_logic` makes one."""
+    function: Any = stage.create_logic
+    named = (function.__globals__.get(name) for name in function.__code__.co_names)
+    return [found for found in named if isinstance(found, type) and issubclass(found, StageLogic)]
+
+
+def _sentence(function: Any) -> str:
+    """A docstring in one line, as it goes on after a colon."""
+    said = " ".join((inspect.getdoc(function) or "").split())
+    return said[:1].lower() + said[1:]
 
 
 def signatures(stage: type[Stage]) -> list[str]:

@@ -108,6 +108,7 @@ class _Logic(StageLogic):
         self._held.clear()
 
     def residue(self) -> list[Chunk]:
+        """What a branch had asked for that has cancelled since, raw."""
         held = list(self._held)
         self._held.clear()
         return held

@@ -115,4 +115,5 @@ class _Logic(StageLogic):
         self._out.settle_rest(error)
 
     def residue(self) -> list[Chunk]:
+        """What waits, in order."""
         return self._out.take_all()

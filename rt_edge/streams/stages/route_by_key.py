@@ -92,6 +92,7 @@ class _Logic(ElementLogic):
         settle_rest(self, self.router.take_all(), error)
 
     def residue(self) -> list[Chunk]:
+        """What has nobody to go to so far, in order."""
         return self.router.take_all()
 
 

@@ -18,9 +18,10 @@ from rt_edge.data.errors import ConfigError, StreamError
 from rt_edge.data.reading import Reading
 from rt_edge.streams import dsl
 from rt_edge.streams.dsl import METHODS, Flow, Graph, Sink, Source
-from rt_edge.streams.dsl.pages import page_name, pages
-from rt_edge.streams.stage import Stage
+from rt_edge.streams.dsl.pages import logics, page, page_name, pages
+from rt_edge.streams.stage import ReceiptUse, Stage
 from rt_edge.streams.stages.balance import Balance
+from rt_edge.streams.stages.buffer import Buffer
 from rt_edge.streams.stages.map import Map
 from rt_edge.streams.stages.merge import Merge
 from rt_edge.testkit.virtual_clock import VirtualHost
@@ -237,6 +238,17 @@ def test_sink_as_subscriber_has_a_result_when_its_publisher_completes() -> None:
         return await subscriber.result
 
     assert asyncio.run(fold()) == 499500
+
+
+def test_page_says_what_is_handed_on_when_a_stage_can_be_taken_out() -> None:
+    """Of every stage the class of the logic is found; a `residue` of its own says what it is, and so does the page."""
+    for stage, made in ((stage, page(stage)) for stage in METHODS):
+        assert logics(stage), f"{stage.__name__}: its create_logic names no class"
+        assert (stage.receipts is ReceiptUse.HOLD) == ("It holds: " in made), stage.__name__
+        assert "a stage that is being removed" not in made, f"{stage.__name__}: its residue has no docstring of its own"
+    assert "Receipts: hold. It holds: up to `size`; it does not wait" in page(Buffer)
+    assert "Residue, when it is taken out of a running graph: what waits, in order.\n" in page(Buffer)
+    assert "Residue, when it is taken out of a running graph: nothing.\n" in page(Map)
 
 
 def test_pages_are_up_to_date_when_they_are_made_anew() -> None:
