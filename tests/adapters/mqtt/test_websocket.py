@@ -71,6 +71,7 @@ def test_stream_is_whole_when_frames_are_cut_anywhere(step: int) -> None:
         bytes((0xC2, 0)),
         frame(b"masked"),
     ],
+    ids=["text", "continuation", "reserved", "unfinished", "long ping", "fragmented ping", "reserved bit", "masked"],
 )
 def test_is_refused_when_frames_are_not_of_mqtt(bad: bytes) -> None:
     """Texts, parts out of order, reserved bits, long or cut control frames, masked frames."""
