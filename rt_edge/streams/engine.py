@@ -234,7 +234,12 @@ class Engine:
             if not wire.out_closed:
                 wire.out_closed = True
                 if not source.stopped:
-                    self._guard(source, source.logic.on_downstream_finish, wire.outlet, wire.cause)
+                    try:
+                        source.logic.on_downstream_finish(wire.outlet, wire.cause)
+                    except Exception as error:  # noqa: BLE001  # whatever a stage raises goes to its supervision
+                        self._raised(source, error)
+                        if not source.stopped and all(other.out_closed for other in source.outs):
+                            self.stop_logic(source.logic, error, error)  # as below
             return
         chunk = wire.slot
         if chunk is not None:
@@ -283,10 +288,15 @@ class Engine:
             return
         wire.in_closed = True
         target = wire.target
-        if wire.error is None:
-            self._guard(target, target.logic.on_upstream_finish, wire.inlet)
-        else:
-            self._guard(target, target.logic.on_upstream_failure, wire.inlet, wire.error)
+        try:
+            if wire.error is None:
+                target.logic.on_upstream_finish(wire.inlet)
+            else:
+                target.logic.on_upstream_failure(wire.inlet, wire.error)
+        except Exception as error:  # noqa: BLE001  # whatever a stage raises goes to its supervision
+            self._raised(target, error)
+            if not target.stopped and all(other.in_closed for other in target.ins):
+                self.stop_logic(target.logic, error, error)  # an end comes once: one who goes on would wait for ever
 
     def _guard(self, seat: Seat, handler: Callable[..., None], *args: Any) -> None:
         try:

@@ -256,6 +256,51 @@ def test_stage_stops_and_both_sides_hear_it_when_user_code_raises_under_stop():
     assert str(bench.ended[0]) == "bad element"
 
 
+class EndRaises(Stage, frozen=True):
+    """Does not survive either end."""
+
+    supervision = Supervision.RESUME
+
+    def create_logic(self):
+        return _EndRaises()
+
+
+class _EndRaises(StageLogic):
+    def on_pull(self, outlet, n):
+        self.request(IN, n)
+
+    def on_push(self, inlet, chunk):
+        self.push(OUT, chunk)
+
+    def on_upstream_finish(self, inlet):
+        raise ValueError("end")
+
+    def on_downstream_finish(self, outlet, cause):
+        raise ValueError("end")
+
+
+class EndRaisesAfresh(EndRaises, frozen=True):
+    """The same, and is begun afresh."""
+
+    supervision = Supervision.RESTART
+
+
+@pytest.mark.parametrize("stage", [EndRaises(), EndRaisesAfresh()], ids=["resume", "restart"])
+@pytest.mark.parametrize("end", ["upstream", "downstream"])
+def test_stage_stops_whatever_its_supervision_when_its_handler_of_the_end_raises(stage, end):
+    """An end comes once: a stage that went on would wait for ever, and so would its neighbours."""
+    with StageBench(stage) as bench:
+        bench.sink.request(2)
+        bench.source.send(1)
+        if end == "upstream":
+            bench.source.complete()
+            bench.sink.expect_next(1)
+            assert isinstance(bench.sink.expect_error(ValueError), ValueError)
+        else:
+            bench.sink.cancel()
+            assert isinstance(bench.source.expect_cancellation(), ValueError)
+
+
 @pytest.mark.parametrize("policy", [Supervision.RESUME, Supervision.RESTART])
 def test_stream_goes_on_when_user_code_raises_under_supervision(policy):
     """RESUME keeps the logic, RESTART makes a fresh one; the elements concerned fail, and demand is not lost."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from rt_edge.data.chunk import Chunk
-from rt_edge.streams.stage import OUT, Inlet, Outlet
+from rt_edge.streams.stage import OUT, Inlet, Outlet, Supervision
 from rt_edge.streams.stages._user_code import ElementLogic
 
 
@@ -24,8 +24,13 @@ class LastWordLogic(ElementLogic):
             super().on_pull(outlet, n)
 
     def on_upstream_finish(self, inlet: Inlet) -> None:
-        """Say the last word when it is wanted."""
-        self._word = self.last_word()
+        """Say the last word when it is wanted; user code that does not stop the stage when it raises goes without."""
+        try:
+            self._word = self.last_word()
+        except Exception:
+            if self._policy is Supervision.STOP:
+                raise
+            self.ctx.count("errors")
         self._say()
 
     def _say(self) -> None:

@@ -118,6 +118,25 @@ def test_state_is_closed_once_when_the_stage_ends(end: str) -> None:
     assert closed == [3]
 
 
+@pytest.mark.parametrize("on_error", ["resume", "restart", "stop"])
+def test_stream_ends_when_the_function_for_the_end_raises(on_error: Any) -> None:
+    """It used to wait for ever, unless it stopped; what it would have given is left out."""
+
+    def close(state: int) -> int:
+        raise Broken
+
+    with StageBench(StatefulMap(lambda: 0, lambda s, x: (s, x), close, on_error=on_error)) as bench:
+        bench.sink.request(9)
+        bench.source.send(1)
+        bench.source.complete()
+        bench.sink.expect_next(1)
+        if on_error == "stop":
+            bench.sink.expect_error(Broken)
+        else:
+            bench.sink.expect_complete()
+        assert bench.counters["errors"] == 1
+
+
 def test_state_is_made_anew_when_the_stage_restarts() -> None:
     """The old one is closed; elements behind the guilty one see the new one, in the same chunk too."""
     closed: list[int] = []
