@@ -185,7 +185,8 @@ class SerialAdapter(DeviceAdapter):
         sent, or the instrument refused; `refused`: no such command, or not such a value. Only the first two are remembered under
         `key`: the others may be tried again with the same key.
         """
-        from adapters.serial.commands import Command, Job
+        from adapters.serial.commands import Command
+        from adapters.serial.jobs import Job
 
         known = self._answers.known(key)
         if known is not None:

@@ -3,37 +3,17 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any
 
 from adapters.serial.codec import wire_bytes
 from adapters.serial.frames import frame_of
 from adapters.serial.template import Template
-from rt_edge.sdk import ConfigError, Value, WriteResult
+from rt_edge.sdk import ConfigError, Value
 
 MAX_TEXT = 256
 """Characters of a text that is written."""
 SAMPLES: dict[str, int | float | str] = {"float": 1.5, "int": 1, "str": "x"}
 """A value of each type, to try a template with."""
-
-
-class Job(NamedTuple):
-    """A command on its way.
-
-    Attributes:
-        frame: what is sent.
-        begins: what a reply that confirms it begins with; refusals: one that refuses it. Both empty: no reply is waited for.
-        timeout: seconds to the reply.
-        expires: when it fails if it could not be sent until then (monotonic seconds).
-        done: called once with what became of it.
-    """
-
-    frame: bytes
-    begins: tuple[bytes, ...]
-    refusals: tuple[bytes, ...]
-    timeout: float
-    expires: float
-    done: Callable[[WriteResult], None]
 
 
 class Command:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 
 from adapters.serial.codec import FrameError, Parser
-from adapters.serial.commands import Job
 from adapters.serial.complaints import Complaints
 from adapters.serial.frames import Cutter
+from adapters.serial.jobs import Job
 from adapters.serial.ring import Heard, Lost, Ring
 from adapters.serial.seams import Handle, Line, Timers
 from rt_edge.sdk import AdapterContext, Reading, WriteResult

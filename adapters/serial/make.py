@@ -70,11 +70,18 @@ def asks_of(settings: Any, prefix: str) -> list[Asks]:
     ]
 
 
+def byte_seconds(settings: Any) -> float:
+    """How long a byte takes on the line: its bits with start, parity and stop."""
+    bits = 1 + settings.data_bits + (settings.parity != "none") + settings.stop_bits
+    return float(bits / settings.baud)
+
+
 def _poller(settings: Any, context: AdapterContext, cutter: Cutter, seen: Seen, times: dict[str, int]) -> Poller:
     poll = settings.poll
     verified = settings.framing.crc is not None
     asks = asks_of(settings, context.name)
-    poller = Poller(context, asks, cutter, verified, poll.late_limit, poll.pause, poll.local_echo, seen.emitted)
+    byte_s = byte_seconds(settings)
+    poller = Poller(context, asks, cutter, verified, poll.late_limit, poll.pause, poll.local_echo, byte_s, seen.emitted)
     for one in poller.polls.values():
         if one.asks.source in times:
             one.presence.remember(times[one.asks.source])

@@ -2,29 +2,24 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import NamedTuple
 
-from adapters.serial.asks import Asked, Asks
+from adapters.serial.asks import FAILURES, Asked, Asks, is_reply
 from adapters.serial.codec import FrameError, Parsed
-from adapters.serial.commands import Job
 from adapters.serial.complaints import Complaints
+from adapters.serial.echo import Echo
 from adapters.serial.frames import Cutter
+from adapters.serial.jobs import Job, Jobs
 from adapters.serial.late import Lates
+from adapters.serial.reads import read_job
 from adapters.serial.seams import Handle, Port, Timers
-from rt_edge.sdk import AdapterContext, Reading, WriteResult
+from rt_edge.sdk import AdapterContext, Reading
 from rt_edge.sdk.presence import Presence
 
-FAILURES = 3
-"""Unanswered requests in a row after which a poll comes more rarely, and its silence is said."""
-RARELY_S = 60.0
-"""Longest time between requests that nobody answers."""
 PAUSED_S = 10.0
 """Time without demand from which on it is a gap."""
-MAX_JOBS = 64
-"""Commands that wait."""
 PIECE_S = 0.05
 """Before a request, so long nothing may have come of a frame that is begun: it would be taken for the answer's beginning."""
 
@@ -51,6 +46,7 @@ class Poller:
         late_limit: seconds after its time-out in which an answer may still come.
         pause: seconds between an answer and the next request.
         local_echo: whether the line returns what is sent.
+        byte_s: seconds that a byte takes on the line.
         emitted: called for each Reading with source and time.
     """
 
@@ -63,6 +59,7 @@ class Poller:
         late_limit: float,
         pause: float,
         local_echo: bool,
+        byte_s: float,
         emitted: Callable[[str, int], None],
     ) -> None:
         self._context = context
@@ -71,7 +68,7 @@ class Poller:
         self._verified = verified
         self._late_limit = late_limit
         self._pause = pause
-        self._local_echo = local_echo
+        self._byte_s = byte_s
         self._emitted = emitted
         self._complaints = Complaints(context)
         self.polls = {one.name: Asked(one, Presence(context, one.source)) for one in asks}
@@ -80,8 +77,8 @@ class Poller:
         self._sequence = 0
         self._pending: _Pending | _Commanded | None = None
         self._lates = Lates()
-        self._jobs: deque[Job] = deque(maxlen=MAX_JOBS)
-        self._echo = b""
+        self._jobs = Jobs()
+        self._echo = Echo(local_echo, context.count)
         self._last = 0.0  # when something came
         self._rest_until = 0.0
         self._wait_until = 0.0
@@ -95,7 +92,7 @@ class Poller:
         now = self._clock.monotonic()
         self._port, self._timers = port, timers
         self._cutter.restart(whole=True)
-        self._echo = b""
+        self._echo.reset()
         for poll in self.polls.values():
             poll.due = max(poll.due, now)
         if not self._credits:
@@ -112,11 +109,10 @@ class Poller:
         self._arm(None, now)
         if isinstance(pending, _Commanded):
             self._expect_reply(pending.job, now + pending.job.timeout)
-            pending.job.done(WriteResult("sent", "the line was lost before the reply"))
+            pending.job.ended("sent", "the line was lost before the reply")
         elif pending is not None:
             self._expect_late(pending, now + pending.poll.asks.timeout)
-        while self._jobs:
-            self._jobs.popleft().done(WriteResult("failed", "the line was lost before it was sent"))
+        self._jobs.fail("the line was lost before it was sent")
         for poll in self.polls.values():
             poll.presence.silent("disconnected", now, wall)
 
@@ -134,38 +130,40 @@ class Poller:
         self._pump()
 
     def submit(self, job: Job) -> bool:
-        """Send a command as soon as the line is free, ahead of all requests; False if too many wait."""
-        if len(self._jobs) >= MAX_JOBS:
+        """Send a command as soon as the line is free, ahead of all requests and readings; False if too many wait."""
+        if not self._jobs.add(job):
             return False
-        self._jobs.append(job)
         self._pump()
         return True
+
+    def read(self, name: str, expires: float, done: Callable[[Parsed | None, str], None]) -> bool:
+        """Ask for `name` ahead of all polls, as a command; False if too many wait.
+
+        Args:
+            name: of what is asked.
+            expires: when it fails if it could not be asked until then (monotonic seconds).
+            done: called once, with what came, or with None and why nothing did.
+        """
+        asks = self.polls[name].asks
+        self._sequence += 1
+        return self.submit(read_job(asks, self._sequence - 1, self._verified, self._complaints, expires, done))
 
     # -- what comes ----------------------------------------------------------------------------------------------------
 
     def on_data(self, data: bytes) -> None:
         """Bytes came."""
         self._last = self._clock.monotonic()
-        if self._echo:
-            data = self._without_echo(data)
-        for payload in self._cutter.feed(data):
+        for payload in self._cutter.feed(self._echo.without(data)):
             self._frame(payload)
         self._pump()
-
-    def _without_echo(self, data: bytes) -> bytes:
-        size = min(len(data), len(self._echo))
-        if data[:size] == self._echo[:size]:
-            self._echo = self._echo[size:]
-            return data[size:]
-        self._context.count("bad_echo")
-        self._echo = b""
-        return data
 
     def _frame(self, payload: bytes) -> None:
         pending = self._pending
         if isinstance(pending, _Commanded):
-            if payload.startswith(pending.job.begins + pending.job.refusals):
-                self._replied(pending, payload)
+            if payload.startswith(pending.job.begins + pending.job.refusals) and (result := pending.job.reply(payload)):
+                self._pending = None
+                self._rest_until = self._clock.monotonic() + self._pause
+                pending.job.done(result)
                 return
         elif pending is not None and payload.startswith(pending.begins):
             poll = pending.poll
@@ -179,22 +177,6 @@ class Poller:
             self._answered(pending, parsed)
             return
         self._context.count("late_frames" if self._lates.take(payload) else "unasked_frames")
-
-    def _reads(self, poll: Asked, begins: bytes, payload: bytes) -> bool:
-        """Whether it is an answer at all: noise must not pass for the late one that is waited for."""
-        if begins or self._verified:
-            return True
-        try:
-            poll.asks.parser(payload)
-        except FrameError:
-            return False
-        return True
-
-    def _replied(self, commanded: _Commanded, payload: bytes) -> None:
-        self._pending = None
-        self._rest_until = self._clock.monotonic() + self._pause
-        refused = bool(commanded.job.refusals) and payload.startswith(commanded.job.refusals)
-        commanded.job.done(WriteResult("failed" if refused else "confirmed", f"the reply was {payload[:80]!r}"))
 
     def _answered(self, pending: _Pending, parsed: Parsed | None) -> None:
         if parsed is None or not parsed.fields:
@@ -240,17 +222,16 @@ class Poller:
         if self._pending is not None:
             self._arm(self._pending.deadline, now)
             return
-        while self._jobs and self._jobs[0].expires <= now:
-            self._jobs.popleft().done(WriteResult("failed", "the line was not free in time: it was not sent"))
-        if self._jobs:
-            job = self._jobs[0]
+        job = self._jobs.first(now)
+        if job is not None:
             at = self._quiet_at(self._lates.free_at(job.begins + job.refusals, now), now)
             if at <= now:
-                self._command(self._jobs.popleft(), now)
+                self._jobs.pop()
+                self._command(job, now)
             else:
                 self._arm(min(at, job.expires), now)
             return
-        if self._credits <= 0:
+        if self._credits <= 0 or not self.polls:
             self._arm(None, now)
             return
         at, poll = min(((self._free(poll, now), poll) for poll in self.polls.values()), key=lambda one: (one[0], one[1].due))
@@ -277,16 +258,16 @@ class Poller:
 
     def _command(self, job: Job, now: float) -> None:
         self._cutter.restart(whole=True)
-        self._echo = job.frame if self._local_echo else b""
+        self._echo.expect(job.frame)
         if job.begins or job.refusals:
             self._pending = _Commanded(job, now + job.timeout)
             self._arm(now + job.timeout, now)
         else:
-            self._rest_until = now + self._pause
+            self._rest_until = now + len(job.frame) * self._byte_s + self._pause  # from its last bit on
             self._arm(self._rest_until, now)
         self._write(job.frame)
         if self._pending is None:
-            job.done(WriteResult("sent", "no reply is waited for"))
+            job.ended("sent", "no reply is waited for")
 
     def _write(self, frame: bytes) -> None:
         assert self._port is not None
@@ -294,15 +275,14 @@ class Poller:
 
     def _ask(self, poll: Asked, now: float) -> None:
         asks = poll.asks
-        missed = int((now - poll.due) / asks.every)
-        if missed > 0:
+        missed = poll.catch_up(now)
+        if missed:
             self._context.count("slots_coalesced", missed)
-            poll.due += missed * asks.every
         begins = asks.begins.render(self._sequence)
         frame = asks.frame(asks.request.render(self._sequence))
         self._sequence += 1
         self._cutter.restart(whole=True)
-        self._echo = frame if self._local_echo else b""
+        self._echo.expect(frame)
         self._pending = _Pending(poll, begins, now + asks.timeout)
         self._arm(now + asks.timeout, now)
         self._write(frame)
@@ -315,19 +295,15 @@ class Poller:
         self._end(pending)
         self._expect_late(pending, now)
         poll.presence.silent("timeout", now, self._clock.wall_ns())
-        poll.failures += 1
-        if poll.failures == FAILURES:
+        if poll.failed(now):
             self._context.log("warning", f"{poll.asks.source} did not answer {FAILURES} times within {poll.asks.timeout:g} s")
-        if poll.failures >= FAILURES:
-            rarely = min(RARELY_S, poll.asks.every * 2 ** min(poll.failures - FAILURES + 1, 16))
-            poll.due = max(poll.due, now + rarely)
 
     def _expect_late(self, pending: _Pending, now: float) -> None:
-        reads = partial(self._reads, pending.poll, pending.begins)
+        reads = partial(is_reply, pending.poll.asks, pending.begins, self._verified)
         self._lates.expect((pending.begins,), now + self._late_limit, reads)
 
     def _expect_reply(self, job: Job, now: float) -> None:
-        self._lates.expect(job.begins + job.refusals, now + self._late_limit, lambda _: True)
+        self._lates.expect(job.begins + job.refusals, now + self._late_limit, lambda reply: job.reply(reply) is not None)
 
     # -- one timer -----------------------------------------------------------------------------------------------------
 
@@ -345,7 +321,7 @@ class Poller:
         if isinstance(pending, _Commanded) and now >= pending.deadline:
             self._pending = None
             self._expect_reply(pending.job, now)
-            pending.job.done(WriteResult("sent", f"no reply within {pending.job.timeout:g} s: it may have been done"))
+            pending.job.ended("sent", f"no reply within {pending.job.timeout:g} s: it may have been done")
         elif isinstance(pending, _Pending) and now >= pending.deadline:
             self._timed_out(pending, now)
         self._pump()

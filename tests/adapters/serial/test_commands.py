@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 
 from adapters.serial import SerialAdapter
-from adapters.serial.commands import Command, Job
-from adapters.serial.poll import MAX_JOBS, Poller
+from adapters.serial.commands import Command
+from adapters.serial.jobs import MAX_JOBS, Job
+from adapters.serial.poll import Poller
 from rt_edge.sdk import ConfigError, WriteResult
 from rt_edge.testkit.adapter_harness import AdapterHarness, RecordingContext
 from rt_edge.testkit.serial_instrument import plugged
