@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import importlib
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from adapters.ble.outbox import Outbox
@@ -13,7 +14,9 @@ from rt_edge.sdk import (
     CodecError,
     DeviceAdapter,
     FatalAdapterError,
+    PointInfo,
     ProbeResult,
+    RefusedError,
     RtEdgeError,
     ScanReport,
     TransientError,
@@ -24,7 +27,8 @@ from rt_edge.sdk.answers import Answers
 from rt_edge.sdk.seen import Seen
 
 if TYPE_CHECKING:
-    from adapters.ble.gatt import Command, GattDevice
+    from adapters.ble.commands import Job, Point
+    from adapters.ble.gatt import GattDevice
     from adapters.ble.scanner import Scanner
     from adapters.ble.transport import BluezTransport
 
@@ -95,7 +99,15 @@ class BleAdapter(DeviceAdapter):
             delivery="volatile" if volatile else "polled",
             backpressure="bounded_drop" if volatile else "native",
             writable=any(point.writable for point in points),
+            commands=max(1, min(settings.connections, len(settings.devices))),
         )
+
+    @classmethod
+    def points(cls, settings: Any) -> Mapping[str, PointInfo]:
+        """Every point of every device, as `DEVICE/POINT`; what advertises has none."""
+        from adapters.ble.points import points_of
+
+        return points_of(settings)
 
     # -- life --------------------------------------------------------------------------------------------------------
 
@@ -245,45 +257,70 @@ class BleAdapter(DeviceAdapter):
     async def write(self, point: str, value: Value, key: str) -> WriteResult:
         """Write `DEVICE/POINT`, connecting if need be.
 
-        `confirmed`: the device said so; `sent`: without its answer; `failed`: not done; `refused`: not a point to be written.
-        Only what may have reached the device is remembered under `key`.
+        `confirmed`: the device said so (and read back the same, with `verify`); `sent`: it may have it; `failed`: it has not;
+        `refused`: not a point to be written. Only what may have reached the device is remembered under `key`.
         """
-        from adapters.ble.gatt import Command
+        from adapters.ble.commands import Write
 
         known = self._answers.known(key)
         if known is not None:
             return await known.result()
-        name, _, point_name = point.partition("/")
-        device = self._devices.get(name)
-        where = device.points.get(point_name) if device is not None else None
-        if device is None or where is None:
-            if name in self.settings.devices and point_name in self.settings.devices[name].points:
-                return WriteResult("failed", "not connected")
+        info = self.points(self.settings).get(point)
+        if info is None:
             return WriteResult("refused", f"there is no point {point!r}; a point is written DEVICE/POINT")
-        if not where.writable:
+        if not info.writable:
             return WriteResult("refused", f"{point} is not writable; say `writable: true` at the point")
-        if self._transport is None:
+        found = self._found(point)
+        if found is None:
             return WriteResult("failed", "not connected")
+        device, where = found
         try:
             data = where.codec.encode(value)
         except CodecError as error:
             return WriteResult("refused", error.message)
         answer = self._answers.begin(key)
-
-        def done(result: WriteResult) -> None:
-            expiry.cancel()
-            answer.settle(result)
-
-        command = Command(where, data, done)
-        expiry = asyncio.get_running_loop().call_later(self.settings.write_expiry, _expire, command)
-        if not device.submit(command):
-            command.end(WriteResult("refused", "too many commands wait already"))
+        self._submit(device, Write(where, value, data, answer.settle))
         return await answer.result()
 
+    async def read(self, point: str) -> Value:
+        """Read `DEVICE/POINT`, ahead of all polls, connecting if need be; see `DeviceAdapter`."""
+        from adapters.ble.commands import Read
 
-def _expire(command: Command) -> None:
-    if not command.started:
-        command.end(WriteResult("failed", "not sent in time"))
+        info = self.points(self.settings).get(point)
+        if info is None:
+            raise RefusedError(f"there is no point {point!r}", "a point is read as DEVICE/POINT")
+        if not info.readable:
+            raise RefusedError(f"{point} cannot be read", "it says `readable: false`")
+        found = self._found(point)
+        if found is None:
+            raise TransientError("not connected")
+        answer: asyncio.Future[Value] = asyncio.get_running_loop().create_future()
+
+        def done(value: Value | None, reason: str) -> None:
+            if answer.done():
+                return
+            if value is None:
+                answer.set_exception(TransientError(f"{point} cannot be read: {reason}"))
+            else:
+                answer.set_result(value)
+
+        self._submit(found[0], Read(found[1], done))
+        return await answer
+
+    def _found(self, point: str) -> tuple[GattDevice, Point] | None:
+        """A known point's device and place, while the adapter is open."""
+        name, _, point_name = point.partition("/")
+        device = self._devices.get(name)
+        return None if device is None or self._transport is None else (device, device.points[point_name])
+
+    def _submit(self, device: GattDevice, job: Job) -> None:
+        job.timer = asyncio.get_running_loop().call_later(self.settings.write_expiry, _expire, job)
+        device.submit(job)
+
+
+def _expire(job: Job) -> None:
+    if not job.started:
+        job.fail("not sent in time")
 
 
 def _key(address: str, secret: Any) -> bytes:

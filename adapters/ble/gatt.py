@@ -5,14 +5,12 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections import deque
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from adapters.ble.codec import full_uuid
-from adapters.ble.codec_value import ValueCodec
+from adapters.ble.commands import Job, Point
 from adapters.ble.link import BusyError, Link
 from adapters.ble.outbox import Outbox
-from rt_edge.sdk import AdapterContext, CodecError, Quality, Reading, TransientError, Value, WriteResult
+from rt_edge.sdk import AdapterContext, CodecError, Quality, Reading, TransientError, Value
 from rt_edge.sdk.backoff import Backoff
 from rt_edge.sdk.presence import Presence
 
@@ -21,50 +19,16 @@ if TYPE_CHECKING:
     from adapters.ble.transport import BluezTransport
 
 COMMANDS = 16
-"""Commands that wait for one device."""
+"""Commands and reads that wait for one device."""
+
+LINGER_S = 1.0
+"""A connection made for a command is kept so long: the next one (the value read back, most often) need not connect again."""
 
 CLEAR_AFTER = 3
 """Failures to connect in a row after which BlueZ is told to forget the device: what it believes of it may be stale."""
 
 NO_DEMAND_S = 10.0
 """A poll that waited longer for demand (and two periods) is a gap."""
-
-
-class Point:
-    """One characteristic, or a part of it."""
-
-    __slots__ = ("codec", "name", "notify", "response", "uuid", "writable")
-
-    def __init__(self, name: str, settings: Any) -> None:
-        self.name = name
-        self.uuid = full_uuid(settings.characteristic)
-        self.codec = ValueCodec(settings.type, settings.scale, settings.offset, settings.skip)
-        self.notify: bool = settings.notify
-        self.writable: bool = settings.writable
-        self.response: bool = settings.response
-
-
-class Command:
-    """One write.
-
-    Attributes:
-        started: whether it may have reached the device.
-        ended: whether it was answered.
-    """
-
-    __slots__ = ("_done", "data", "ended", "point", "started")
-
-    def __init__(self, point: Point, data: bytes, done: Callable[[WriteResult], None]) -> None:
-        self.point = point
-        self.data = data
-        self._done = done
-        self.started = self.ended = False
-
-    def end(self, result: WriteResult) -> None:
-        """Answer, unless it was answered."""
-        if not self.ended:
-            self.ended = True
-            self._done(result)
 
 
 class GattDevice:
@@ -84,7 +48,9 @@ class GattDevice:
         self.points = {key: Point(key, value) for key, value in settings.points.items()}
         self.presence = Presence(context, f"{context.name}/{name}")
         self.connected = False
-        self._reads = [point for point in self.points.values() if settings.every is not None and not point.notify]
+        self._reads = [
+            point for point in self.points.values() if settings.every is not None and not point.notify and point.info.readable
+        ]
         self._notifies = [point for point in self.points.values() if point.notify]
         self._every: float = settings.every or 0.0
         self._hold: bool = settings.hold or bool(self._notifies)
@@ -93,11 +59,11 @@ class GattDevice:
         self._context = context
         self._outbox = outbox
         self._backoff = Backoff(context.random, limits.retry_min, limits.retry_max)
-        self._commands: deque[Command] = deque(maxlen=COMMANDS)
+        self._commands: deque[Job] = deque(maxlen=COMMANDS)
         self._wake = asyncio.Event()
         self._active = False
         self._asked = self._credit = self._down = False
-        self._due = self._asked_at = self._waited = 0.0
+        self._due = self._asked_at = self._waited = self._linger = 0.0
         self._failures = 0
         self._handle: Any = None
         self._complained: set[str] = set()
@@ -111,13 +77,13 @@ class GattDevice:
             self.presence.wanted(self._context.clock.wall_ns())
         self._wake.set()
 
-    def submit(self, command: Command) -> bool:
-        """Write a point as soon as possible; False: too many commands wait."""
+    def submit(self, job: Job) -> None:
+        """Do it as soon as possible, ahead of all polls."""
         if len(self._commands) == COMMANDS:
-            return False
-        self._commands.append(command)
+            job.fail("too many commands wait already", refused=True)
+            return
+        self._commands.append(job)
         self._wake.set()
-        return True
 
     def _granted(self) -> None:
         self._asked, self._credit = False, True
@@ -127,15 +93,17 @@ class GattDevice:
     def _needed(self) -> bool:
         return bool(self._commands) or self._credit or (self._active and self._hold)
 
-    async def _look(self) -> None:
-        """Ask for a credit when a poll is due; wait until something changes."""
+    async def _look(self, most: float | None = None) -> None:
+        """Ask for a credit when a poll is due; wait until something changes, for at most so many seconds."""
         now = self._context.clock.monotonic()
-        left: float | None = None
+        left = most
         if self._reads and not self._asked and not self._credit:
-            left = self._due - now
-            if left <= 0:
-                self._asked, self._asked_at, left = True, now, None
+            due = self._due - now
+            if due <= 0:
+                self._asked, self._asked_at = True, now
                 self._outbox.ask(self.presence.source, self._granted)
+            else:
+                left = due if most is None else min(due, most)
         if self._wake.is_set():
             self._wake.clear()
             return
@@ -192,6 +160,8 @@ class GattDevice:
                 await self._command(link)
             elif self._credit:
                 await self._poll(link)
+            elif (most := self._linger - self._context.clock.monotonic()) > 0:
+                await self._look(most)
             elif not (self._hold and self._active):
                 if notifying:
                     self.presence.away("no_demand")
@@ -201,7 +171,8 @@ class GattDevice:
                 return
             else:
                 await self._look()
-        raise TransientError(f"{self.address} has disconnected")
+        if self._needed():  # a device may hang up when nobody wants anything of it
+            raise TransientError(f"{self.address} has disconnected")
 
     async def _failed(self, error: TransientError, transport: BluezTransport) -> None:
         self._refund()
@@ -317,21 +288,13 @@ class GattDevice:
     # -- commands ----------------------------------------------------------------------------------------------------
 
     async def _command(self, link: Link) -> None:
-        command = self._commands.popleft()
-        if command.ended:  # nobody waits for it any more: it has expired
+        job = self._commands.popleft()
+        if job.ended:  # nobody waits for it any more: it has expired
             return
-        command.started = True
-        try:
-            await link.write(command.point.uuid, command.data, command.point.response)
-        except TransientError as error:
-            command.end(WriteResult("failed" if link.up else "sent", error.message))  # lost: it may have reached the device
-            return
-        except asyncio.CancelledError:
-            command.end(WriteResult("sent", "the adapter was closed before an answer came"))
-            raise
-        self._back()
-        command.end(WriteResult("confirmed" if command.point.response else "sent"))
+        if await job.run(link):
+            self._back()
+        self._linger = self._context.clock.monotonic() + LINGER_S
 
     def _fail_commands(self, reason: str) -> None:
         while self._commands:
-            self._commands.popleft().end(WriteResult("failed", reason))
+            self._commands.popleft().fail(reason)

@@ -32,8 +32,13 @@ class BusyError(TransientError):
     """BlueZ believes that something is under way with the device; it may believe so until the device is forgotten."""
 
 
+class NoAnswerError(TransientError):
+    """The device did not answer in time: it may have done what it was asked, or may still do it."""
+
+
 class Link(Protocol):
-    """A connection to one device. All methods raise TransientError when it is lost or the device refuses."""
+    """A connection to one device. All methods raise TransientError when it is lost or the device refuses, NoAnswerError when it
+    does not say anything."""
 
     up: bool
 
@@ -130,7 +135,7 @@ class BleakLink:
             async with asyncio.timeout(DEVICE_S):
                 yield
         except TimeoutError:
-            raise TransientError(f"{what}: no answer within {DEVICE_S:g} s") from None
+            raise NoAnswerError(f"{what}: no answer within {DEVICE_S:g} s") from None
         except FAILURES as error:
             raise TransientError(f"{what}: {said(error)}") from error
 

@@ -8,6 +8,7 @@ from pydantic import AfterValidator, BeforeValidator
 
 from adapters.ble.codec import device_address, full_uuid
 from adapters.ble.outbox import RING
+from adapters.ble.points import bound_problem
 from adapters.ble.scanner import MAX_DEVICES
 from rt_edge.sdk import ConfigError, Duration
 from rt_edge.sdk.settings import (
@@ -134,10 +135,22 @@ class Point(Settings):
     """Added after scaling."""
     notify: bool = False
     """Readings come when the device says something (notifications or indications), not when they are asked for."""
+    readable: bool = True
+    """Whether the device gives its value when it is asked; false for those that are only written, or only notified."""
+    unit: str = Field(default="", max_length=32)
+    """Unit of measure, for people; not sent with the readings."""
     writable: bool = False
     """Whether `rt-edge write` and commands may set it."""
+    min: float | None = None
+    """Least value that a command may write; the range of the type bounds it anyway."""
+    max: float | None = None
+    """Greatest value that a command may write."""
+    allowed: tuple[bool | int | float | str, ...] = ()
+    """The only values that a command may write, if any are given."""
     response: bool = True
     """Write with the device's confirmation; false for characteristics that only know writes without response."""
+    verify: bool = False
+    """Read back after a write and compare."""
 
     @model_validator(mode="after")
     def _works(self) -> Point:
@@ -147,6 +160,9 @@ class Point(Settings):
             raise SettingError(f"{self.type} is no number", "remove scale and offset", ("type",))
         if self.skip and self.writable:
             raise SettingError("a part of a characteristic cannot be written", "remove skip or writable", ("skip",))
+        problem = bound_problem(self)
+        if problem is not None:
+            raise SettingError(problem[0], problem[1], (problem[2],))
         return self
 
 
@@ -167,12 +183,18 @@ class Device(Settings):
     @model_validator(mode="after")
     def _works(self) -> Device:
         points = self.points.values()
+        dumb = [name for name, point in self.points.items() if not (point.readable or point.notify or point.writable)]
+        if dumb:
+            hint = "say `notify: true` or `writable: true`, or remove `readable: false`"
+            raise SettingErrors(SettingError(f"{name} has no use", hint, ("points", name)) for name in dumb)
         idle = [name for name, point in self.points.items() if not point.notify and not point.writable]
         if self.every is None and idle:
             hint = "say `every` at the device, or `notify: true` at the point"
             raise SettingErrors(SettingError(f"{name} is never read", hint, ("points", name)) for name in idle)
         if self.every is not None and all(point.notify for point in points):
             raise SettingError("every point notifies, there is nothing to read", "remove every", ("every",))
+        if self.every is not None and not any(point.readable for point in points if not point.notify):
+            raise SettingError("no point can be read, there is nothing to read", "remove every", ("every",))
         return self
 
 
@@ -198,7 +220,7 @@ class BleSettings(Settings):
     ring: Annotated[int, InUnit("notifications")] = Field(default=RING, ge=1, le=65_536)
     """Notifications of a device kept while there is no demand; then the oldest are dropped, counted, and recorded as a gap."""
     write_expiry: DurationField = Field(default=Duration(30.0), gt=0, le=3600)
-    """A command that could not be sent for this long fails."""
+    """A command that could not be sent for this long fails, and so does `rt-edge read`."""
 
     @model_validator(mode="after")
     def _work_together(self) -> BleSettings:

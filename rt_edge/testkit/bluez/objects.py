@@ -68,6 +68,7 @@ class CharacteristicState(Protocol):
     value: bytes
     notifying: bool
     written: list[bytes]
+    keeps: bool
     fail: str
     on_read: Callable[[], bytes] | None
 
@@ -317,6 +318,8 @@ class Characteristic(ServiceInterface):
         """Set it."""
         self._ready()
         self._state.written.append(bytes(value))
+        if self._state.keeps:
+            self._state.value = bytes(value)
 
     @dbus_method()
     def StartNotify(self) -> None:

@@ -24,6 +24,7 @@ class Value:
 
     Attributes:
         written: what was written, in order.
+        keeps: whether it reads as what was written last.
         fail: message of the error that reads, writes and StartNotify end with; empty: they succeed.
         notifying: whether a client listens.
     """
@@ -39,6 +40,7 @@ class Value:
         self.flags = list(flags)
         self.on_read = on_read
         self.written: list[bytes] = []
+        self.keeps = True
         self.fail = ""
         self.notifying = False
         self._shown: Characteristic | None = None

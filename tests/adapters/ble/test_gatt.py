@@ -7,6 +7,9 @@ import struct
 from pathlib import Path
 from typing import Any
 
+import pytest
+
+from adapters.ble import gatt
 from rt_edge.testkit.adapter_harness import AdapterHarness
 from rt_edge.testkit.bluez import BluezStandIn, Peripheral, Value
 from tests.adapters.ble.bench import BATTERY, POINTS, PUMP, SERVICE, TEMPERATURE, beacon, bluez, harness, pause, pump
@@ -233,8 +236,9 @@ async def _written(stand_in: BluezStandIn, h: AdapterHarness, device: Peripheral
     assert value(device, LED).written == [b"\x07", b"\x08"]
 
 
-def test_command_is_answered_when_a_point_is_written(tmp_path: Path) -> None:
+def test_command_is_answered_when_a_point_is_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Confirmed by the device, refused, failed; without any demand, and without losing any to a repetition."""
+    monkeypatch.setattr(gatt, "LINGER_S", 0.0)  # each command connects anew
 
     async def run() -> None:
         device = pump(**{LED: Value(flags=["write"])})

@@ -15,6 +15,7 @@ from rt_edge.settings.load import load
 HEAD = "node: {id: a}\nadapters:\n  air:\n    kind: ble\n"
 READ = 'points: {b: {characteristic: "2a19", type: uint8}}'
 NOTIFY = 'points: {b: {characteristic: "2a19", type: uint8, notify: true}}'
+WRITE = NOTIFY[:-2].replace("notify", "writable")
 ONE, TWO = "C0:FF:EE:00:00:01", "C0:FF:EE:00:00:02"
 RAW = "scan: {accept: [{formats: [raw]}]}"
 
@@ -47,6 +48,21 @@ MISTAKES = [  # settings, what stands where the error points to, what it says
         "is a name in scan, too",
     ),
     (f'devices: {{p: {{address: "{ONE}", {NOTIFY[:-2]}, scale: 0}}}}}}}}', "0", "every value the same"),
+    (
+        f'devices: {{p: {{address: "{ONE}", every: 1s, {READ[:-2]}, readable: false}}}}}}}}',
+        "b: {charac",
+        "b has no use (say `notify",
+    ),
+    (f'devices: {{p: {{address: "{ONE}", every: 1s, {WRITE}, readable: false}}}}}}}}', "1s", "no point can be read"),
+    (f'devices: {{p: {{address: "{ONE}", {NOTIFY[:-2]}, min: 1}}}}}}}}', "1", "min bounds commands, and no command may go"),
+    (f'devices: {{p: {{address: "{ONE}", {NOTIFY[:-2]}, verify: true}}}}}}}}', "true", "verify is about commands"),
+    (f'devices: {{p: {{address: "{ONE}", {WRITE}, readable: false, verify: true}}}}}}}}', "true", "cannot be read back (remove"),
+    (f'devices: {{p: {{address: "{ONE}", {WRITE}, min: 300}}}}}}}}', "300", "no value is within min, max and the range of the"),
+    (
+        f'devices: {{p: {{address: "{ONE}", {WRITE}, allowed: [1, 256]}}}}}}}}',
+        "allowed: [1",
+        "allowed: the point takes 0 to 255, not 256",
+    ),
 ]
 
 
