@@ -18,6 +18,7 @@ from rt_edge.sdk import (
     ProbeResult,
     RefusedError,
     ScanReport,
+    Tool,
     TransientError,
     Value,
     WriteResult,
@@ -76,6 +77,14 @@ class ModbusAdapter(DeviceAdapter):
         from adapters.modbus.scan import scan_units
 
         await scan_units(settings, report)
+
+    @classmethod
+    def tools(cls) -> Mapping[str, Tool]:
+        """`guess`: types and orders of registers that nobody has documented."""
+        from adapters.modbus.guess_run import guess
+        from adapters.modbus.guess_settings import ModbusGuess
+
+        return {"guess": Tool(ModbusGuess, guess)}
 
     @classmethod
     def claims(cls, settings: Any) -> dict[str, tuple[str | int, ...]]:

@@ -11,13 +11,13 @@ from rt_edge.sdk.settings import DurationField, Field, SettingError, Settings, c
 _LINE = ("baud", "data_bits", "parity", "stop_bits", "framing", "local_echo")
 
 
-class ModbusScan(Settings):
-    """Asking every unit of a line whether it is there."""
+class LineSettings(Settings):
+    """Which line, and how it is set: for commands that ask devices without a running node."""
 
     target: str = ""
     """The line: a serial device (/dev/...), or HOST[:PORT]."""
     channel: Channel
-    """The line as in the adapter's settings; made of `target` and the next five where it is not given."""
+    """The line as in the adapter's settings; made of `target` and the next six where it is not given."""
     baud: int | None = None
     """Bits per second of a serial line; 19200."""
     data_bits: Literal[7, 8] | None = None
@@ -30,6 +30,24 @@ class ModbusScan(Settings):
     """`rtu` (if not given on a serial line) or `ascii`, also through a TCP tunnel; `mbap` is Modbus TCP (if not given there)."""
     local_echo: bool | None = None
     """Whether a serial line's driver returns what we send."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _line(cls, given: Any) -> Any:
+        if not isinstance(given, dict):
+            return given
+        line = {key: given[key] for key in _LINE if key in given}
+        target = given.get("target")
+        if target and isinstance(target, str):
+            place = {"serial": target} if target.startswith("/") else {"tcp": target.removeprefix("tcp://")}
+            return {**given, "channel": {**place, **line}}
+        channel = given.get("channel")
+        return {**given, "channel": {**channel, **line}} if isinstance(channel, dict) else {**given, "channel": line}
+
+
+class ModbusScan(LineSettings):
+    """Asking every unit of a line whether it is there."""
+
     units: str = ""
     """Which units are asked: 1-247, or 1-20,50; 1-247 on a serial line, 1-20 and 255 on TCP by default."""
     table: Literal["holding", "input", "coil", "discrete"] = "holding"
@@ -44,19 +62,6 @@ class ModbusScan(Settings):
         """The units that are asked."""
         default = "1-247" if self.channel.serial is not None else "1-20,255"
         return unit_numbers(self.units or default)
-
-    @model_validator(mode="before")
-    @classmethod
-    def _line(cls, given: Any) -> Any:
-        if not isinstance(given, dict):
-            return given
-        line = {key: given[key] for key in _LINE if key in given}
-        target = given.get("target")
-        if target and isinstance(target, str):
-            place = {"serial": target} if target.startswith("/") else {"tcp": target.removeprefix("tcp://")}
-            return {**given, "channel": {**place, **line}}
-        channel = given.get("channel")
-        return {**given, "channel": {**channel, **line}} if isinstance(channel, dict) else {**given, "channel": line}
 
     @field_validator("units")
     @classmethod

@@ -46,6 +46,7 @@ COMMANDS: dict[str, Command] = {
     "simulate": Command("rt_edge.cli.simulate", "Devices to try a node with: modbus, serial, mqtt, coap, ble."),
     "schema": Command("rt_edge.cli.schema", "Print the JSON Schema of configuration files, for editors."),
     "scan": Command("rt_edge.cli.scan", "Look what is there: ports, units, topics, resources, devices in the air."),
+    "modbus": Command("rt_edge.cli.modbus", "Find out how the registers of a Modbus device are to be read: modbus guess."),
     "adapters": Command("rt_edge.cli.adapters", "List the kinds of adapters, and what each needs and promises."),
 }
 """In the order of `rt-edge --help`."""

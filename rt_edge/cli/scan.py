@@ -3,29 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-import json
-import signal
 import sys
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from pathlib import Path
-from random import Random, SystemRandom
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
-from rich.progress import BarColumn, Progress, TextColumn
 
-from rt_edge.cli.output import JsonFlag, console, print_json, print_table
-from rt_edge.data.clock import Clock, SystemClock
+from rt_edge.cli.output import JsonFlag
+from rt_edge.cli.scan_run import LiveReport, checked, from_config, list_settings, print_found, put, until_done
 from rt_edge.data.errors import ConfigError
-from rt_edge.data.text import visible
-from rt_edge.sdk.adapter import DeviceAdapter
-from rt_edge.sdk.discovery import Found
 from rt_edge.sdk.registry import Registry
-from rt_edge.settings.frozen import freeze
-from rt_edge.settings.report import Report
-from rt_edge.settings.validate import melt, validate
-from rt_edge.settings.yaml_text import read_yaml
 from rt_edge.streams.model import nearest_hint
 
 
@@ -56,102 +43,23 @@ def command(
         able = [name for name in registry.kinds() if _can_scan(registry, name)]
         raise typer.BadParameter(f"kind {kind!r} cannot scan; {', '.join(able)} can", param_hint="KIND")
     if settings:
-        _list_settings(model, as_json)
+        list_settings(model, as_json)
         return
-    values = _from_config(kind, config, adapter, model) if config is not None else {}
+    values = from_config(kind, config, adapter, model) if config is not None else {}
     if adapter is not None and config is None:
         raise typer.BadParameter("--adapter names an adapter of --config FILE", param_hint="--adapter")
     for text in given or ():
-        _put(values, text)
+        put(values, text)
     if target is not None:
         values["target"] = target
     if duration is not None:
         if "duration" not in model.model_fields:
             raise typer.BadParameter(f"a scan of {kind} has an end of its own", param_hint="--for")
         values["duration"] = duration
-    report = _Report(sys.stderr.isatty() and not as_json)
+    report = LiveReport(sys.stderr.isatty() and not as_json)
     with report.shown():
-        ended_early = asyncio.run(_until_done(cls, _checked(model, values), report))
-    _print(kind, report, ended_early, as_json)
-
-
-class _Report:
-    """See `ScanReport`: keeps what was found, shows how far it is."""
-
-    def __init__(self, shows: bool) -> None:
-        self.clock: Clock = SystemClock()
-        self.random: Random = SystemRandom()
-        self.seen: dict[str, Found] = {}
-        self.notes: list[str] = []
-        self._shows = shows
-        self._advance: Callable[[float, float, str], None] | None = None
-
-    def found(self, found: Found) -> None:
-        self.seen[found.name] = found
-
-    def note(self, text: str) -> None:
-        self.notes.append(text)
-
-    def progress(self, done: float, total: float, doing: str) -> None:
-        if self._advance is not None:
-            self._advance(done, total, doing)
-
-    @contextmanager
-    def shown(self) -> Iterator[None]:
-        if not self._shows:
-            yield
-            return
-        words = TextColumn("{task.description}", markup=False)
-        with Progress(words, BarColumn(), console=console(stderr=True), transient=True) as bar:
-            task = bar.add_task("", total=1)
-
-            def advance(done: float, total: float, doing: str) -> None:
-                bar.update(task, completed=done, total=total, description=visible(f"{doing}, {len(self.seen)} found"))
-
-            self._advance = advance
-            yield
-
-
-async def _until_done(cls: type[DeviceAdapter], settings: Any, report: _Report) -> bool:
-    """Run the scan; True if Ctrl-C ended it."""
-    scan = asyncio.create_task(cls.scan(settings, report), name=f"scan {cls.kind}")
-    stopped = False
-
-    def stop() -> None:
-        nonlocal stopped
-        stopped = True
-        scan.cancel()
-
-    loop = asyncio.get_running_loop()
-    loop.add_signal_handler(signal.SIGINT, stop)
-    try:
-        await asyncio.wait((scan,))
-    finally:
-        loop.remove_signal_handler(signal.SIGINT)
-    if stopped and scan.cancelled():
-        return True
-    scan.result()
-    return False
-
-
-def _print(kind: str, report: _Report, ended_early: bool, as_json: bool) -> None:
-    found = sorted(report.seen.values(), key=lambda one: _natural(one.name))
-    if as_json:
-        listed = [{field: getattr(one, field) for field in one.__struct_fields__} for one in found]
-        print_json({"kind": kind, "found": listed, "notes": report.notes, "complete": not ended_early})
-    else:
-        print_table(("name", "what"), [(one.name, one.what) for one in found])
-    if not found and not as_json:
-        sys.stderr.write(f"rt-edge: the scan of {kind} found nothing\n")
-    for note in report.notes if not as_json else ():
-        sys.stderr.write(f"rt-edge: {visible(note)}\n")
-    if ended_early and not as_json:
-        sys.stderr.write("rt-edge: ended early; the list is not complete\n")
-
-
-def _natural(name: str) -> list[tuple[int, int, str]]:
-    """`unit 9` before `unit 10`."""
-    return [(0, int(word), "") if word.isascii() and word.isdecimal() else (1, 0, word) for word in name.split(" ")]
+        ended_early = asyncio.run(until_done(cls.scan(checked(model, values), report)))
+    print_found(kind, report, ended_early, as_json)
 
 
 def _can_scan(registry: Registry, kind: str) -> bool:
@@ -159,73 +67,3 @@ def _can_scan(registry: Registry, kind: str) -> bool:
         return registry.load(kind).scan_model() is not None
     except ConfigError:  # not installed
         return False
-
-
-def _list_settings(model: type[Any], as_json: bool) -> None:
-    rows = [
-        (name, " ".join((field.description or "").split()), "" if field.is_required() else _shown(field.default))
-        for name, field in model.model_fields.items()
-    ]
-    if as_json:
-        print_json([{"name": name, "meaning": meaning, "default": default} for name, meaning, default in rows])
-    else:
-        print_table(("setting", "meaning", "default"), rows)
-
-
-def _shown(default: Any) -> str:
-    return "" if default is None or hasattr(type(default), "model_fields") else str(default)
-
-
-def _put(values: dict[str, Any], text: str) -> None:
-    """`tls.ca=/etc/ca.pem` into a mapping of mappings."""
-    path, equals, value = text.partition("=")
-    keys = path.strip().split(".")
-    if not equals or not all(keys):
-        raise typer.BadParameter(f"{text!r} is not NAME=VALUE", param_hint="--set")
-    here = values
-    for key in keys[:-1]:
-        inner = dict(here[key]) if isinstance(here.get(key), dict) else {}
-        here[key] = inner
-        here = inner
-    try:
-        here[keys[-1]] = read_yaml(f"value: {value}".encode(), "--set").plain()["value"]
-    except ConfigError:
-        here[keys[-1]] = value
-
-
-def _from_config(kind: str, config: Path, name: str | None, model: type[Any]) -> dict[str, Any]:
-    """Those settings of an adapter that a scan takes too.
-
-    Raises:
-        ConfigError: the file cannot be read, or has no such adapter.
-    """
-    plain = read_yaml(config.read_bytes(), str(config)).plain()
-    adapters = plain.get("adapters") if isinstance(plain, dict) else None
-    entries = adapters if isinstance(adapters, dict) else {}
-    of_kind = {key: entry for key, entry in entries.items() if isinstance(entry, dict) and entry.get("kind") == kind}
-    if name is None and len(of_kind) == 1:
-        (name,) = of_kind
-    if name is None or name not in of_kind:
-        hint = f"--adapter {' or '.join(of_kind)}" if of_kind else "the file has none of this kind"
-        raise ConfigError(f"{config}: which adapter of kind {kind} is meant?", hint)
-    taken = {*model.model_fields, *_also(model)}
-    return {key: value for key, value in of_kind[name].items() if key in taken and key != "kind"}
-
-
-def _also(model: type[Any]) -> Sequence[str]:
-    """Settings of an adapter that the model's own validator makes something of (`url` becomes `target`)."""
-    return tuple(model.model_computed_fields)
-
-
-def _checked(model: type[Any], values: dict[str, Any]) -> Any:
-    """The settings as a scan gets them.
-
-    Raises:
-        BadParameter: they are not valid; names each mistake.
-    """
-    root = read_yaml(json.dumps(values or {"target": None}).encode(), "--set")
-    report = Report(root, "--set")
-    settings = validate(model, values, (), report)
-    if settings is None or report.errors:
-        raise typer.BadParameter("; ".join(problem.words for problem in report.errors))
-    return freeze(melt(settings))

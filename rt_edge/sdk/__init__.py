@@ -6,7 +6,7 @@ from rt_edge.data.ids import boot_id, new_incarnation
 from rt_edge.data.reading import ClockState, Quality, Reading, Value
 from rt_edge.data.units import Duration, Size, parse_duration, parse_size, show_duration
 from rt_edge.sdk.adapter import AdapterContext, Advice, Capability, DeviceAdapter, ProbeResult, WriteResult
-from rt_edge.sdk.discovery import Found, ScanReport
+from rt_edge.sdk.discovery import Found, ScanReport, Tool
 from rt_edge.sdk.points import PointInfo, writable
 
 __all__ = [
@@ -29,6 +29,7 @@ __all__ = [
     "RtEdgeError",
     "ScanReport",
     "Size",
+    "Tool",
     "TransientError",
     "Value",
     "WriteResult",

@@ -17,7 +17,7 @@ import msgspec
 from rt_edge.data.clock import Clock
 from rt_edge.data.errors import FatalAdapterError, RefusedError
 from rt_edge.data.reading import Reading, Value
-from rt_edge.sdk.discovery import ScanReport
+from rt_edge.sdk.discovery import ScanReport, Tool
 from rt_edge.sdk.points import PointInfo
 
 
@@ -223,6 +223,11 @@ class DeviceAdapter(ABC):
             FatalAdapterError: it cannot be scanned with these settings.
         """
         raise FatalAdapterError(f"adapter kind {cls.kind!r} cannot scan")
+
+    @classmethod
+    def tools(cls) -> Mapping[str, Tool]:
+        """Programs of this kind beside the scan, by name; asked for by the command line only."""
+        return {}
 
     @classmethod
     def points(cls, settings: Any) -> Mapping[str, PointInfo]:  # noqa: ARG003 - for those who can

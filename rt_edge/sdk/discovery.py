@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Coroutine
 from random import Random
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import msgspec
 
@@ -25,6 +26,18 @@ class Found(msgspec.Struct, frozen=True):
     what: str
     details: dict[str, Any] = {}
     settings: dict[str, Any] = {}
+
+
+class Tool(NamedTuple):
+    """A program of an adapter kind's own: `rt-edge KIND NAME`, where the command line has that name.
+
+    Attributes:
+        model: pydantic model of what it can be told; `target` is what follows the name on the command line.
+        run: does it, with settings validated by `model` as an immutable object; reports as a scan does.
+    """
+
+    model: type[Any]
+    run: Callable[[Any, ScanReport], Coroutine[Any, Any, None]]
 
 
 class ScanReport(Protocol):

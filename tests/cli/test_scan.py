@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from rt_edge.cli.app import main
-from rt_edge.cli.scan import _from_config, _natural, _put
+from rt_edge.cli.scan_run import from_config, natural, put
 from rt_edge.data.errors import ConfigError
 from rt_edge.testkit.node_process import wait_until
 
@@ -69,13 +69,13 @@ def test_settings_come_from_a_configuration_when_it_has_one_adapter_of_the_kind(
         "  old: {kind: modbus, channel: {serial: /dev/ttyS0}, units: {}}\n"
     )
     expected = {"url": "mqtts://b", "username": "u", "password": {"env": "P"}}
-    assert _from_config("mqtt", config, None, MqttScan) == expected
+    assert from_config("mqtt", config, None, MqttScan) == expected
     assert MqttScan.model_validate(expected).target == "mqtts://b"
     with pytest.raises(ConfigError, match="--adapter plc or old"):
-        _from_config("modbus", config, None, ModbusScan)
-    assert _from_config("modbus", config, "plc", ModbusScan)["channel"] == {"tcp": "plc"}
+        from_config("modbus", config, None, ModbusScan)
+    assert from_config("modbus", config, "plc", ModbusScan)["channel"] == {"tcp": "plc"}
     with pytest.raises(ConfigError, match="none of this kind"):
-        _from_config("ble", config, None, ModbusScan)
+        from_config("ble", config, None, ModbusScan)
 
 
 def test_put_goes_into_mappings_when_a_name_has_dots() -> None:
@@ -83,14 +83,14 @@ def test_put_goes_into_mappings_when_a_name_has_dots() -> None:
     values = {"tls": {"ca": "/a"}}
     before = values["tls"]
     for text in ("tls.key=/k", "baud=9600", "parity=none", "name= a: b", "on=true"):
-        _put(values, text)
+        put(values, text)
     assert values == {"tls": {"ca": "/a", "key": "/k"}, "baud": 9600, "parity": "none", "name": " a: b", "on": True}
     assert before == {"ca": "/a"}
 
 
 def test_units_are_in_order_when_there_are_ten() -> None:
     """9 comes before 10."""
-    assert sorted(["unit 10", "unit 9", "b", "a"], key=_natural) == ["a", "b", "unit 9", "unit 10"]
+    assert sorted(["unit 10", "unit 9", "b", "a"], key=natural) == ["a", "b", "unit 9", "unit 10"]
 
 
 def test_ctrl_c_ends_early_and_prints_what_was_found_when_a_scan_is_long(tmp_path: Path) -> None:
