@@ -42,7 +42,7 @@ class DeadbandLogic(OutboxLogic):
         self._passed: dict[str, _Passed] = {}  # in the order of emission, so the first has been silent for longest
         self._watched: dict[str, None] = {}  # sources whose `max_silence` runs, in the same order
         self._timed = False
-        self._laps = Laps()
+        self._laps = Laps(lives=True)
 
     def ask(self) -> None:
         """As much as is wanted."""

@@ -166,12 +166,18 @@ class KeyTable(Generic[V]):
 
 class Laps:
     """Which lap each source is in. One that emits again what failed goes back in time: what a stage remembered since is not what
-    came before, and would keep out what was never stored."""
+    came before, and would keep out what was never stored.
 
-    __slots__ = ("_laps",)
+    Args:
+        lives: that a source has begun a new life counts, too: its peer may send again what was lost with the old one. For stages
+            that leave something out by what they remember; one that makes values of it would miss a step for nothing.
+    """
 
-    def __init__(self) -> None:
-        self._laps: dict[tuple[str, str], int] = {}
+    __slots__ = ("_laps", "_lives")
+
+    def __init__(self, lives: bool = False) -> None:
+        self._lives = lives
+        self._laps: dict[str | tuple[str, str], tuple[str, int]] = {}
 
     def have_turned(self, chunk: Chunk) -> bool:
         """Whether the source of `chunk`, or one of them, has gone back since its last chunk."""
@@ -182,15 +188,17 @@ class Laps:
         return self._has_turned(origin)
 
     def _has_turned(self, origin: Origin | None) -> bool:
-        if origin is None or (not origin.lap and not self._laps):
+        if origin is None:
             return False
-        life = (origin.name, origin.incarnation)
-        if self._laps.get(life, 0) == origin.lap:
+        whose = origin.name if self._lives else (origin.name, origin.incarnation)
+        now = (origin.incarnation, origin.lap)
+        before = self._laps.get(whose)
+        if before == now:
             return False
-        if len(self._laps) >= MAX_KEYS:
+        if len(self._laps) >= MAX_KEYS and before is None:
             self._laps.clear()
-        self._laps[life] = origin.lap
-        return True
+        self._laps[whose] = now
+        return before is not None or origin.lap > 0
 
 
 class KeyedLogic(ElementLogic):
@@ -220,11 +228,12 @@ class KeyedPassLogic(KeyedLogic):
 
     Args:
         stage: what it runs.
+        lives: see `Laps`.
     """
 
-    def __init__(self, stage: ByKey) -> None:
+    def __init__(self, stage: ByKey, lives: bool = False) -> None:
         super().__init__(stage)
-        self._laps = Laps()
+        self._laps = Laps(lives)
 
     def handle(self, chunk: Chunk, keys: list[Any]) -> Chunk | None:
         """What is to be pushed of `chunk`; the rest is settled."""

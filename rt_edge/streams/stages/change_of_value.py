@@ -21,7 +21,8 @@ class ChangeOfValue(Keyed, frozen=True, kw_only=True):
 
     Only values count, and the quality: not the time. 1 and 1.0 are the same, 1 and true are not, NaN is the same as NaN. The
     first reading of a source passes, one in which a field comes or goes, one that has none of the `fields` (counted,
-    `missing_field`), and gap records. The others are settled as dropped, `unchanged`.
+    `missing_field`), and gap records. The others are settled as dropped, `unchanged`. When a source emits again what could not be
+    stored, or begins a new life, all begins anew.
 
     Emits when: a reading arrives that differs, or `max_silence` has passed since the last one of its source that passed.
     Backpressures when: downstream does.
@@ -65,7 +66,7 @@ class _Passed(NamedTuple):
 
 class _Logic(KeyedPassLogic):
     def __init__(self, stage: ChangeOfValue) -> None:
-        super().__init__(stage)
+        super().__init__(stage, lives=True)
         self._names = stage.names
         self._silence = float(stage.max_silence)
         self._passed: KeyTable[_Passed] = KeyTable(stage.max_keys, self.note_evicted)

@@ -18,7 +18,8 @@ class Deadband(Stage, frozen=True, kw_only=True):
     number) its value, when its quality changes, when it has none of the fields, and when it is a gap record. The others are
     settled as dropped, `deadband`. After `max_silence` without an emission of a source of which readings do come, the next one
     passes, or, if none comes in time, the last one that passed is sent again: with `held` set and its own time.
-    A source that has fallen silent itself is not kept alive. When a source emits again what could not be stored, all begins anew.
+    A source that has fallen silent itself is not kept alive. When a source emits again what could not be stored, or begins a new
+    life, all begins anew.
 
     Emits when: a reading arrives and has moved, or `max_silence` has passed.
     Backpressures when: downstream does.

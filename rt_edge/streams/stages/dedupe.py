@@ -6,6 +6,7 @@ from typing import Any, ClassVar, NamedTuple
 
 from rt_edge.data.chunk import Chunk
 from rt_edge.data.reading import Reading, is_gap
+from rt_edge.data.receipt import Origin, number_of
 from rt_edge.data.units import Duration
 from rt_edge.data.weave import identities
 from rt_edge.streams.stage import StageLogic
@@ -19,8 +20,9 @@ DUPLICATE = "duplicate"
 class Dedupe(Keyed, frozen=True, kw_only=True):
     """Lets pass the first element of each id; later ones are settled as dropped, `duplicate`.
 
-    What its own source emits again because it could not be stored is no duplicate, and passes. Readings that lack the field of
-    the id pass (counted, `missing_field`), and gap records.
+    What its own source emits again because it could not be stored is no duplicate, and passes; so does what the peer of a source
+    says that it sends again to a later life of it: a durable end knows whether it has it. Readings that lack the field of the id
+    pass (counted, `missing_field`), and gap records.
 
     Emits when: an element arrives whose id is not remembered.
     Backpressures when: downstream does.
@@ -50,11 +52,20 @@ class Dedupe(Keyed, frozen=True, kw_only=True):
 
 
 class _Seen(NamedTuple):
-    """When an id came, and as which element of which life of which source."""
+    """When an id came, and as which element of which life of which source, in which session of its peer."""
 
     at: float
-    life: tuple[str, str] | None
+    life: tuple[str, str, str] | None
     mark: Any
+
+    def comes_again(self, origin: Origin | None, later: _Seen) -> bool:
+        """Whether `later`, of `origin`, is the same element, which may have been lost."""
+        if self.life is None or later.life is None or origin is None:
+            return False
+        if self.life[:2] == later.life[:2]:
+            return bool(self.mark == later.mark)
+        same_peer = self.life[0] == later.life[0] and self.life[2] == later.life[2] != ""
+        return same_peer and number_of(later.mark) in origin.redelivered
 
 
 class _Logic(KeyedPassLogic):
@@ -75,19 +86,18 @@ class _Logic(KeyedPassLogic):
         last, life = None, None
         for item, key, (origin, mark) in zip(chunk.items, keys, identities(chunk), strict=True):
             if origin is not last:
-                last, life = origin, None if origin is None else (origin.name, origin.incarnation)
-            mask.append(self._is_first(item, key, _Seen(now, life, mark)))
+                last, life = origin, None if origin is None else (origin.name, origin.incarnation, origin.session)
+            mask.append(self._is_first(item, key, _Seen(now, life, mark), origin))
         dropped = mask.count(False)
         if dropped:
             self.ctx.count(f"dropped_{DUPLICATE}", dropped)
         return chunk.select(mask, DUPLICATE)
 
-    def _is_first(self, item: Any, key: Any, seen: _Seen) -> bool:
+    def _is_first(self, item: Any, key: Any, seen: _Seen, origin: Origin | None) -> bool:
         if isinstance(item, Reading) and (is_gap(item) or (key is False and self._keys([item])[1])):
             return True  # false stands for a missing field, too
         before = self._seen.get(key)
-        is_again = before is not None and seen.life is not None and before.life == seen.life and before.mark == seen.mark
-        if before is None or is_again or (self._within and seen.at - before.at >= self._within):
+        if before is None or before.comes_again(origin, seen) or (self._within and seen.at - before.at >= self._within):
             self._seen.put(key, seen)
             return True
         return False

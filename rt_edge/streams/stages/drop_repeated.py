@@ -9,6 +9,7 @@ from rt_edge.data.reading import Reading, is_gap
 from rt_edge.streams.stage import Inlet, StageLogic, Supervision
 from rt_edge.streams.stages._common import ReadingCode
 from rt_edge.streams.stages._judging import check_by, judge_of
+from rt_edge.streams.stages._keys import Laps
 from rt_edge.streams.stages.filter import MaskLogic
 
 NOTHING = object()
@@ -18,7 +19,8 @@ NOTHING = object()
 class DropRepeated(ReadingCode, frozen=True):
     """Lets an element pass if its key differs from the key of the one before it; the others are settled as dropped, `filtered`.
 
-    Under an expression a missing field counts as false (counter `missing_field`), and gap records pass and change nothing.
+    Under an expression a missing field counts as false (counter `missing_field`), and gap records pass and change nothing. When a
+    source emits again what could not be stored, or begins a new life, the next element passes.
 
     Emits when: an element arrives with another key than the one before it.
     Backpressures when: downstream does.
@@ -51,8 +53,12 @@ class _Logic(MaskLogic):
         self._is_expression = isinstance(stage.by, str)
         self._judge = judge_of(stage.by if stage.by is not None else _itself, stage.supervision)
         self._last: Any = NOTHING
+        self._laps = Laps(lives=True)
 
     def on_push(self, inlet: Inlet, chunk: Chunk) -> None:
+        if self._laps.have_turned(chunk):
+            self.ctx.count("replayed")
+            self._last = NOTHING
         keys, missing, failures = self._judge(chunk.items)
         if missing:
             self.ctx.count("missing_field", missing)

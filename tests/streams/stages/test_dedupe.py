@@ -13,8 +13,10 @@ from rt_edge.data.receipt import Origin, Receipt
 from rt_edge.data.weave import weave
 from rt_edge.streams.stage import OUT
 from rt_edge.streams.stages.change_of_value import ChangeOfValue
+from rt_edge.streams.stages.counter_delta import CounterDelta
 from rt_edge.streams.stages.deadband import Deadband
 from rt_edge.streams.stages.dedupe import Dedupe
+from rt_edge.streams.stages.drop_repeated import DropRepeated
 from rt_edge.testkit.probes import Outcomes, StageBench
 from rt_edge.testkit.stage_contract import SupervisionContract, raising
 
@@ -77,8 +79,9 @@ def push(bench: StageBench, chunk: Chunk) -> None:
         (Dedupe(per="id"), [reading(1, id=1), reading(2, id=2)]),
         (ChangeOfValue(), [reading(1, p=1), reading(2, p=2)]),
         (Deadband(field="p", absolute=0.5, max_silence=60.0), [reading(1, p=1), reading(2, p=2)]),
+        (DropRepeated("p"), [reading(1, p=1), reading(2, p=2)]),
     ],
-    ids=["dedupe", "change_of_value", "deadband"],
+    ids=["dedupe", "change_of_value", "deadband", "drop_repeated"],
 )
 def test_element_passes_when_its_source_emits_it_again(stage: Any, items: list[Reading]) -> None:
     """What failed downstream and comes again, in a later lap of its source, is not taken for what it was before."""
@@ -90,6 +93,56 @@ def test_element_passes_when_its_source_emits_it_again(stage: Any, items: list[R
         assert bench.sink.received == [*items, items[1]]
         emit(bench, Receipt([2], outcomes, origin.next_lap()), items[1])
         assert bench.sink.received == [*items, items[1]]
+
+
+@pytest.mark.parametrize(
+    "stage",
+    [ChangeOfValue(), Deadband(field="p", absolute=0.5, max_silence=60.0), DropRepeated("p")],
+    ids=lambda stage: stage.kind,
+)
+def test_next_element_passes_when_its_source_begins_a_new_life(stage: Any) -> None:
+    """What passed before may have been lost with the old life: its peer sends it again, or what it polls has not moved."""
+    outcomes = [Outcomes() for _ in range(3)]
+    with StageBench(stage, tracked=False) as bench:
+        bench.sink.request(100)
+        for life, passes in [("1", 1), ("1", 1), ("2", 2), ("2", 2)]:
+            mark = bench.source.logic.seat.outs[0].passed  # another one each time
+            emit(bench, Receipt([mark], outcomes[0], Origin("plc", life)), reading(1, p=1))
+            assert len(bench.sink.received) == passes
+        emit(bench, Receipt([0], outcomes[1], Origin("rtu", "1")), reading(1, p=1))
+        assert len(bench.sink.received) == 2, "another source has no earlier life"
+
+
+def test_counter_goes_on_when_its_source_begins_a_new_life() -> None:
+    """Nothing is left out by it, and the step over the restart counts."""
+    with StageBench(CounterDelta(fields="p"), tracked=False) as bench:
+        bench.sink.request(100)
+        for life in "12":
+            emit(bench, Receipt([0], Outcomes(), Origin("plc", life)), reading(1, p=10 * int(life)))
+        assert bench.sink.received[1].fields["p_delta"] == 10
+
+
+@pytest.mark.parametrize(
+    ("name", "session", "again", "passes"),
+    [
+        ("plc", "s", True, True),
+        ("plc", "s", False, False),
+        ("plc", "t", True, False),
+        ("plc", "", True, False),
+        ("rtu", "s", True, False),
+    ],
+)
+def test_element_passes_when_its_peer_says_that_it_sends_it_again(name: str, session: str, again: bool, passes: bool) -> None:
+    """To a later life of the source, in the same session: the first copy may have been lost with the old life, and the durable
+    end knows the key. Others are duplicates."""
+    first, later = Origin("plc", "1", session=session and "s"), Origin(name, "2", session=session)
+    if again:
+        later.redelivered.add(7)
+    with StageBench(Dedupe(per="id"), tracked=False) as bench:
+        bench.sink.request(100)
+        emit(bench, Receipt([3], Outcomes(), first), reading(1, id=1))
+        emit(bench, Receipt([7], Outcomes(), later), reading(1, id=1))
+        assert len(bench.sink.received) == (2 if passes else 1)
 
 
 @pytest.mark.parametrize(
