@@ -4,30 +4,40 @@ from __future__ import annotations
 
 import asyncio
 import importlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar
 
-from msgspec.structs import replace
-
 from adapters.mqtt.acks import AckWindow, ForgetGate
+from adapters.mqtt.answering import Replies
+from adapters.mqtt.control import COMMANDS, Control, response_topic
 from adapters.mqtt.decoder import Decoded, Decoder
 from adapters.mqtt.inbox import Inbox
 from adapters.mqtt.options import connect_options, keyed, window_of
-from adapters.mqtt.reasons import publish_error, subscribe_error
-from adapters.mqtt.seam import Connect, Connected, Listener, Message, Subscription, Transport
+from adapters.mqtt.options import words as words_of
+from adapters.mqtt.point_payload import info_of
+from adapters.mqtt.probing import probe_broker
+from adapters.mqtt.reasons import publish_error
+from adapters.mqtt.seam import Connect, Connected, Listener, Message, Transport
 from adapters.mqtt.session import SessionFile
 from adapters.mqtt.sink import MqttSink
+from adapters.mqtt.topics import unshared
+from adapters.mqtt.wanted import check_granted, check_shared, identified, subscriptions_of
 from rt_edge.sdk import (
     AdapterContext,
     Capability,
     DeviceAdapter,
     FatalAdapterError,
+    PointInfo,
     ProbeResult,
     Reading,
+    RefusedError,
     RtEdgeError,
     ScanReport,
     TransientError,
+    Value,
+    WriteResult,
 )
+from rt_edge.sdk.answers import Answers
 
 UNACKNOWLEDGED = 65_535
 """Messages handed on and not acknowledged: there are no more packet identifiers."""
@@ -35,7 +45,6 @@ GOODBYE_S = 1.0
 """How long closing waits for the PUBACK of the last message about ourselves."""
 TURN = 512
 """Most messages decoded in one turn of the loop."""
-RETAIN_HANDLING = {"always": 0, "new": 1, "never": 2}
 
 MakeTransport = Callable[[Connect, Listener], Transport]
 
@@ -77,7 +86,10 @@ class MqttAdapter(DeviceAdapter):
         self._peer = ""
         # one more than a broker may send that keeps to the window: reading stops only for one that does not
         self._inbox = Inbox(max(settings.inbox.messages, window_of(settings) + 1), settings.inbox.bytes, settings.inbox.qos0)
-        self._decoder = Decoder(settings, context, keyed(settings))
+        self._decoder = Decoder(settings, context, keyed(settings), self._command)
+        self._answers = Answers(context)
+        self._control: Control | None = None
+        self._replies: Replies | None = None
         self._acks = AckWindow(0, UNACKNOWLEDGED)
         self._gate = ForgetGate(session_present=False)
         self._session_present = False
@@ -133,7 +145,14 @@ class MqttAdapter(DeviceAdapter):
             delivery="redelivering" if kept and held else "volatile",
             backpressure="withhold_ack" if held else "bounded_drop",
             window=window_of(settings) if any(entry.qos >= 1 for entry in settings.subscribe) else None,
+            writable=any(point.writable for point in settings.points.values()),
+            commands=COMMANDS if settings.points else 1,
         )
+
+    @classmethod
+    def points(cls, settings: Any) -> Mapping[str, PointInfo]:
+        """See `DeviceAdapter`."""
+        return {name: info_of(point) for name, point in settings.points.items()}
 
     # -- life ------------------------------------------------------------------------------------------------------------
 
@@ -145,7 +164,10 @@ class MqttAdapter(DeviceAdapter):
         if memory.damaged:
             self.context.log("warning", "the session file was damaged and is made anew", reason=memory.damaged)
             memory.damaged = ""
+        self._decoder.prepare()
         options = connect_options(self.settings, memory, self.context.name)
+        if self._control is None and self.settings.points:
+            self._control = self._make_control(options.client_id)
         self._peer = f"{options.host}:{options.port} {options.client_id}"
         self._opening, self._early = True, None
         transport = self._transport = self._make_transport(options, self)
@@ -153,7 +175,11 @@ class MqttAdapter(DeviceAdapter):
             connected = await transport.connect()
             if self._early is not None:
                 raise self._early
+            check_shared(self.settings, connected)
             await self._subscribe(transport, memory)
+            self._replies = Replies(transport, self.context, UNACKNOWLEDGED)
+            if self._control is not None:
+                self._control.opened(transport)
             if self.settings.publish is not None:
                 self._sink = self._make_sink(transport, connected)
             if self.settings.birth is not None:
@@ -208,37 +234,40 @@ class MqttAdapter(DeviceAdapter):
             self._rest = None
 
     async def _subscribe(self, transport: Transport, memory: SessionFile) -> None:
-        wanted = [entry.filter for entry in self.settings.subscribe]
+        add = subscriptions_of(self.settings, self._control.subscriptions() if self._control is not None else ())
+        wanted = [one.filter for one in add]
         known = list(memory.memory.filters)
         self._decoder.known = frozenset(known if self._session_present else ())
         memory.subscribing(wanted)
-        identified = self.settings.overlap and self.settings.version == "5"
-        add = [
-            Subscription(entry.filter, entry.qos, RETAIN_HANDLING[entry.retained], index if identified else 0)
-            for index, entry in enumerate(self.settings.subscribe, 1)
-        ]
         codes = await transport.subscribe(add, [f for f in known if f not in wanted and self._session_present])
-        for subscription, code in zip(add, codes, strict=True):
-            if code >= 0x80:
-                raise subscribe_error(code, subscription.filter)
-            if code < subscription.qos:
-                raise FatalAdapterError(
-                    f"the broker grants QoS {code} for {subscription.filter!r}, not {subscription.qos}",
-                    f"set qos: {code}, which promises less, or use another broker",
-                )
+        check_granted(add, codes)
         memory.subscribed(wanted)
+
+    def _make_control(self, client_id: str) -> Control:
+        settings = self.settings
+        identifier = len(settings.subscribe) + 1 if identified(settings) else 0
+        sources = [unshared(entry.filter) for entry in settings.subscribe]
+        return Control(settings.points, response_topic(settings, client_id), identifier, settings.version == "5", sources)
+
+    def _command(self, topic: str, payload: bytes) -> None:
+        """From the decoder: something to publish at QoS 0 now."""
+        if self._replies is not None:
+            self._replies.say((topic, payload, b""))
 
     def _make_sink(self, transport: Transport, connected: Connected) -> MqttSink:
         publish = self.settings.publish
+        if publish.retain and not connected.retain:
+            raise FatalAdapterError("the broker keeps no messages", "set publish.retain: false")
         if publish.qos > connected.max_qos:
             raise FatalAdapterError(f"the broker takes at most QoS {connected.max_qos}", f"set publish.qos: {connected.max_qos}")
-        return MqttSink(publish, transport, connected, self.context)
+        return MqttSink(publish, transport, connected, self.context, self.settings.version == "5")
 
     async def _say(self, transport: Transport, words: Any, patience: float) -> None:
-        """Birth or last will, by ourselves; an answer has to come in time."""
+        """Birth, close or last will, by ourselves; an answer has to come in time."""
         try:
             async with asyncio.timeout(patience):
-                code = await transport.publish(words.topic, words.payload.encode(), words.qos, words.retain)
+                said = words_of(words, self.settings.version == "5")
+                code = await transport.publish(said.topic, said.payload, said.qos, said.retain, said.properties)
         except TimeoutError:
             raise TransientError(f"the broker did not acknowledge the message to {words.topic!r} in time") from None
         if code >= 0x80:
@@ -248,15 +277,21 @@ class MqttAdapter(DeviceAdapter):
         """See the base class."""
         transport, self._transport = self._transport, None
         self._sink = None
+        if self._control is not None:
+            self._control.closed()
+        if self._replies is not None:
+            self._replies.close()
+            self._replies = None
         flowing, self._flowing = self._flowing, False
         self._held_back = False
         if transport is None:
             return
         try:
-            if flowing and self.settings.will is not None:
-                await self._say(transport, self.settings.will, GOODBYE_S)
+            goodbye = self.settings.close or self.settings.will
+            if flowing and goodbye is not None:
+                await self._say(transport, goodbye, GOODBYE_S)
         except RtEdgeError as error:
-            self.context.log("debug", "the will could not be said at closing", reason=str(error))
+            self.context.log("debug", "the last message could not be said at closing", reason=str(error))
         finally:
             await transport.close()
 
@@ -274,11 +309,15 @@ class MqttAdapter(DeviceAdapter):
         """From the transport: take them in, hand on what is asked for; False when the inbox is full."""
         inbox = self._inbox
         received = self.context.clock.wall_ns()
+        at = self.context.clock.monotonic()
+        control = self._control
         dropped = inbox.dropped
         for message in messages:
+            if control is not None and control.takes(message):
+                continue
             if message.dup:
                 self._gate.saw_dup()
-            inbox.add(message, received)
+            inbox.add(message, received, at)
         if inbox.dropped > dropped:
             self.context.count("dropped_inbox_full", inbox.dropped - dropped)
         if self._demand > 0 and self._flowing:
@@ -317,6 +356,8 @@ class MqttAdapter(DeviceAdapter):
             whole = decoded.take(self._demand - len(readings), readings, keys, again)
             self._rest = None if whole else decoded
             if whole:
+                if decoded.reply is not None and self._replies is not None:
+                    self._replies.add(self._emitted + len(readings), decoded.reply)
                 self._acks.add(self._emitted + len(readings), decoded.mid, decoded.qos, decoded.arrival)
         self._demand -= len(readings)
         self._emitted += len(readings)
@@ -342,6 +383,8 @@ class MqttAdapter(DeviceAdapter):
             self._acknowledge()
 
     def _acknowledge(self) -> None:
+        if self._replies is not None:
+            self._replies.settled(self._settled)
         before = self._acks.through
         ready = self._acks.settled(self._settled)
         if self._transport is not None and (ready or self._acks.through > before):
@@ -356,16 +399,22 @@ class MqttAdapter(DeviceAdapter):
     # -- probe and sink ------------------------------------------------------------------------------------------------
 
     async def probe(self) -> ProbeResult:
-        """Connect under another client id with an empty session, and leave: the session of the running node is not touched."""
+        """See `probe_broker`."""
         options = connect_options(self.settings, self._remember(), self.context.name)
-        options = replace(options, client_id=f"{options.client_id}-probe", clean=True, session_expiry=0, will=None)
-        transport = self._make_transport(options, _Deaf())
-        try:
-            connected = await transport.connect()
-        finally:
-            await transport.close()
-        details = {"send_quota": connected.send_quota, "max_qos": connected.max_qos, "max_packet": connected.max_packet}
-        return ProbeResult(True, f"{options.host}:{options.port} accepted the connection", details)
+        return await probe_broker(options, self._make_transport)
+
+    async def write(self, point: str, value: Value, key: str) -> WriteResult:
+        """See `DeviceAdapter`: `confirmed` by a response or a state, else `sent` (see README.md)."""
+        if self._control is None:
+            return WriteResult("refused", f"there is no point {point!r}")
+        control = self._control
+        return await self._answers.once(key, lambda: control.write(point, value, key))
+
+    async def read(self, point: str) -> Value:
+        """See `DeviceAdapter`: what the point's state topic shows."""
+        if self._control is None:
+            raise RefusedError(f"there is no point {point!r}")
+        return await self._control.read(point)
 
     async def deliver(self, readings: Sequence[Reading]) -> None:
         """See the base class."""
@@ -374,20 +423,3 @@ class MqttAdapter(DeviceAdapter):
         if self._sink is None:
             raise TransientError(f"adapter {self.context.name} is not connected")
         await self._sink.deliver(readings)
-
-
-class _Deaf:
-    """Listener of a probe."""
-
-    def on_connected(self, connected: Connected) -> None:
-        """`connect` says it."""
-
-    def on_messages(self, messages: list[Message]) -> bool:
-        """Nothing is subscribed."""
-        return True
-
-    def on_acknowledged(self, through: int) -> None:
-        """Nothing is acknowledged."""
-
-    def on_lost(self, error: Exception) -> None:
-        """`connect` and `close` say it themselves."""

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 from adapters.mqtt.codec_csv import CsvCodec
-from rt_edge.sdk import ConfigError
+from rt_edge.sdk import CodecError, ConfigError, FatalAdapterError
 from rt_edge.sdk.payload.json_rows import JsonCodec
 from rt_edge.sdk.payload.raw_rows import RawCodec
 from rt_edge.sdk.payload.values import Row
@@ -25,11 +25,26 @@ def make_codec(settings: Any) -> Decode:
 
     Raises:
         ConfigError: an unknown codec.
+        FatalAdapterError: a descriptor set that cannot be used.
     """
     if settings.codec == "json":
         return JsonCodec(settings.at, settings.fields, settings.field, settings.time, settings.time_format)
+    if settings.codec == "msgpack":
+        from adapters.mqtt.codec_msgpack import MsgpackCodec
+
+        return MsgpackCodec(settings.at, settings.fields, settings.field, settings.time, settings.time_format)
+    if settings.codec == "protobuf":
+        from adapters.mqtt.codec_protobuf import ProtobufCodec, load_schema
+
+        try:
+            schema = load_schema(settings.descriptors)
+            return ProtobufCodec(schema, settings.message, settings.at, settings.fields, settings.time, settings.time_format)
+        except CodecError as error:
+            raise FatalAdapterError(
+                f"descriptors: {error.message}", "protoc --include_imports --descriptor_set_out=FILE"
+            ) from None
     if settings.codec == "csv":
         return CsvCodec(settings.columns, settings.fields, settings.delimiter, settings.time, settings.time_format)
     if settings.codec == "raw":
         return RawCodec(settings.field, settings.type)
-    raise ConfigError(f"unknown codec {settings.codec!r}", "json, csv or raw")
+    raise ConfigError(f"unknown codec {settings.codec!r}", "json, msgpack, protobuf, csv or raw")

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, Literal
 
-from adapters.mqtt.codec import make_codec
+from adapters.mqtt.answering import Reply, reply_to
+from adapters.mqtt.codec import Decode, make_codec
 from adapters.mqtt.inbox import Waiting
 from adapters.mqtt.keys import PLACES, key_stem, reading_key
+from adapters.mqtt.property_rules import PropertyRules
 from adapters.mqtt.topics import Router
 from rt_edge.sdk import AdapterContext, CodecError, Reading
 
@@ -14,6 +17,12 @@ NAMED_TOPICS = 256
 """Topics whose bad payloads are logged; those beyond are only counted."""
 NO_KEY = bytes(10)
 """Stem of what will not come again (QoS 0, orphans): identifier 0 is never a redelivery's (MQTT 5, 2.2.1)."""
+
+Quality = Literal["good", "stale"]
+
+
+def _unsaid(topic: str, payload: bytes) -> None:
+    """Nobody publishes."""
 
 
 class Decoded:
@@ -23,9 +32,10 @@ class Decoded:
         arrival: number of the message's arrival.
         mid: packet identifier.
         qos: 0 when nothing is to be acknowledged.
+        reply: what to answer when all of it is settled; None: nothing.
     """
 
-    __slots__ = ("_at", "_keyed", "_readings", "_redelivered", "_stem", "arrival", "mid", "orphaned", "qos")
+    __slots__ = ("_at", "_keyed", "_readings", "_redelivered", "_stem", "arrival", "mid", "orphaned", "qos", "reply")
 
     def __init__(self, waiting: Waiting, readings: list[Reading], keyed: bool, session_present: bool) -> None:
         message = waiting.message
@@ -33,6 +43,7 @@ class Decoded:
         self.mid = message.mid
         self.qos = 0 if waiting.orphan else message.qos
         self.orphaned = waiting.orphan
+        self.reply: Reply | None = None
         self._readings = readings
         self._at = 0
         self._keyed = keyed
@@ -65,28 +76,64 @@ class Decoder:
         settings: the adapter's.
         context: for counters and the log.
         keyed: whether Readings get keys.
+        command: publishes (topic, payload) at QoS 0: Sparkplug edge nodes are asked for their births.
 
     Attributes:
         known: filters the broker had before this connection (their retained messages are old at v3.1.1).
     """
 
-    def __init__(self, settings: Any, context: AdapterContext, keyed: bool) -> None:
+    def __init__(
+        self, settings: Any, context: AdapterContext, keyed: bool, command: Callable[[str, bytes], None] = _unsaid
+    ) -> None:
         entries = settings.subscribe
         self._context = context
         self._keyed = keyed
         self._router = Router(context.name, [(e.filter, e.topic, e.device) for e in entries])
-        self._codecs = [make_codec(e) for e in entries]
+        self._entries = entries
+        self._codecs: list[Decode | None] = []
+        self._hosts: dict[int, Any] = {}  # of Sparkplug subscriptions
+        self._command = command
+        self._told = [PropertyRules(e) if self._uses_properties(e) else None for e in entries]
         self._retained = [e.retained for e in entries]
         self._filters = [e.filter for e in entries]
         self._v5 = settings.version == "5"
         self._identified = settings.overlap and self._v5
         self._max = settings.max_packet
         self._named: set[str] = set()
+        self._answers = any(e.answer is not None for e in entries)
+        self._answer: Any = None  # of the subscription of the message at hand, once that is decoded
         self.known: frozenset[str] = frozenset()
+
+    @staticmethod
+    def _uses_properties(entry: Any) -> bool:
+        return bool(entry.tags) or entry.expired != "keep"
+
+    def prepare(self) -> None:
+        """Make the codecs, once: some read files or load more code. To be called before `decode`.
+
+        Raises:
+            FatalAdapterError: a file that cannot be used.
+        """
+        if len(self._codecs) == len(self._entries):
+            return
+        codecs: list[Decode | None] = []
+        for index, entry in enumerate(self._entries):
+            if entry.codec == "sparkplug":
+                from adapters.mqtt.sparkplug import SparkplugHost
+
+                self._hosts[index] = SparkplugHost(self._context, self._command, entry.rebirth)
+                codecs.append(None)
+            else:
+                codecs.append(make_codec(entry))
+        self._codecs = codecs
 
     def decode(self, waiting: Waiting, session_present: bool) -> Decoded:
         """The Readings of one message; none where it is dropped, which is counted by reason."""
-        return Decoded(waiting, self._readings(waiting), self._keyed, session_present)
+        decoded = Decoded(waiting, self._readings(waiting), self._keyed, session_present)
+        if self._answers and self._answer is not None:
+            decoded.reply = reply_to(self._answer, waiting.message)
+            self._answer = None
+        return decoded
 
     def _readings(self, waiting: Waiting) -> list[Reading]:
         message = waiting.message
@@ -98,8 +145,12 @@ class Decoder:
         if message.retain and not self._wants_retained(route.index):
             self._context.count("dropped_retained")
             return []
+        codec = self._codecs[route.index]
         try:
-            rows = self._codecs[route.index](message.payload)
+            if codec is None:
+                found: list[Reading] = self._hosts[route.index].readings(message, waiting.received)
+                return found
+            rows = codec(message.payload)
         except CodecError as error:
             return self._drop("bad_payload", message.topic, error.message)
         if len(rows) > PLACES:
@@ -107,7 +158,18 @@ class Decoder:
         if not rows:
             self._context.count("dropped_empty_payload")
         received, source, tags = waiting.received, route.source, route.tags
-        return [Reading(source, received if ts is None else ts, fields, "good", tags, received) for ts, fields in rows]
+        quality: Quality = "good"
+        rules = self._told[route.index]
+        if message.properties and rules is not None:
+            late = rules.late(message.properties, self._context.clock.monotonic() - waiting.at)
+            if late and rules.drops:
+                self._context.count("dropped_expired")
+                return []
+            quality = "stale" if late else "good"
+            tags = rules.tags(message.properties, tags)
+        if self._answers and rows:
+            self._answer = self._entries[route.index].answer
+        return [Reading(source, received if ts is None else ts, fields, quality, tags, received) for ts, fields in rows]
 
     def _wants_retained(self, index: int) -> bool:
         """v5 brokers keep to Retain Handling themselves; v3.1.1 ones send retained messages at every SUBSCRIBE."""

@@ -24,12 +24,14 @@ class Waiting(msgspec.Struct):
         arrival: number of its arrival, over the life of the inbox.
         received: wall time of its arrival, ns.
         message: the message.
+        at: monotonic time of its arrival, seconds.
         orphan: its session is gone at the broker: it cannot be acknowledged and will not come again.
     """
 
     arrival: int
     received: int
     message: Message
+    at: float = 0.0
     orphan: bool = False
 
 
@@ -79,10 +81,10 @@ class Inbox:
         """Whether reading may go on after it stopped: half of each bound is free."""
         return len(self._held) * 2 <= self._most and self._held_bytes * 2 <= self._most_bytes
 
-    def add(self, message: Message, received: int) -> None:
+    def add(self, message: Message, received: int, at: float = 0.0) -> None:
         """Take a message in, or drop one of QoS 0 (counted in `dropped`)."""
         self._arrivals += 1
-        waiting = Waiting(self._arrivals, received, message)
+        waiting = Waiting(self._arrivals, received, message, at)
         size = _size(waiting)
         if message.qos:
             self._held.append(waiting)

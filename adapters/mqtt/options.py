@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import ssl
 from typing import Any
 
 from adapters.mqtt.dial import tls_context
+from adapters.mqtt.properties import CONTENT_TYPE, EXPIRY, WILL_DELAY, binary, four_bytes, user_property
 from adapters.mqtt.seam import Connect, LastWords
 from adapters.mqtt.session import SessionFile
 
@@ -48,8 +50,32 @@ def connect_options(settings: Any, memory: SessionFile, name: str) -> Connect:
         timeout=settings.timeout,
         username=settings.username,
         password=password.reveal() if hasattr(password, "reveal") else password,
-        tls=tls_context(settings.tls) if settings.url.startswith("mqtts") else None,
-        will=None
-        if settings.will is None
-        else LastWords(settings.will.topic, settings.will.payload.encode(), settings.will.qos, settings.will.retain),
+        tls=_tls(settings) if settings.secure else None,
+        will=None if settings.will is None else words(settings.will, settings.version == "5"),
+        websocket=settings.websocket,
+        topic_aliases=settings.topic_aliases if settings.version == "5" else 0,
     )
+
+
+def _tls(settings: Any) -> ssl.SSLContext:
+    context = tls_context(settings.tls)
+    if settings.tls.alpn:
+        context.set_alpn_protocols(list(settings.tls.alpn))
+    return context
+
+
+def words(settings: Any, v5: bool) -> LastWords:
+    """A message about ourselves, from its settings."""
+    properties = b""
+    if v5:
+        delay = int(getattr(settings, "delay", 0))
+        properties = four_bytes(WILL_DELAY, delay) if delay else b""
+        properties += fixed_properties(settings)
+        properties += b"".join(user_property(name, value) for name, value in settings.user_properties.items())
+    return LastWords(settings.topic, settings.payload.encode(), settings.qos, settings.retain, properties)
+
+
+def fixed_properties(settings: Any) -> bytes:
+    """Properties that are the same for every message: expiry, content type."""
+    properties = four_bytes(EXPIRY, int(settings.expiry)) if settings.expiry else b""
+    return properties + (binary(CONTENT_TYPE, settings.content_type) if settings.content_type else b"")

@@ -13,6 +13,9 @@ _SUBSCRIPTION = 0x0B
 FORMAT, EXPIRY, CONTENT_TYPE, RESPONSE_TOPIC, CORRELATION = 0x01, 0x02, 0x03, 0x08, 0x09
 WILL_DELAY, TOPIC_ALIAS = 0x18, 0x23
 
+PROPERTY_TAGS = ("content_type", "response_topic", "correlation", "expiry_s")
+"""What a tag may be taken from, beside `user.NAME`."""
+
 
 class PropertyError(ValueError):
     """The bytes are not properties."""

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import re
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator
-
-from adapters.mqtt.topics import check_filter, device_names, filter_of, overlapping, unshared, variables_of
-from rt_edge.sdk.payload.json_rows import path, pointer
+from adapters.mqtt.point_settings import Point, PointName
+from adapters.mqtt.publish_settings import LastMessage, Publish, Will, topic
+from adapters.mqtt.subscribe_settings import Subscribe
+from adapters.mqtt.topics import overlapping
 from rt_edge.sdk.settings import (
     DurationField,
     Field,
@@ -24,24 +24,13 @@ from rt_edge.sdk.settings import (
     model_validator,
 )
 
-_OPTIONS = {
-    "json": {"at", "fields", "field", "time", "time_format"},
-    "csv": {"columns", "delimiter", "fields", "time", "time_format"},
-    "raw": {"field", "type"},
-}
+__all__ = ["Inbox", "LastMessage", "MqttSettings", "Point", "Publish", "Subscribe", "Tls", "Will"]
 
-
-def _topic(text: str) -> str:
-    if not text or "+" in text or "#" in text or "\0" in text or len(text.encode()) > 65_535:
-        raise SettingError(f"{text!r} is not a topic to publish to", "1 to 65,535 bytes without +, # and NUL")
-    return text
-
-
-Topic = Annotated[str, AfterValidator(_topic)]
+PORTS = {"mqtt": 1883, "mqtts": 8883, "ws": 80, "wss": 443}
 
 
 class Tls(Settings):
-    """TLS; used when the url begins with mqtts://."""
+    """TLS; used when the url begins with mqtts:// or wss://."""
 
     ca: Path | None = None
     """PEM file of the authorities the broker's certificate must come from; the system's without it."""
@@ -51,128 +40,17 @@ class Tls(Settings):
     """PEM file of its private key, not encrypted, when it is not in `certificate`."""
     min_version: Literal["1.2", "1.3"] = "1.2"
     """Least version of TLS."""
+    alpn: list[str] = []
+    """Protocols offered in the handshake (ALPN), for brokers that share a port with others: `mqtt`, `x-amzn-mqtt-ca`."""
 
     @model_validator(mode="after")
     def _key_needs_certificate(self) -> Tls:
         if self.key is not None and self.certificate is None:
             raise SettingError("a key without a certificate", "name the certificate too", ("key",))
+        for index, name in enumerate(self.alpn):
+            if not 1 <= len(name.encode()) <= 255 or not name.isascii():
+                raise SettingError(f"{name!r} is no name of a protocol", "1 to 255 ASCII characters", ("alpn", index))
         return self
-
-
-class LastMessage(Settings):
-    """A message about this gateway."""
-
-    topic: Topic
-    """Where it goes."""
-    payload: str
-    """What it says."""
-    qos: Literal[0, 1] = 1
-    """Its QoS."""
-    retain: bool = True
-    """Whether the broker keeps it for those who subscribe later."""
-
-
-class Subscribe(Settings):
-    """One subscription and how its payloads become Readings."""
-
-    filter: str | None = None
-    """Topic filter, with + and #, or $share/GROUP/FILTER; taken from `topic` when left out."""
-    topic: str | None = None
-    """Template of the topics, `plant/{line}/telemetry` or `plant/{path...}`: each name becomes a tag."""
-    device: str | None = None
-    """Device part of the Reading's source, which may use names of the template (`{line}-{cell}`); without it the level
-    called {device}, else the whole topic."""
-    qos: Literal[0, 1, 2] = 1
-    """Highest QoS asked for; what was published at QoS 0 comes at QoS 0 whatever is asked."""
-    retained: Literal["new", "always", "never"] = "new"
-    """Retained messages: when the subscription is new to the broker, at every connect, or never."""
-    codec: Literal["json", "csv", "raw"] = "json"
-    """How payloads are written."""
-    at: str = ""
-    """json: pointer (`/data/readings`) to the object, or array of objects, that holds the values."""
-    fields: list[str] | dict[str, str] | None = None
-    """json, csv: names to keep, or field -> where it is (dotted name or pointer; column); all scalars without it."""
-    field: str = "value"
-    """raw: name of the one field; json: the same where the document is a bare value."""
-    type: Literal["str", "bytes", "float", "int", "bool"] = "str"
-    """raw: what the payload is."""
-    columns: list[str] = []
-    """csv: names of the columns; without them the first line of each payload names them. "" skips a column."""
-    delimiter: str = ","
-    """csv: one character between cells."""
-    time: str | None = None
-    """json, csv: where the source's own time is; without it the time of receipt counts."""
-    time_format: Literal["auto", "iso8601", "s", "ms", "us", "ns"] = "auto"
-    """How `time` is written: text in ISO 8601, or seconds (ms, us, ns) since 1970. auto: by type and size."""
-
-    @model_validator(mode="before")
-    @classmethod
-    def _filter_from_topic(cls, data: Any) -> Any:
-        """A template alone says the filter too."""
-        if isinstance(data, dict) and data.get("filter") is None and isinstance(data.get("topic"), str):
-            try:
-                return {**data, "filter": filter_of(data["topic"])}
-            except ValueError as error:
-                raise SettingError(str(error), "", ("topic",)) from None
-        return data
-
-    @model_validator(mode="after")
-    def _check(self) -> Subscribe:
-        if self.filter is None:
-            raise SettingError("neither filter nor topic", "name at least one")
-        for name, check in (("filter", lambda: check_filter(self.filter or "")), ("topic", self._variables)):
-            try:
-                check()
-            except ValueError as error:
-                raise SettingError(str(error), "", (name,)) from None
-        unknown = [name for name in device_names(self.device or "") if name not in self._variables()]
-        if unknown:
-            raise SettingError(f"device uses {unknown[0]!r}, which the topic template does not name", "", ("device",))
-        self._check_codec()
-        return self
-
-    def _variables(self) -> dict[str, tuple[int, bool]]:
-        return variables_of(self.topic, self.filter or "") if self.topic else {}
-
-    def _check_codec(self) -> None:
-        given = self.model_fields_set & set().union(*_OPTIONS.values())
-        foreign = sorted(given - _OPTIONS[self.codec])
-        if foreign:
-            raise SettingError(f"codec {self.codec} has no {foreign[0]!r}", "", (foreign[0],))
-        if len(self.delimiter) != 1 or self.delimiter in '"\r\n':
-            raise SettingError("the delimiter is one character, not a quote or a line end", "", ("delimiter",))
-        try:
-            pointer(self.at)
-            for where in (self.fields or {}).values() if isinstance(self.fields, dict) else ():
-                path(where)
-        except ValueError as error:
-            raise SettingError(str(error), "", ("at",)) from None
-
-
-class Publish(Settings):
-    """How Readings are published when the adapter is used as a sink: JSON, one message each."""
-
-    topic: str = Field(default="rt-edge/{source}", max_length=4096)
-    """Topic, with {source}, {adapter}, {device}, {tags.NAME} or {fields.NAME}; what is missing becomes `unknown`."""
-    qos: Literal[0, 1] = 1
-    """1: delivered when the broker has acknowledged; 0: when it is written to the connection."""
-    retain: bool = False
-    """Whether the broker keeps the last one of each topic."""
-    in_flight: Annotated[int, InUnit("messages")] = Field(default=100, ge=1, le=65_535)
-    """Most messages without their PUBACK; the broker's Receive Maximum may be lower and counts then."""
-    layout: Literal["nested", "flat"] = "nested"
-    """nested: {source, ts, quality, tags, fields}; flat: the fields with `ts` beside them."""
-
-    @field_validator("topic")
-    @classmethod
-    def _template(cls, text: str) -> str:
-        rest = re.sub(r"\{(source|adapter|device|(tags|fields)\.[A-Za-z0-9_.-]+)\}", "x", text)
-        if "{" in rest or "}" in rest:
-            raise SettingError(
-                f"{text!r}: unknown name in braces", "source, adapter, device, tags.NAME and fields.NAME are known"
-            )
-        _topic(rest)
-        return text
 
 
 class Inbox(Settings):
@@ -190,7 +68,7 @@ class MqttSettings(Settings):
     """A connection to an MQTT broker."""
 
     url: str
-    """mqtt://host[:port], or mqtts:// for TLS."""
+    """mqtt://host[:port], mqtts:// for TLS; ws://host[:port][/path] and wss:// for websockets."""
     version: Literal["5", "3.1.1"] = "5"
     """MQTT version. 5 is better: with Receive Maximum the window is ours."""
     client: Literal["paho", "fast"] = "paho"
@@ -222,24 +100,42 @@ class MqttSettings(Settings):
     """How long each step of connecting may take."""
     max_packet: SizeField = Field(default="1MB", ge=1024, le=268_435_455)  # type: ignore[assignment]
     """Largest message; a larger one is counted, dropped and acknowledged."""
-    will: LastMessage | None = None
-    """What the broker says when we are gone; also said by ourselves at an orderly close."""
+    topic_aliases: Annotated[int, InUnit("topics")] = Field(default=64, ge=0, le=65_535)
+    """MQTT 5: topics that the broker may replace by a number (mosquitto 2.0 does not)."""
+    will: Will | None = None
+    """What the broker says when we are gone without a word."""
     birth: LastMessage | None = None
     """What we say once connected."""
+    close: LastMessage | None = None
+    """What we say before an orderly end; the will without it."""
+    points: dict[PointName, Point] = {}
+    """Points that can be written or read one by one, by name (DEVICE/POINT)."""
+    response_topic: str | None = None
+    """MQTT 5: where answers to commands are sent to; rt-edge/CLIENT_ID/response without it."""
+
+    @field_validator("response_topic")
+    @classmethod
+    def _response(cls, text: str | None) -> str | None:
+        return text if text is None else topic(text)
 
     @field_validator("url")
     @classmethod
     def _url(cls, text: str) -> str:
-        hint = "write mqtt://host, mqtt://host:1883 or mqtts://host:8883"
+        hint = "write mqtt://host, mqtt://host:1883, mqtts://host:8883, ws://host/mqtt or wss://host:8084/mqtt"
         try:
             parts = urlsplit(text)
             port = parts.port
         except ValueError as error:
             raise SettingError(f"{text!r} is not an address: {error}", hint) from None
-        if parts.scheme not in ("mqtt", "mqtts") or not parts.hostname or parts.path not in ("", "/") or port == 0:
+        if parts.scheme not in PORTS or not parts.hostname or port == 0:
             raise SettingError(f"{text!r} is not the address of an MQTT broker", hint)
-        if parts.username or parts.password or parts.query or parts.fragment:
+        if parts.username or parts.password or parts.fragment:
             raise SettingError("user and password do not belong into the url", "use `username` and `password`")
+        resource = parts.path + parts.query
+        if parts.scheme in ("mqtt", "mqtts") and resource not in ("", "/"):
+            raise SettingError(f"{parts.scheme}:// has no path and no query", "websockets have: write ws:// or wss://")
+        if not resource.isascii() or any(c <= " " for c in resource):
+            raise SettingError("a path with characters that a request cannot have", "percent-encode them")
         return text
 
     @computed_field
@@ -249,26 +145,64 @@ class MqttSettings(Settings):
 
     @computed_field
     def port(self) -> int:
-        """From the url: 1883, or 8883 with TLS, by default."""
-        return urlsplit(self.url).port or (8883 if self.url.startswith("mqtts") else 1883)
+        """From the url: by default 1883, 8883 with TLS, 80 for websockets, 443 with TLS."""
+        parts = urlsplit(self.url)
+        return parts.port or PORTS[parts.scheme]
+
+    @computed_field
+    def secure(self) -> bool:
+        """From the url: whether it is TLS."""
+        return urlsplit(self.url).scheme in ("mqtts", "wss")
+
+    @computed_field
+    def websocket(self) -> str | None:
+        """From the url: path and query of the websocket, `/mqtt` by default; None where it is none."""
+        parts = urlsplit(self.url)
+        if parts.scheme not in ("ws", "wss"):
+            return None
+        return (parts.path if parts.path not in ("", "/") else "/mqtt") + (f"?{parts.query}" if parts.query else "")
 
     @computed_field
     def overlap(self) -> bool:
         """Whether a topic may belong to two subscriptions."""
-        return overlapping([s.filter or "" for s in self.subscribe])
+        ours = {point.state for point in self.points.values() if point.state}
+        if any(point.confirm == "response" for point in self.points.values()):
+            ours.add(self.response_topic or "rt-edge/+/response")
+        return overlapping([*(s.filter or "" for s in self.subscribe), *ours])
 
     @model_validator(mode="after")
     def _check(self) -> MqttSettings:
         if self.password is not None and self.username is None:
             raise SettingError("a password without a user name", "set `username` too", ("password",))
-        if not self.subscribe and self.publish is None:
-            raise SettingError("neither subscribe nor publish: the adapter would do nothing", "add one of them")
+        if not self.subscribe and self.publish is None and not self.points:
+            raise SettingError("neither subscribe nor publish nor points: the adapter would do nothing", "add one of them")
         seen: set[str] = set()
         for index, entry in enumerate(self.subscribe):
             filter_ = entry.filter or ""
             if filter_ in seen:
                 raise SettingError(f"the filter {filter_!r} stands twice", "remove one", ("subscribe", index, "filter"))
-            if self.version == "3.1.1" and filter_ != unshared(filter_):
-                raise SettingError("MQTT 3.1.1 has no shared subscriptions", "set version: '5'", ("subscribe", index, "filter"))
             seen.add(filter_)
+        if self.version == "3.1.1":
+            newer = next(self._newer(), None)
+            if newer is not None:
+                raise SettingError(f"MQTT 3.1.1 has no {newer[0]}", "set version: '5', or remove it", newer[1])
         return self
+
+    def _newer(self) -> Iterator[tuple[str, tuple[str | int, ...]]]:
+        """What is set and only MQTT 5 has, and where."""
+        for index, entry in enumerate(self.subscribe):
+            if (entry.filter or "").startswith("$share/"):
+                yield "shared subscriptions", ("subscribe", index, "filter")
+            for name in sorted(entry.model_fields_set & {"tags", "expired", "no_local", "answer"}):
+                yield "properties of messages", ("subscribe", index, name)
+        for where in ("publish", "will", "birth", "close"):
+            part = getattr(self, where)
+            names = {"expiry", "content_type", "user_properties", "topic_aliases", "delay"}
+            for name in sorted(part.model_fields_set & names) if part is not None else ():
+                yield "properties of messages", (where, name)
+        for name, point in self.points.items():
+            if point.confirm == "response" or point.expiry is not None:
+                at = "confirm" if point.confirm == "response" else "expiry"
+                yield "properties of messages", ("points", name, at)
+        for name in sorted(self.model_fields_set & {"topic_aliases", "response_topic"}):
+            yield "properties of messages", (name,)

@@ -190,7 +190,7 @@ class Router:
             self._cache[topic] = route
         if identified:
             identifiers = subscription_identifiers(message.properties)
-            if identifiers and route.index + 1 not in identifiers:
+            if identifiers and route.index + 1 not in identifiers:  # also a copy that was made for a point's state
                 return None
         return route
 
