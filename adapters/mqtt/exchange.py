@@ -15,7 +15,7 @@ from adapters.mqtt.framing import FramingError
 from adapters.mqtt.pings import Pings
 from adapters.mqtt.reasons import connect_error, disconnect_error, v5_code
 from adapters.mqtt.seam import Connect, Subscription
-from adapters.mqtt.wire import Ack, Connack
+from adapters.mqtt.wire import Ack, Bare, Connack
 
 IDENTIFIERS = 65_535
 
@@ -109,62 +109,48 @@ class Exchange:
             FramingError: malformed, or not a packet for a client.
             RtEdgeError: the broker refuses the connection, or ends it.
         """
-        kind, flags, body = data[0] >> 4, data[0] & 15, wire.body_of(data)
-        if flags != (2 if kind == wire.PUBREL else 0):
-            raise FramingError(f"a {wire.NAMES[kind]} with the flags {flags}")
-        if kind == wire.CONNACK:
-            return self._connack(body)
-        if kind == wire.DISCONNECT and self._v5:
-            raise disconnect_error(wire.decode_disconnect(body), self._address)
+        packet = wire.decode(data, self._v5)
+        if isinstance(packet, Connack):
+            return self._connack(packet)
+        if packet.kind == wire.DISCONNECT and isinstance(packet, Bare):
+            raise disconnect_error(packet.code, self._address)
         if not self.connected:
-            raise FramingError(f"a {wire.NAMES[kind]} before the CONNACK")
-        if kind == wire.PINGRESP:
-            return self._pong(body)
-        if kind in (wire.SUBACK, wire.UNSUBACK):
-            return self._done(kind, wire.decode_codes(kind, body, self._v5))
-        if wire.PUBACK <= kind <= wire.PUBCOMP:
-            return self._published(kind, wire.decode_ack(kind, body, self._v5))
-        raise FramingError(f"a {wire.NAMES[kind]}, which is not for a client that did not ask for it")
+            raise FramingError(f"a {wire.NAMES[packet.kind]} before the CONNACK")
+        return self._pong() if isinstance(packet, Bare) else self._answered(packet)
 
-    def _connack(self, body: bytes) -> Event:
+    def _connack(self, connack: Connack) -> Event:
         if self.connected:
             raise FramingError("a second CONNACK")
-        connack = wire.decode_connack(body, self._v5)
         if connack.code:
             raise connect_error(v5_code(connack.code, self._options.version), self._address)
         self.connected = True
         self._resumed = connack.session_present
         return connack
 
-    def _pong(self, body: bytes) -> Event | None:
-        if body:
-            raise FramingError(f"a PINGRESP with {len(body)} bytes")
+    def _pong(self) -> Event | None:
         through = self._pings.answered()
         if through is None:
             self.strays += 1
             return None
         return Pong(through)
 
-    def _published(self, kind: int, ack: Ack) -> Event | None:
-        mid, code = ack.mid, ack.codes[0]
+    def _answered(self, ack: Ack) -> Event | None:
+        kind, mid = ack.kind, ack.mid
         if kind == wire.PUBREL:  # the message was handed on before its PUBREC: nothing is left to do but to answer
             self.out += wire.encode_complete(mid)
             return None
-        if kind == wire.PUBREC and code < 0x80:
+        if kind == wire.PUBREC and ack.codes[0] < 0x80:
             # also for one that is not ours: the broker waits for its PUBREL (4.3.3)
             if self._awaited.get(mid) == wire.PUBREC:
                 self._awaited[mid] = wire.PUBCOMP
             self.out += wire.encode_release(mid)
             return None
         if kind == wire.PUBCOMP:
-            ack = Ack(mid, [0])  # it took the message with its PUBREC; 0x92 here only says that it is done with it already
-        return self._done(kind, ack)
-
-    def _done(self, kind: int, ack: Ack) -> Event | None:
-        if self._awaited.get(ack.mid) != kind:
+            ack = Ack(kind, mid, [0])  # it took the message with its PUBREC; 0x92 here only says that it is done with it already
+        if self._awaited.get(mid) != kind:
             self.strays += 1
             return None
-        del self._awaited[ack.mid]
+        del self._awaited[mid]
         return ack
 
     def _take(self, answer: int) -> int:

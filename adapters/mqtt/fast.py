@@ -19,6 +19,7 @@ from adapters.mqtt.outflow import Outflow
 from adapters.mqtt.pings import Pings
 from adapters.mqtt.reader import Reader
 from adapters.mqtt.seam import Connect, Connected, Listener, Message, Subscription
+from adapters.mqtt.subscribing import subscribe_all
 from adapters.mqtt.wire import GOODBYE, SERVER_KEEPALIVE, Ack, Connack, connected_of
 from adapters.mqtt.writer import Writer
 from rt_edge.sdk import RtEdgeError, TransientError
@@ -81,22 +82,14 @@ class FastTransport:
 
     async def subscribe(self, add: Sequence[Subscription], remove: Sequence[str]) -> list[int]:
         """See the seam."""
-        exchange = self._exchange
         self._check()
         if remove:
-            await self._answer(exchange.unsubscribe(remove), "UNSUBSCRIBE")
-        # one packet a subscription identifier, as MQTT wants it; one for all that have none
-        groups: dict[int, list[Subscription]] = {}
-        for subscription in add:
-            groups.setdefault(subscription.identifier, []).append(subscription)
-        by_filter: dict[str, int] = {}
-        for identifier, group in groups.items():
-            self._check()
-            said = await self._answer(exchange.subscribe(group, identifier), "SUBSCRIBE")
-            if len(said) != len(group):
-                raise TransientError(f"{self._address} answered {len(group)} subscriptions with {len(said)} codes")
-            by_filter.update({s.filter: code for s, code in zip(group, said, strict=True)})
-        return [by_filter[s.filter] for s in add]
+            await self._answer(self._exchange.unsubscribe(remove), "UNSUBSCRIBE")
+        return await subscribe_all(add, self._subscribe, self._address)
+
+    async def _subscribe(self, group: list[Subscription], identifier: int) -> list[int]:
+        self._check()
+        return await self._answer(self._exchange.subscribe(group, identifier), "SUBSCRIBE")
 
     async def _answer(self, mid: int, what: str) -> list[int]:
         """The codes for a packet that is in `exchange.out`."""

@@ -5,6 +5,11 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 
+from rt_edge.sdk import TransientError
+
+MOST_WAITING = 65_535
+"""Messages that may wait for room; who publishes awaits each answer, and stays far below."""
+
 
 class Outflow:
     """Messages in flight, and those that wait for room. One per connection.
@@ -18,7 +23,7 @@ class Outflow:
     def __init__(self) -> None:
         self.most = 65_535
         self._in_flight: set[int] = set()
-        self._waiting: deque[tuple[int, bytes, asyncio.Future[None]]] = deque()  # bounded: who publishes awaits the answer
+        self._waiting: deque[tuple[int, bytes, asyncio.Future[None]]] = deque(maxlen=MOST_WAITING)
 
     def __len__(self) -> int:
         return len(self._in_flight)
@@ -33,8 +38,13 @@ class Outflow:
 
         Returns:
             What is done once it is in `out`, or None when it is.
+
+        Raises:
+            TransientError: too many wait already.
         """
         if self._waiting or (mid and len(self._in_flight) >= self.most):
+            if len(self._waiting) >= MOST_WAITING:
+                raise TransientError(f"{MOST_WAITING} messages wait for the broker's acknowledgements already")
             held: asyncio.Future[None] = asyncio.get_running_loop().create_future()
             self._waiting.append((mid, bytes(out[at:]), held))
             del out[at:]

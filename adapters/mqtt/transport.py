@@ -1,11 +1,12 @@
-"""The transport on paho-mqtt 2: the only module that imports paho.
+"""The transport on paho-mqtt 2, which `paho_client.py` alone imports.
 
 paho keeps what it is good at: CONNECT, SUBSCRIBE, keepalive, outgoing messages and their identifiers. It runs on our event
 loop by its socket hooks: no thread, no polling, one timer at the scale of the keepalive. Three things are ours, since they are
 the cost or the promise (figures and reasons: README.md): the socket is dialled without blocking, what is received is read in
 64 kB and cut into packets here, and a QoS 2 message is answered with PUBREC when it is durable instead of at once.
 
-The private names of paho that this leans on are listed in `PAHO_SEAM`; a test checks them against the installed version.
+The private names of paho that this leans on are listed in `paho_client.PAHO_SEAM`; a test checks
+them against the installed version.
 """
 
 from __future__ import annotations
@@ -14,99 +15,20 @@ import asyncio
 from collections.abc import Sequence
 from typing import Any
 
-from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode, MQTTProtocolVersion
-from paho.mqtt.packettypes import PacketTypes
-from paho.mqtt.properties import Properties
-from paho.mqtt.subscribeoptions import SubscribeOptions
-
-from adapters.mqtt.framing import Framer
-from adapters.mqtt.lean import without
+from adapters.mqtt.dial import drained
+from adapters.mqtt.framing import Framer, FramingError
 from adapters.mqtt.link import connect_link
+from adapters.mqtt.paho_client import PahoClient, RawProperties, connect_arguments, make_client, subscribe_arguments
 from adapters.mqtt.pings import Pings
-from adapters.mqtt.properties import write_varint
 from adapters.mqtt.reader import Reader
 from adapters.mqtt.reasons import connect_error, disconnect_error, v5_code
 from adapters.mqtt.seam import Connect, Connected, Listener, Message, Subscription
+from adapters.mqtt.subscribing import subscribe_all
+from adapters.mqtt.wire import DISCONNECT, GOODBYE, PUBREC, Ack, Bare, Connack, connected_of, decode, encode_acks
 from rt_edge.sdk import FatalAdapterError, RtEdgeError, TransientError
 
-# paho looks there for a proxy when it dials; it never dials here (`PahoClient._create_socket`). With http and email: 1 MiB
-with without("urllib.request"):
-    from paho.mqtt.client import MQTT_CLEAN_START_FIRST_ONLY, Client
-
-PAHO_SEAM = (
-    "_create_socket",
-    "_sock_recv",
-    "_packet_queue",
-    "_packet_read",
-    "_send_pingreq",
-    "_handle_pingresp",
-    "_handle_pubrel",
-)
 CLOSE_S = 1.0
-_PUBACK, _PUBREC, _PUBCOMP = 0x40, 0x50, 0x70
-_CONNACK, _DISCONNECT = 2, 14
-_REFUSED = 5  # type of a PUBREC
-
-
-class RawProperties(Properties):
-    """Properties that are packed already.
-
-    Args:
-        raw: the bytes, without their length.
-    """
-
-    def __init__(self, raw: bytes) -> None:
-        object.__setattr__(self, "raw", raw)  # nothing of the base class: its tables cost more than the message
-
-    def pack(self) -> bytes:
-        """With their length."""
-        raw: bytes = object.__getattribute__(self, "raw")
-        return write_varint(len(raw)) + raw
-
-
-class PahoClient(Client):
-    """paho's client, fed with whole packets and told of PINGs.
-
-    Args:
-        owner: the transport.
-        **options: as for paho's Client.
-    """
-
-    def __init__(self, owner: PahoTransport, **options: Any) -> None:
-        super().__init__(CallbackAPIVersion.VERSION2, reconnect_on_failure=False, manual_ack=True, **options)
-        self._owner = owner
-        self.incoming = b""
-        self.dialled: Any = None
-
-    def _create_socket(self) -> Any:
-        """The socket that is already there."""
-        return self.dialled
-
-    def _sock_recv(self, bufsize: int) -> bytes:
-        """From the packet the transport has cut out."""
-        if not self.incoming:
-            raise BlockingIOError
-        taken, self.incoming = self.incoming[:bufsize], self.incoming[bufsize:]
-        return taken
-
-    def forget_sent(self, mid: int) -> None:
-        """The broker has refused a QoS 2 message: there is nothing more to say about it."""
-        with self._out_message_mutex:
-            if self._out_messages.pop(mid, None) is not None:
-                self._inflight_messages = max(0, self._inflight_messages - 1)
-
-    def _send_pingreq(self) -> MQTTErrorCode:
-        self._owner.ping_sent()
-        return super()._send_pingreq()
-
-    def _handle_pingresp(self) -> MQTTErrorCode:
-        rc = super()._handle_pingresp()
-        self._owner.ping_answered()
-        return rc
-
-    def _handle_pubrel(self) -> MQTTErrorCode:
-        """Second half of QoS 2: the message was handed on before its PUBREC, so nothing is left to do but to answer."""
-        return self._packet_queue(_PUBCOMP, bytes((_PUBCOMP, 2)) + bytes(self._in_packet["packet"][:2]), 0, 1)
+_PUBACK = 0x40
 
 
 class PahoTransport:
@@ -128,6 +50,8 @@ class PahoTransport:
         self._reader: Reader | None = None
         self._over = False
         self._established = False
+        self._said = Connack(False, 0, {})
+        self._resumed = False
         self._closing = False
         self._flush_due = False
         self._misc: asyncio.TimerHandle | None = None
@@ -139,16 +63,7 @@ class PahoTransport:
         self._client = self._make_client()
 
     def _make_client(self) -> PahoClient:
-        options = self._options
-        common = {"client_id": options.client_id, "protocol": MQTTProtocolVersion(options.version)}
-        client = PahoClient(self, **common) if self._v5 else PahoClient(self, clean_session=options.clean, **common)
-        if options.username is not None:
-            client.username_pw_set(options.username, options.password)
-        if options.will is not None:
-            will = options.will
-            about = RawProperties(will.properties) if self._v5 else None
-            client.will_set(will.topic, will.payload, will.qos, will.retain, about)
-        client.max_inflight_messages_set(0)  # the sink keeps to the broker's Receive Maximum itself
+        client = make_client(self._options, self)
         client.on_connect = self._on_connect
         client.on_disconnect = self._on_disconnect
         client.on_subscribe = self._on_answer
@@ -165,15 +80,8 @@ class PahoTransport:
         self._sock = self._client.dialled = await connect_link(options)
         self._connack = loop.create_future()
         self._ended = loop.create_future()
-        clean_start: Any = options.clean if self._v5 else MQTT_CLEAN_START_FIRST_ONLY
         try:
-            self._client.connect(
-                options.host,
-                options.port,
-                options.keepalive,
-                clean_start=clean_start,
-                properties=self._connect_properties() if self._v5 else None,
-            )
+            self._client.connect(options.host, options.port, options.keepalive, **connect_arguments(options))
             self._reader = Reader(self._sock, Framer(self._v5, options.max_packet, options.topic_aliases), self, self._address)
             self._reader.start()
             async with asyncio.timeout(options.timeout):
@@ -189,41 +97,15 @@ class PahoTransport:
         self._watch()
         return connected
 
-    def _connect_properties(self) -> Properties:
-        properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
-        properties.ReceiveMaximum = self._options.window
-        properties.MaximumPacketSize = self._options.max_packet
-        if self._options.session_expiry:
-            properties.SessionExpiryInterval = self._options.session_expiry
-        if self._options.topic_aliases:
-            properties.TopicAliasMaximum = self._options.topic_aliases
-        return properties
-
     async def subscribe(self, add: Sequence[Subscription], remove: Sequence[str]) -> list[int]:
         """See the seam."""
         if remove:
             await self._answer(self._client.unsubscribe(list(remove)), "UNSUBSCRIBE")
-        # one packet a subscription identifier, as MQTT wants it; one for all that have none
-        groups: dict[int, list[Subscription]] = {}
-        for subscription in add:
-            groups.setdefault(subscription.identifier, []).append(subscription)
-        by_filter: dict[str, int] = {}
-        for identifier, group in groups.items():
-            entries: list[Any] = [(s.filter, self._subscribe_options(s)) for s in group]
-            properties = None
-            if identifier:
-                properties = Properties(PacketTypes.SUBSCRIBE)  # type: ignore[no-untyped-call]
-                properties.SubscriptionIdentifier = identifier
-            said = await self._answer(self._client.subscribe(entries, properties=properties), "SUBSCRIBE")
-            if len(said) != len(group):
-                raise TransientError(f"{self._address} answered {len(group)} subscriptions with {len(said)} codes")
-            by_filter.update({s.filter: code for s, code in zip(group, said, strict=True)})
-        return [by_filter[s.filter] for s in add]
+        return await subscribe_all(add, self._subscribe, self._address)
 
-    def _subscribe_options(self, subscription: Subscription) -> Any:
-        if not self._v5:
-            return subscription.qos
-        return SubscribeOptions(qos=subscription.qos, noLocal=subscription.no_local, retainHandling=subscription.retain_handling)
+    async def _subscribe(self, group: list[Subscription], identifier: int) -> list[int]:
+        entries, properties = subscribe_arguments(group, identifier, self._v5)
+        return await self._answer(self._client.subscribe(entries, properties=properties), "SUBSCRIBE")
 
     async def _answer(self, sent: tuple[Any, int | None], what: str) -> list[int]:
         _, mid = sent
@@ -244,10 +126,7 @@ class PahoTransport:
         if self._over:
             return
         if received:
-            packet = bytearray()
-            for mid, qos in received:
-                packet += bytes((_PUBACK if qos == 1 else _PUBREC, 2, mid >> 8, mid & 255))
-            self._client._packet_queue(_PUBACK, bytes(packet), 0, 1)  # noqa: SLF001  # batch of acks: paho has one call a message
+            self._client._packet_queue(_PUBACK, encode_acks(received), 0, 1)  # noqa: SLF001  # batch of acks: paho has one call a message
         if self._pings.acknowledged(through) and self._eager is None:
             self._eager = asyncio.get_running_loop().call_later(Pings.SPACING_S, self._ping)
 
@@ -256,7 +135,10 @@ class PahoTransport:
         if self._over:
             raise TransientError(f"{self._address} is not connected")
         about = RawProperties(properties) if properties and self._v5 else None
-        info = self._client.publish(topic, payload, qos, retain, about)
+        if qos == 2 and self._resumed:
+            info = self._client.publish_anew(topic, payload, retain, about)
+        else:
+            info = self._client.publish(topic, payload, qos, retain, about)
         answer: asyncio.Future[list[int]] = asyncio.get_running_loop().create_future()
         self._answers[info.mid] = answer
         try:
@@ -274,10 +156,20 @@ class PahoTransport:
         """See the seam."""
         self._closing = True
         if self._established and not self._over:
-            self._client.disconnect()
+            # paho would close the socket as soon as its DISCONNECT is written, whatever lies unread in it (see `drained`)
+            self._client._packet_queue(_PUBACK, GOODBYE, 0, 1)  # noqa: SLF001
             self._flush()
-            if self._ended is not None and not self._over:
-                await asyncio.wait([self._ended], timeout=CLOSE_S)
+            try:
+                async with asyncio.timeout(CLOSE_S):
+                    if self._client.want_write() and self._ended is not None:
+                        await self._ended
+                    if not self._over and self._reader is not None:
+                        self._reader.close()
+                        await drained(self._sock)
+            except TimeoutError:
+                pass  # it takes nothing more: what it has is all it will get
+            finally:
+                self._end(TransientError("closed"))
         self._end(TransientError("closed"))
         if self._sock is not None:
             self._client._sock_close()  # noqa: SLF001  # paho has no public way to close without a DISCONNECT
@@ -291,22 +183,34 @@ class PahoTransport:
 
     def take_packet(self, packet: bytes) -> None:
         """From the reader: a packet for paho."""
-        kind = packet[0] >> 4
-        if kind == _CONNACK and len(packet) > 3 and packet[3]:
-            self._refused = connect_error(v5_code(packet[3], self._options.version), self._address)
-        elif kind == _DISCONNECT and self._v5:
-            self._refused = disconnect_error(packet[2] if len(packet) > 2 else 0, self._address)
-        elif kind == _REFUSED and self._v5 and len(packet) > 4 and packet[4] >= 0x80:
+        try:
+            said = decode(packet, self._v5)
+        except FramingError as error:
+            self._fail(TransientError(f"{self._address}: what came is not MQTT as asked for: {error}"))
+            return
+        if isinstance(said, Connack):
+            if self._established:
+                self._fail(TransientError(f"{self._address}: what came is not MQTT as asked for: a second CONNACK"))
+                return
+            self._said = said
+            if said.code:
+                self._refused = connect_error(v5_code(said.code, self._options.version), self._address)
+        elif isinstance(said, Bare) and said.kind == DISCONNECT:
+            self._refused = disconnect_error(said.code, self._address)
+        elif isinstance(said, Ack) and said.kind == PUBREC and said.codes[0] >= 0x80:
             # a PUBREC that refuses ends the exchange (MQTT 5, 4.3.3); paho would answer it with PUBREL
-            self._client.forget_sent(mid := packet[2] << 8 | packet[3])
-            answer = self._answers.get(mid)
+            self._client.forget_sent(said.mid)
+            answer = self._answers.get(said.mid)
             if answer is not None and not answer.done():
-                answer.set_result([packet[4]])
+                answer.set_result(said.codes)
             self._heard()
             return
         self._heard()
         self._client.incoming = packet
-        self._client.loop_read()
+        try:
+            self._client.loop_read()
+        except Exception as error:  # noqa: BLE001  # paho's decoder, on bytes from outside: whatever it raises ends this connection only
+            self._fail(TransientError(f"{self._address}: what came is not MQTT as asked for: {error!r}"))
 
     def take_end(self, error: RtEdgeError) -> None:
         """From the reader: the connection ended."""
@@ -336,6 +240,8 @@ class PahoTransport:
         if self._over:
             return
         self._client.loop_write()
+        if self._closing and not self._client.want_write() and self._ended is not None and not self._ended.done():
+            self._ended.set_result(None)
         if self._client.want_write() and not self._writing and not self._over and self._client.socket() is not None:
             self._writing = True
             asyncio.get_running_loop().add_writer(self._sock, self._flush)
@@ -345,24 +251,13 @@ class PahoTransport:
             return
         if getattr(properties, "ServerKeepAlive", None) == 0:
             client._keepalive = self._options.keepalive  # noqa: SLF001  # paho takes 0 for "every PINGREQ is overdue"
-        connected = Connected(
-            session_present=flags.session_present,
-            send_quota=getattr(properties, "ReceiveMaximum", 65535),
-            max_packet=getattr(properties, "MaximumPacketSize", 0),
-            max_qos=getattr(properties, "MaximumQoS", 2),
-            session_expiry=getattr(properties, "SessionExpiryInterval", None),
-            topic_aliases=getattr(properties, "TopicAliasMaximum", 0),
-            retain=bool(getattr(properties, "RetainAvailable", 1)),
-            shared=bool(getattr(properties, "SharedSubscriptionAvailable", 1)),
-        )
+        connected = connected_of(self._said)
         self._established = True
+        self._resumed = connected.session_present
         self._listener.on_connected(connected)
         self._connack.set_result(connected)
 
     def _on_disconnect(self, client: Any, userdata: Any, flags: Any, reason: Any, properties: Any) -> None:
-        if self._closing:
-            self._end(TransientError("closed"))  # our own DISCONNECT is on its way
-            return
         self._fail(TransientError(f"{self._address}: {reason}"))
 
     def _on_answer(self, client: Any, userdata: Any, mid: int, reasons: Any, properties: Any) -> None:

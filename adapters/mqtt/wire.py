@@ -38,12 +38,26 @@ class Ack(msgspec.Struct, frozen=True):
     """PUBACK, PUBREC, PUBREL, PUBCOMP, SUBACK or UNSUBACK.
 
     Attributes:
+        kind: which of them.
         mid: packet identifier.
         codes: reason codes: one, or one a filter; 0 where v3.1.1 has none.
     """
 
+    kind: int
     mid: int
     codes: list[int]
+
+
+class Bare(msgspec.Struct, frozen=True):
+    """PINGRESP or DISCONNECT.
+
+    Attributes:
+        kind: which of them.
+        code: reason code of a DISCONNECT.
+    """
+
+    kind: int
+    code: int = 0
 
 
 class Connack(msgspec.Struct, frozen=True):
@@ -156,23 +170,31 @@ def encode_unsubscribe(mid: int, filters: Sequence[str], v5: bool) -> bytes:
     return packet(UNSUBSCRIBE, mid.to_bytes(2, "big") + (b"\0" if v5 else b"") + b"".join(map(binary, filters)), 2)
 
 
-def body_of(data: bytes) -> bytes:
-    """What is behind the fixed header of a whole packet."""
-    return data[read_varint(data, 1)[1] :]
-
-
-def decode_connack(body: bytes, v5: bool) -> Connack:
-    """CONNACK.
+def decode(data: bytes, v5: bool) -> Connack | Ack | Bare:
+    """A whole packet from the broker that is not a PUBLISH.
 
     Raises:
-        FramingError: malformed.
+        FramingError: malformed, or not a packet for a client.
     """
-    if len(body) < 2 or body[0] > 1 or (not v5 and len(body) != 2):
-        raise FramingError(f"a CONNACK of {len(body)} bytes with flags 0x{body[0] if body else 0:02x}")
-    properties, at = _properties(body, 2, "CONNACK") if v5 else (b"", 2)
-    if at != len(body):
-        raise FramingError(f"a CONNACK with {len(body) - at} bytes behind its properties")
-    return Connack(bool(body[0]), body[1], _numbers(properties))
+    kind, flags = data[0] >> 4, data[0] & 15
+    if flags != (2 if kind == PUBREL else 0):
+        raise FramingError(f"a {NAMES[kind]} with the flags {flags}")
+    body = data[read_varint(data, 1)[1] :]
+    if PUBACK <= kind <= PUBCOMP:
+        return _ack(kind, body, v5)
+    if kind in (SUBACK, UNSUBACK):
+        return _codes(kind, body, v5)
+    if kind == CONNACK:
+        return _connack(body, v5)
+    if kind == PINGRESP:
+        if body:
+            raise FramingError(f"a PINGRESP with {len(body)} bytes")
+        return Bare(kind)
+    if kind == DISCONNECT and v5:
+        if len(body) > 1:
+            _properties(body, 1, "DISCONNECT")
+        return Bare(kind, body[0] if body else 0)
+    raise FramingError(f"a {NAMES[kind]}, which is not for a client that did not ask for it")
 
 
 def connected_of(connack: Connack) -> Connected:
@@ -190,40 +212,30 @@ def connected_of(connack: Connack) -> Connected:
     )
 
 
-def decode_ack(kind: int, body: bytes, v5: bool) -> Ack:
-    """PUBACK, PUBREC, PUBREL, PUBCOMP (3.4 to 3.7).
+def _connack(body: bytes, v5: bool) -> Connack:
+    if len(body) < 2 or body[0] > 1 or (not v5 and len(body) != 2):
+        raise FramingError(f"a CONNACK of {len(body)} bytes with flags 0x{body[0] if body else 0:02x}")
+    properties, at = _properties(body, 2, "CONNACK") if v5 else (b"", 2)
+    if at != len(body):
+        raise FramingError(f"a CONNACK with {len(body) - at} bytes behind its properties")
+    return Connack(bool(body[0]), body[1], _numbers(properties))
 
-    Raises:
-        FramingError: malformed.
-    """
+
+def _ack(kind: int, body: bytes, v5: bool) -> Ack:
+    """PUBACK, PUBREC, PUBREL, PUBCOMP (3.4 to 3.7)."""
     if len(body) < 2 or (not v5 and len(body) != 2):
         raise FramingError(f"a {NAMES[kind]} of {len(body)} bytes")
     if len(body) > 3:
         _properties(body, 3, NAMES[kind])
-    return Ack(_identifier(kind, body), [body[2] if len(body) > 2 else 0])
+    return Ack(kind, _identifier(kind, body), [body[2] if len(body) > 2 else 0])
 
 
-def decode_codes(kind: int, body: bytes, v5: bool) -> Ack:
-    """SUBACK, UNSUBACK (3.9, 3.11); an UNSUBACK of v3.1.1 has no codes.
-
-    Raises:
-        FramingError: malformed.
-    """
+def _codes(kind: int, body: bytes, v5: bool) -> Ack:
+    """SUBACK, UNSUBACK (3.9, 3.11); an UNSUBACK of v3.1.1 has no codes."""
     if len(body) < 2:
         raise FramingError(f"a {NAMES[kind]} of {len(body)} bytes")
     at = _properties(body, 2, NAMES[kind])[1] if v5 else 2
-    return Ack(_identifier(kind, body), list(body[at:]))
-
-
-def decode_disconnect(body: bytes) -> int:
-    """The reason code of a DISCONNECT (3.14), 0 when it has none.
-
-    Raises:
-        FramingError: malformed.
-    """
-    if len(body) > 1:
-        _properties(body, 1, "DISCONNECT")
-    return body[0] if body else 0
+    return Ack(kind, _identifier(kind, body), list(body[at:]))
 
 
 def _identifier(kind: int, body: bytes) -> int:

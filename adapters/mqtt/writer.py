@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from collections import deque
 from collections.abc import Callable
 from typing import Any
 
@@ -31,7 +30,7 @@ class Writer:
         self._due = False
         self._watching = False
         self._closed = False
-        self._waiting: deque[tuple[int, asyncio.Future[None]]] = deque()  # bounded by who writes
+        self._waiting: dict[int, asyncio.Future[None]] = {}  # bytes ever written -> those who wait for that; in order
 
     @property
     def waiting(self) -> int:
@@ -52,9 +51,10 @@ class Writer:
         """Return when the socket has taken all that was written up to now, or nothing is written any more."""
         if self._closed or not self._data:
             return
-        done: asyncio.Future[None] = self._loop.create_future()
-        self._waiting.append((self._total, done))
-        await done
+        done = self._waiting.get(self._total)
+        if done is None:
+            done = self._waiting[self._total] = self._loop.create_future()
+        await asyncio.shield(done)  # others may wait for it, too
 
     def flush(self) -> None:
         """Send what there is, as far as it goes."""
@@ -75,20 +75,18 @@ class Writer:
             return
         else:
             self._unwatch()
-        gone = self._total - len(self._data)
-        while self._waiting and self._waiting[0][0] <= gone:
-            done = self._waiting.popleft()[1]
-            if not done.done():
-                done.set_result(None)
+        if self._waiting:
+            self._wake(self._total - len(self._data))
 
     def close(self) -> None:
         """Write no more; idempotent; the socket stays open. Who awaits `written` goes on and finds the connection gone."""
         self._closed = True
         self._unwatch()
-        while self._waiting:
-            done = self._waiting.popleft()[1]
-            if not done.done():
-                done.set_result(None)
+        self._wake(self._total)
+
+    def _wake(self, gone: int) -> None:
+        for at in [at for at in self._waiting if at <= gone]:
+            self._waiting.pop(at).set_result(None)
 
     def _watch(self) -> None:
         if not self._watching:

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from adapters.mqtt import transport as paho_transport
-from adapters.mqtt.transport import PAHO_SEAM, PahoClient
+from adapters.mqtt import paho_client
+from adapters.mqtt.paho_client import PAHO_SEAM, PahoClient
 from rt_edge.sdk import FatalAdapterError, Reading, TransientError
 from rt_edge.testkit.mqtt_broker import TestBroker
 from tests.adapters.mqtt.bench import harness, values
@@ -31,8 +31,8 @@ def test_paho_still_has_the_private_names_when_it_is_upgraded() -> None:
     """What the transport leans on beside paho's public interface exists in the installed version."""
     parent = PahoClient.__mro__[1]
     assert [name for name in PAHO_SEAM if not callable(getattr(parent, name, None))] == []
-    client = parent(paho_transport.CallbackAPIVersion.VERSION2)
-    for attribute in ("_in_packet", "_ping_t", "_last_bytes_received", "_keepalive"):
+    client = parent(paho_client.CallbackAPIVersion.VERSION2)
+    for attribute in ("_in_packet", "_last_mid", "_ping_t", "_last_bytes_received", "_keepalive"):
         assert hasattr(client, attribute)
 
 

@@ -115,7 +115,7 @@ def test_adapter_loads_neither_paho_nor_pydantic_when_imported() -> None:
 def test_paho_is_imported_in_one_module_when_the_folder_is_searched() -> None:
     """Another client library is one module away."""
     importers = [f.name for f in FOLDER.glob("*.py") if re.search(r"^\s*(from|import) paho", f.read_text(), re.MULTILINE)]
-    assert importers == ["transport.py"]
+    assert importers == ["paho_client.py"]
 
 
 def test_paho_brings_no_http_when_the_transport_is_imported() -> None:
