@@ -88,7 +88,7 @@ PEERS = {
         Peer("libcoap3-bin", "coap-server-notls", ("-h",)),
     )
 }
-NEEDED = ("mosquitto", "mosquitto-clients", "systemd", "libcoap3-bin", "dbus-daemon")
+NEEDED = ("mosquitto", "mosquitto-clients", "systemd", "libcoap3-bin", "dbus-daemon", "mbpoll")
 
 
 def say(text: str) -> None:
