@@ -8,6 +8,7 @@ from rt_edge.data.chunk import Chunk
 from rt_edge.data.errors import StreamError
 from rt_edge.data.reading import Reading
 from rt_edge.data.receipt import Origin, Receipt
+from rt_edge.data.weave import weave
 from rt_edge.streams.blueprint import Blueprint
 from rt_edge.streams.engine import Engine
 from rt_edge.streams.stage import OUT, Inlet, Outlet, Stage, StageLogic
@@ -138,3 +139,19 @@ def test_what_is_under_way_fails_when_the_sink_stops():
     engine.stop(StreamError("the end"))
     assert heard.outcomes[0].startswith("Failed(")
     door.end(0, "confirmed")
+
+
+def test_command_has_the_key_of_its_own_source_when_elements_of_two_share_a_chunk():
+    """One that comes again by itself, in a chunk of its source, is the same command."""
+    door, again, heard = Door(), Door(), [Heard(), Heard()]
+    parts = [chunk([1, 2], heard[0], 5), chunk([3], heard[1], 5, "life-2")]
+    host, _ = world([weave(parts, [0, 1, 0])], door)
+    assert [command.value for command, _ in door.taken] == [1, 3, 2]
+    world([chunk([2], Heard(), 6)], again)
+    world([chunk([3], Heard(), 5, "life-2")], again)
+    assert [command.key for command, _ in again.taken] == [door.taken[2][0].key, door.taken[1][0].key]
+    assert len({command.key for command, _ in door.taken}) == 3
+    for index in range(3):
+        door.end(index, "confirmed")
+    host.settle()
+    assert [one.outcomes for one in heard] == [{5: "Stored()", 6: "Stored()"}, {5: "Stored()"}]

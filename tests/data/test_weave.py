@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import weakref
 from collections.abc import Callable
 from functools import partial
 from random import Random
@@ -184,3 +185,67 @@ def test_names_are_right_when_another_thread_asks_in_the_middle_of_the_first_ans
         if not found:
             break
     assert at > 20
+
+
+def test_lives_and_laps_of_a_source_are_told_apart_when_they_share_a_chunk() -> None:
+    """A wire says one of each with a signal, and an end asks what it knows of one."""
+    origin = Origin("plc", "1")
+    origins = [origin, origin.next_lap(), Origin("plc", "2"), Origin("plc", "2")]
+    outcomes = [Outcomes() for _ in origins]
+    parts = [Chunk([n], Receipt([n], heard, one)) for n, (one, heard) in enumerate(zip(origins, outcomes, strict=True))]
+    woven = weave(parts, [0, 1, 2, 3])
+    assert [(one and (one.incarnation, one.lap), marks) for one, marks in runs(woven)] == [
+        (("1", 0), [0]),
+        (("1", 1), [1]),
+        (("2", 0), [2, 3]),
+    ]
+    woven.settle()
+    assert [heard.stored() for heard in outcomes] == [[0], [1], [2], [3]]
+
+
+def test_element_without_a_name_has_none_when_its_chunk_was_forked() -> None:
+    """What is made of several has no identity, and a branch gives it none."""
+    a, _ = part("a", ["a0"])
+    made = Chunk(["made"], Receipt([0], Outcomes()))
+    one, two = weave([a, made, Chunk(["bare"])], [0, 1, 2]).fork(2)
+    assert named(one) == [("a/0", 0), (None, None), (None, None)]
+    assert [(origin and origin.name, len(marks)) for origin, marks in runs(two)] == [("a/1", 1), (None, 2)]
+    nameless = weave([made, Chunk(["bare"])], [0, 1])
+    assert nameless.receipt is not None
+    assert nameless.receipt.origin is None
+    for chunk in (one, two, nameless):
+        chunk.settle()
+
+
+def test_origin_hears_a_range_when_a_piece_of_a_woven_chunk_is_settled() -> None:
+    """As of a plain chunk that was cut: no list of marks is made for it, and a ledger finds one segment."""
+    a, of_a = part("a", list(range(50)))
+    b, _ = part("b", list(range(50)), 100)
+    heard: list[Any] = []
+    of_a.on_outcome = lambda receipt, marks, outcome: heard.append(marks)  # type: ignore[method-assign]
+    head, tail = weave([a, b], [0, 1] * 50).cut(40)
+    head.settle()
+    tail.settle()
+    assert heard == [range(20), range(20, 50)]
+
+
+def test_elements_are_let_go_when_only_their_receipt_is_kept() -> None:
+    """A hub keeps the origin of what it gave last; the elements are not its."""
+
+    class Element:
+        pass
+
+    elements = [Element(), Element()]
+    gone = [weakref.ref(element) for element in elements]
+    woven = weave(
+        [Chunk([x], Receipt([0], Outcomes(), Origin(name, "1"))) for x, name in zip(elements, "ab", strict=True)], [1, 0]
+    )
+    receipt = woven.receipt
+    assert receipt is not None
+    receipt.where = "merge"
+    pieces = unwoven(woven)
+    assert [piece.receipt and piece.receipt.where for piece in pieces] == ["merge", "merge"]
+    elements.clear()
+    del woven, pieces
+    assert [one() for one in gone] == [None, None]
+    receipt.settle()

@@ -20,6 +20,7 @@ from rt_edge.spool.intake import Intake
 from rt_edge.streams.blueprint import Blueprint
 from rt_edge.streams.boundary.incoming import WireIn
 from rt_edge.streams.boundary.outgoing import WireOut
+from rt_edge.streams.dsl import Source as ListSource
 from rt_edge.streams.ledger import Ledger
 from rt_edge.streams.stage import IN, OUT, Inlet, Outlet, Stage, StageLogic
 from rt_edge.streams.stages.broadcast import Broadcast
@@ -27,6 +28,7 @@ from rt_edge.streams.stages.buffer import Buffer
 from rt_edge.streams.stages.dead_letters import DeadLetters
 from rt_edge.streams.stages.dedupe import Dedupe
 from rt_edge.streams.stages.filter import Filter
+from rt_edge.streams.stages.flat_map_merge import FlatMapMerge
 from rt_edge.streams.stages.interleave import Interleave
 from rt_edge.streams.stages.map import Map
 from rt_edge.streams.stages.map_concat import MapConcat
@@ -216,11 +218,16 @@ def v_of(reading: Reading) -> Any:
     return reading.fields["v"]
 
 
+def _stream_of(reading: Reading) -> ListSource[Reading]:
+    return ListSource.from_iterable([reading] * (v_of(reading) % 3))
+
+
 MIDDLES: dict[str, tuple[Callable[[Blueprint], str], Callable[[int], int]]] = {
     "interleave": (chain(Interleave(segment=3)), lambda _: 1),
     "merge_sorted": (chain(MergeSorted(key=v_of)), lambda _: 1),
     "filter": (chain(Interleave(), Filter(lambda x: v_of(x) % 3 != 0)), lambda v: v % 3 != 0),
     "map_concat": (chain(MergeSorted(key=v_of), MapConcat(lambda x: [x] * (v_of(x) % 3))), lambda v: v % 3),
+    "flat_map": (chain(Interleave(), FlatMapMerge(_stream_of, breadth=3)), lambda v: v % 3),
     "buffer": (chain(Interleave(), Buffer(size=30)), lambda _: 1),
     "dedupe": (chain(MergeSorted(key=v_of), Dedupe(per=lambda x: (x.source, v_of(x)))), lambda _: 1),
 }

@@ -12,6 +12,7 @@ from rt_edge.data.reading import Reading, gap_reading
 from rt_edge.data.receipt import Origin, Receipt
 from rt_edge.data.weave import weave
 from rt_edge.streams.stage import OUT
+from rt_edge.streams.stages._keys import Laps
 from rt_edge.streams.stages.change_of_value import ChangeOfValue
 from rt_edge.streams.stages.counter_delta import CounterDelta
 from rt_edge.streams.stages.deadband import Deadband
@@ -174,3 +175,13 @@ def test_settings_are_refused_when_there_is_no_id() -> None:
     """An expression or a function."""
     with pytest.raises(ConfigError):
         Dedupe(per="a.b")
+
+
+def test_each_source_of_a_chunk_is_noted_when_several_have_gone_back() -> None:
+    """Else the next chunk of one of them would be taken for another turn, and what passed would pass again."""
+    laps, origins = Laps(), [Origin("plc", "1").next_lap(), Origin("rtu", "1").next_lap()]
+    parts = [Chunk([n], Receipt([0], Outcomes(), origin)) for n, origin in enumerate(origins)]
+    woven = weave(parts, [0, 1])
+    assert laps.have_turned(woven)
+    assert not any(laps.have_turned(part) for part in parts)
+    woven.settle()
