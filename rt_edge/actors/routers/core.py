@@ -222,7 +222,7 @@ class RouterCore:
         rooms = [member.look().credit for member in self._up()]
         if not rooms:
             return 0
-        everyone = self.settings.strategy == "broadcast" or self.settings.asking == "scatter_gather"
+        everyone = self.settings.strategy == "broadcast" or self.settings.asking in {"scatter_gather", "everyone"}
         return max(0, min((min if everyone else sum)(rooms) - len(self.waiting), self.settings.queue))
 
     def _submit(self, job: Job) -> None:
@@ -258,9 +258,9 @@ class RouterCore:
 
     def _give_to(self, job: Job, members: Sequence[Member]) -> None:
         question = job.question
-        if len(members) > 1 and question is not None:  # the first answer of all of them counts
+        if len(members) > 1 and question is not None:  # as behind a `broadcast`: done when all have done it
             names = [member.name for member in members]
-            self.questions.begin(question, AskPolicy(kind="scatter_gather", within=LONGEST_S), names)
+            self.questions.begin(question, AskPolicy(kind="everyone", within=LONGEST_S), names)
         elif len(members) > 1:
             for member in members:
                 self._give(Job(job.payload, job.key, job.operation, job.teller, only=member.name), member)

@@ -19,8 +19,10 @@ class RouterSettings(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         strategy: who gets a message; the default gives work to whoever has room.
-        asking: how a question is asked: `one` routee, by the strategy; `scatter_gather`: all; `tail_chopping`: one after the
-            other, in random order.
+        asking: how a question is asked: `one` routee, by the strategy; `scatter_gather`: all, and the first answer is the
+            answer; `everyone`: all, and it is answered when all have, with the first answer, and fails if one of them does;
+            `tail_chopping`: one after the other, in random order. Where a strategy chooses several (broadcast, content),
+            a question to `one` is a question to `everyone` it chooses.
         interval: tail_chopping: seconds until one more is asked.
         window: messages a routee has at most that it has not finished.
         queue: messages that wait at most: for any routee, or for each under strategies that choose also who is busy.

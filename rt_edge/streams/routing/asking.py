@@ -2,6 +2,7 @@
 
     scatter-gather   all at once; the first answer counts
     tail-chopping    one; another one after each `interval`, until the first answer
+    everyone         all at once; when all have answered, the first answer; it fails if one of them did
     one by one       one; another one when it fails or dies (with `elsewhere`)
 
 Events go in (`begin`, `answered`, `failed`, `gone`, `tick`), what is to be done comes out; time comes as a parameter. Late and
@@ -17,7 +18,7 @@ import msgspec
 
 from rt_edge.data.errors import ConfigError, StreamError, TransientError
 
-Kind = Literal["one", "scatter_gather", "tail_chopping"]
+Kind = Literal["one", "scatter_gather", "everyone", "tail_chopping"]
 
 
 class NoAnswer(TransientError):
@@ -81,7 +82,7 @@ class Asking:
         now: monotonic time.
     """
 
-    __slots__ = ("_error", "_next", "_open", "_over", "_rest", "deadline", "policy")
+    __slots__ = ("_answer", "_error", "_next", "_open", "_over", "_rest", "deadline", "policy")
 
     def __init__(self, policy: AskPolicy, names: Sequence[str], now: float) -> None:
         self.policy = policy
@@ -90,6 +91,7 @@ class Asking:
         self._open: set[str] = set()
         self._next = now + policy.interval if policy.kind == "tail_chopping" else self.deadline
         self._error: BaseException | None = None
+        self._answer: tuple[Any] | None = None  # the first one, while others are waited for
         self._over = False
 
     @property
@@ -111,12 +113,16 @@ class Asking:
         """Whom to ask first."""
         if not self._rest:
             return self._end(StreamError("there is nobody to ask"))
-        return self._ask(len(self._rest) if self.policy.kind == "scatter_gather" else 1)
+        return self._ask(len(self._rest) if self.policy.kind in {"scatter_gather", "everyone"} else 1)
 
     def answered(self, name: str, answer: Any) -> Step:
         """`name` has answered; the first answer counts."""
         if self._over or name not in self._open:
             return NOTHING
+        if self.policy.kind == "everyone":
+            self._open.discard(name)
+            self._answer = self._answer or (answer,)
+            return self._all_heard()
         self._over = True
         return Step(over=True, answer=answer)
 
@@ -126,6 +132,8 @@ class Asking:
             return NOTHING
         self._open.discard(name)
         self._error = error
+        if self.policy.kind == "everyone":
+            return self._all_heard()
         more = self.policy.kind == "tail_chopping" or (self.policy.kind == "one" and self.policy.elsewhere)
         if more and self._rest:
             return self._ask(1)
@@ -151,6 +159,14 @@ class Asking:
         if not self._rest:
             self._next = self.deadline
         return NOTHING
+
+    def _all_heard(self) -> Step:
+        if self._open:
+            return NOTHING
+        if self._error is not None or self._answer is None:
+            return self._end(self._error or StreamError("nobody has answered"))
+        self._over = True
+        return Step(over=True, answer=self._answer[0])
 
     def _ask(self, n: int) -> Step:
         names, self._rest = tuple(self._rest[:n]), self._rest[n:]

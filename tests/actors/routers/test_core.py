@@ -124,6 +124,32 @@ def test_message_goes_to_all_who_want_it_when_routed_by_content():
     assert world.core.counters["dropped_unrouted"] == 3
 
 
+@pytest.mark.parametrize("how", [{"strategy": "broadcast"}, {"asking": "everyone"}])
+def test_question_is_answered_when_all_have_done_it(how):
+    """Under broadcast, or asked of everyone: not at the first answer, as an element of a stream is settled by its answer."""
+    world = World(settings(window=10, **how), slow={"a2": 3.0})
+    world.group(3)
+    world.core.ask("y", "me", "q", 60.0)
+    world.run(2.9)
+    assert (world.total, world.answers) == ({"'y'": 2}, {})
+    world.run(1)
+    assert world.total == {"'y'": 3}
+    assert world.answer("q").payload in {"a1:y", "a3:y"}
+
+
+@pytest.mark.parametrize("strategy", ["broadcast", "content"])
+def test_question_fails_when_one_of_all_has_not_done_it(strategy):
+    """It failed or died: whoever asked does not take the others' answers for all."""
+    world = World(settings(strategy=strategy, window=10), slow={"a2": 3.0})
+    for _ in range(3):
+        world.core.add(world.create(), where="t > 10" if strategy == "content" else "")
+    world.core.ask({"t": 20}, "me", "q", 60.0)
+    world.run(1)
+    world.kill("a2")
+    world.run(1)
+    assert "routee-2 died" in world.answer("q").error
+
+
 @pytest.mark.parametrize("strategy", ["broadcast", "balancing"])
 def test_everybody_gets_it_when_it_is_broadcast(strategy):
     """By the strategy, or by the message."""

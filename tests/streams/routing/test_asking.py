@@ -11,6 +11,7 @@ from rt_edge.streams.routing.asking import Asking, AskPolicy, NoAnswer, Step
 from rt_edge.streams.routing.resizer import Resizer
 
 SCATTER = AskPolicy(kind="scatter_gather", within=2.0)
+EVERYONE = AskPolicy(kind="everyone", within=2.0)
 CHOP = AskPolicy(kind="tail_chopping", within=2.0, interval=0.5)
 NAMES = ("a", "b", "c")
 
@@ -32,6 +33,26 @@ def test_question_fails_when_all_who_were_asked_fail() -> None:
     last = StreamError("c")
     assert one.failed("a", StreamError("a")) == one.gone("b", StreamError("b")) == Step()
     assert one.failed("c", last) == Step(over=True, error=last)
+
+
+def test_answer_waits_for_all_when_everyone_is_asked() -> None:
+    """All are asked at once; the first answer is given when the last one has answered, and only once."""
+    one = Asking(EVERYONE, NAMES, 0.0)
+    assert one.begin() == Step(ask=NAMES)
+    assert one.answered("b", 7) == one.answered("b", 8) == one.answered("a", None) == Step()
+    assert not one.is_over
+    assert one.answered("c", 9) == Step(over=True, answer=7)
+    assert one.answered("c", 9) == one.failed("a", StreamError("y")) == one.tick(99.0) == Step()
+
+
+@pytest.mark.parametrize("order", ["abc", "bca", "cab"])
+def test_question_fails_when_one_of_everyone_has_failed(order: str) -> None:
+    """When all were heard, whoever was first: what one has not done is not done."""
+    one = Asking(EVERYONE, NAMES, 0.0)
+    one.begin()
+    error = StreamError("b")
+    steps = [one.failed(name, error) if name == "b" else one.answered(name, name) for name in order]
+    assert steps == [Step(), Step(), Step(over=True, error=error)]
 
 
 def test_next_is_asked_after_each_interval_when_tails_are_chopped() -> None:
@@ -57,7 +78,7 @@ def test_next_is_asked_at_once_when_the_one_before_failed() -> None:
     assert one.failed("b", last) == Step(over=True, error=last)
 
 
-@pytest.mark.parametrize("policy", [SCATTER, CHOP, AskPolicy(within=2.0)])
+@pytest.mark.parametrize("policy", [SCATTER, EVERYONE, CHOP, AskPolicy(within=2.0)])
 def test_question_fails_when_time_is_over(policy: AskPolicy) -> None:
     """With who was silent, and what failed before."""
     one = Asking(policy, ("a", "b"), 0.0)
