@@ -60,6 +60,9 @@ class Fate(NamedTuple):
     noise: bytes = b""
     damage: str = "none"
     pieces: int = 1
+    flip: int = -3
+    """With damage `flip`: which byte has one bit wrong."""
+    bit: int = 4
 
 
 class Line:
@@ -117,7 +120,8 @@ class Line:
             return
         frame = frame_of(self.framing, unit, self.truth)
         if fate.damage == "flip":
-            frame = frame[:-3] + bytes((frame[-3] ^ 0x10,)) + frame[-2:]
+            at = fate.flip % len(frame)
+            frame = frame[:at] + bytes((frame[at] ^ 1 << fate.bit,)) + frame[at + 1 :]
         elif fate.damage == "cut":
             frame = frame[: len(frame) // 2]
         elif fate.damage == "exception":
@@ -143,6 +147,7 @@ class World(NamedTuple):
     bus: Bus
     line: Line
     link: Link
+    framing: Any
 
     def demand(self, n: int) -> None:
         self.context.asked += n
@@ -160,7 +165,7 @@ def make_world(settings: Any, context: RecordingContext, time: SimulatedTime) ->
     link = Link(bus, framing, wire, context, losses.append, SimLoop(time))
     line.link = link
     link.start(line, 0.0)
-    return World(time, context, bus, line, link)
+    return World(time, context, bus, line, link, framing)
 
 
 @pytest.fixture(name="world")
