@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import importlib
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -15,23 +16,24 @@ from rt_edge.sdk import (
     Capability,
     ConfigError,
     DeviceAdapter,
+    FatalAdapterError,
     PointInfo,
     ProbeResult,
+    Reading,
+    RefusedError,
     ScanReport,
     TransientError,
     Value,
     WriteResult,
 )
-from rt_edge.sdk.answers import Answers
+from rt_edge.sdk.answers import Answer, Answers
 from rt_edge.sdk.seen import Seen
 
 if TYPE_CHECKING:
     from adapters.serial.listen import Listener
     from adapters.serial.poll import Poller
+    from adapters.serial.send import Sender
     from adapters.serial.transport import SerialPort
-
-MAX_TEXT = 256
-"""Bytes of a text that is written."""
 
 _UNSTABLE = re.compile(r"/dev/tty(USB|ACM)[0-9]+\Z")
 
@@ -48,6 +50,7 @@ class SerialAdapter(DeviceAdapter):
         self._seen = Seen(context)
         self._credits = 0
         self._answers = Answers(context)
+        self._sender: Sender | None = None
 
     @classmethod
     def settings_model(cls) -> type[Any]:
@@ -100,30 +103,22 @@ class SerialAdapter(DeviceAdapter):
     def capability(cls, settings: Any) -> Capability:
         """See `DeviceAdapter`."""
         writable = bool(settings.commands)
-        if settings.poll is not None:
+        if settings.listen is None:
             return Capability(delivery="polled", backpressure="native", writable=writable)
         held = settings.flow_control != "none"
         return Capability(delivery="volatile", backpressure="native" if held else "bounded_drop", writable=writable)
 
     @classmethod
     def points(cls, settings: Any) -> Mapping[str, PointInfo]:
-        """The commands by name; an instrument is not asked for what it was set to."""
-        return {
-            name: PointInfo(
-                kind=command.type,
-                writable=True,
-                readable=False,
-                min=command.minimum,
-                max=command.maximum,
-                max_bytes=None if command.type != "str" else MAX_TEXT,
-            )
-            for name, command in settings.commands.items()
-        }
+        """The commands by name, and fields of replies as `REQUEST/FIELD`."""
+        from adapters.serial.points import points_of
+
+        return points_of(settings)
 
     async def open(self) -> None:
         """See `DeviceAdapter`."""
         from adapters.serial.listen import Listener
-        from adapters.serial.transport import open_port
+        from adapters.serial.transport import open_port, wake
 
         if self._port is not None:
             return
@@ -131,8 +126,16 @@ class SerialAdapter(DeviceAdapter):
         if work is None:  # kept over reconnects: demand, what waits, and replies that are still to come
             work = self._work = self._made()
         paused = isinstance(work, Listener) and work.paused
-        self._port = open_port(self.settings, self, paused)
-        work.start(self._port, asyncio.get_running_loop())
+        port = open_port(self.settings, self, paused=True)
+        try:
+            await wake(port, self.settings)
+        except BaseException:
+            await port.close()
+            raise
+        if not paused:
+            port.resume()
+        self._port = port
+        work.start(port, asyncio.get_running_loop())
 
     def _made(self) -> Listener | Poller:
         from adapters.serial.make import make
@@ -174,16 +177,18 @@ class SerialAdapter(DeviceAdapter):
         await port.close()
 
     async def probe(self) -> ProbeResult:
-        """Whether the port can be opened with these settings."""
-        await super().probe()
-        return ProbeResult(True, f"{self.settings.port} can be opened")
+        """Whether the instrument is heard, or answers; if not, at which speed it would."""
+        from adapters.serial.probe import probe
+
+        return await probe(self.settings)
 
     async def write(self, point: str, value: Value, key: str) -> WriteResult:
         """Send the command `point`, ahead of all requests.
 
-        `confirmed`: the instrument said so; `sent`: it may have been done, no reply came or none is waited for; `failed`: not
-        sent, or the instrument refused; `refused`: no such command, or not such a value. Only the first two are remembered under
-        `key`: the others may be tried again with the same key.
+        `confirmed`: the instrument said so, or it was read back; `sent`: it may have been done: no reply came, or none is
+        waited for; `failed`: not sent, refused by the instrument, or read back as another value; `refused`: no such command, or
+        not such a value. What the instrument may have got is remembered under `key`, unless it refused; all else may be tried
+        again with the same key.
         """
         from adapters.serial.commands import Command
         from adapters.serial.jobs import Job
@@ -203,7 +208,62 @@ class SerialAdapter(DeviceAdapter):
             return WriteResult("failed", "not connected")
         answer = self._answers.begin(key)
         expires = self.context.clock.monotonic() + self.settings.write_expiry
-        job = Job(frame, command.begins, command.refusals, command.timeout, expires, answer.settle)
-        if not self._work.submit(job):
+        done = partial(self._read_back, point, value, expires, answer) if settings.read_back else answer.settle
+        if not self._work.submit(Job(frame, command.begins, command.refusals, command.timeout, expires, done)):
             answer.settle(WriteResult("refused", "too many commands wait already"))
         return await answer.result()
+
+    def _read_back(self, point: str, value: Value, expires: float, answer: Answer, result: WriteResult) -> None:
+        """A command has ended: ask what the instrument has now."""
+        from adapters.serial.points import judged
+
+        def read(found: Value | None, why: str) -> None:
+            answer.settle(judged(self.points(self.settings)[point], value, found, why, result), reached=True)
+
+        if result.status not in ("confirmed", "sent") or not self._ask(point, expires, read):
+            answer.settle(result)
+
+    async def read(self, point: str) -> Value:
+        """Ask for `REQUEST/FIELD`, or for what a command with `read_back` has set, ahead of all polls; see `DeviceAdapter`."""
+        answer: asyncio.Future[Value] = asyncio.get_running_loop().create_future()
+
+        def read(found: Value | None, why: str) -> None:
+            if answer.done():
+                return
+            if found is None:
+                answer.set_exception(TransientError(why))
+            else:
+                answer.set_result(found)
+
+        if not self._ask(point, self.context.clock.monotonic() + self.settings.write_expiry, read):
+            raise TransientError("not connected, or too many commands wait")
+        return await answer
+
+    def _ask(self, point: str, expires: float, done: Callable[[Value | None, str], None]) -> bool:
+        """Have a point read; False if it cannot be asked for now.
+
+        Raises:
+            RefusedError: nothing tells its value.
+        """
+        from adapters.serial.points import place_of
+        from adapters.serial.poll import Poller
+
+        place = place_of(self.settings, point)
+        if place is None:
+            raise RefusedError(f"{point!r} cannot be read", "a point is REQUEST/FIELD, or a command with `read_back`")
+        request, field = place
+        if self._port is None or not isinstance(self._work, Poller):
+            return False
+        return self._work.read(request, expires, lambda parsed, why: done(parsed.fields.get(field) if parsed else None, why))
+
+    async def deliver(self, readings: Sequence[Reading]) -> None:
+        """Send them, by `send`; see `DeviceAdapter`."""
+        from adapters.serial.send import Sender
+
+        if self.settings.send is None:
+            raise FatalAdapterError(f"adapter {self.context.name} is not set up as a sink", "add `send:` to it")
+        if self._port is None or self._work is None:
+            raise TransientError("not connected")
+        if self._sender is None:
+            self._sender = Sender(self.settings, self.context)
+        await self._sender.deliver(readings, self._work, self._port)

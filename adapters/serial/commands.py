@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import math
+import re
 from typing import Any
 
 from adapters.serial.codec import wire_bytes
 from adapters.serial.frames import frame_of
 from adapters.serial.template import Template
-from rt_edge.sdk import ConfigError, Value
+from rt_edge.sdk import ConfigError, PointInfo, Value
 
 MAX_TEXT = 256
 """Characters of a text that is written."""
+_DECIMALS = re.compile(r"\{value:[^{}]*\.([0-9])f\}")
 SAMPLES: dict[str, int | float | str] = {"float": 1.5, "int": 1, "str": "x"}
 """A value of each type, to try a template with."""
 
@@ -31,6 +33,20 @@ class Command:
         self.begins = (wire_bytes(settings.reply_begins),) if settings.reply_begins else ()
         self.refusals = (wire_bytes(settings.refusal_begins),) if settings.refusal_begins else ()
         self.timeout: float = settings.timeout
+
+    @staticmethod
+    def info(settings: Any) -> PointInfo:
+        """What the command takes; it can be read if a request tells what was set."""
+        decimals = _DECIMALS.search(settings.command)
+        return PointInfo(
+            kind=settings.type,
+            writable=True,
+            readable=bool(settings.read_back),
+            min=settings.minimum,
+            max=settings.maximum,
+            max_bytes=None if settings.type != "str" else MAX_TEXT,
+            step=10.0 ** -int(decimals[1]) if decimals and settings.type == "float" else 0.0,
+        )
 
     def frame(self, value: Value) -> bytes:
         """What is sent to set `value`.

@@ -16,6 +16,9 @@ from adapters.serial.transport import CHUNK
 from rt_edge.sdk import AdapterContext
 from rt_edge.sdk.seen import Seen
 
+NO_POLL_LATE_S = 2.0
+"""As `late_limit` of `poll`, where nothing is polled."""
+
 
 def make(settings: Any, context: AdapterContext, seen: Seen) -> Listener | Poller:
     """What the settings of an adapter say is done on its line.
@@ -80,8 +83,8 @@ def _poller(settings: Any, context: AdapterContext, cutter: Cutter, seen: Seen, 
     poll = settings.poll
     verified = settings.framing.crc is not None
     asks = asks_of(settings, context.name)
-    byte_s = byte_seconds(settings)
-    poller = Poller(context, asks, cutter, verified, poll.late_limit, poll.pause, poll.local_echo, byte_s, seen.emitted)
+    late_limit, pause, local_echo = (poll.late_limit, poll.pause, poll.local_echo) if poll else (NO_POLL_LATE_S, 0.0, False)
+    poller = Poller(context, asks, cutter, verified, late_limit, pause, local_echo, byte_seconds(settings), seen.emitted)
     for one in poller.polls.values():
         if one.asks.source in times:
             one.presence.remember(times[one.asks.source])

@@ -81,6 +81,7 @@ class Poller:
         self._echo = Echo(local_echo, context.count)
         self._last = 0.0  # when something came
         self._rest_until = 0.0
+        self._out_until = 0.0  # what has no reply is on the line so long: whoever would reply must not be asked meanwhile
         self._wait_until = 0.0
         self._port: Port | None = None
         self._timers: Timers | None = None
@@ -224,7 +225,10 @@ class Poller:
             return
         job = self._jobs.first(now)
         if job is not None:
-            at = self._quiet_at(self._lates.free_at(job.begins + job.refusals, now), now)
+            at = self._lates.free_at(job.begins + job.refusals, now)
+            if job.begins or job.refusals:
+                at = max(at, self._out_until)
+            at = self._quiet_at(at, now)
             if at <= now:
                 self._jobs.pop()
                 self._command(job, now)
@@ -235,7 +239,7 @@ class Poller:
             self._arm(None, now)
             return
         at, poll = min(((self._free(poll, now), poll) for poll in self.polls.values()), key=lambda one: (one[0], one[1].due))
-        at = self._quiet_at(at, now)
+        at = self._quiet_at(max(at, self._out_until), now)
         if at <= now:
             self._ask(poll, now)
         else:
@@ -263,7 +267,8 @@ class Poller:
             self._pending = _Commanded(job, now + job.timeout)
             self._arm(now + job.timeout, now)
         else:
-            self._rest_until = now + len(job.frame) * self._byte_s + self._pause  # from its last bit on
+            self._out_until = max(now, self._out_until) + len(job.frame) * self._byte_s
+            self._rest_until = now + self._pause
             self._arm(self._rest_until, now)
         self._write(job.frame)
         if self._pending is None:

@@ -8,9 +8,12 @@ from adapters.serial.codec import wire_bytes
 from adapters.serial.commands import SAMPLES
 from adapters.serial.formats import Format, TextFormat
 from adapters.serial.frames import frame_of
+from adapters.serial.points import place_of
+from adapters.serial.send import ReadingText
 from adapters.serial.settings_framing import DelimiterFraming, Framing
 from adapters.serial.template import SEQUENCE, Template
 from rt_edge.sdk import ConfigError, Duration, RtEdgeError
+from rt_edge.sdk.serial_settings import Rs485
 from rt_edge.sdk.settings import (
     DurationField,
     Field,
@@ -109,6 +112,8 @@ class Command(Settings):
     """Whether it is put into a frame as replies are."""
     timeout: DurationField = Field(default=Duration(0.5), gt=0)
     """Longest time from sending it to its whole reply."""
+    read_back: str = ""
+    """REQUEST/FIELD of `poll` that has the value afterwards: it is asked at once, and tells whether the command was done."""
 
     @model_validator(mode="after")
     def _renders(self) -> Command:
@@ -131,6 +136,55 @@ class Command(Settings):
         return self
 
 
+class Send(Settings):
+    """Readings of a graph (`to: NAME`) are sent to the instrument."""
+
+    template: str = Field(min_length=1, max_length=1024)
+    r"""What is sent for a reading ("T={fields.celsius:.1f}\r"): {source}, {adapter}, {device}, {fields.NAME}, {tags.NAME}."""
+    framed: bool = False
+    """Whether it is put into a frame as what comes is."""
+    reply_begins: str = Field(default="", max_length=256)
+    """What the reply begins with that confirms it; without it a reading is delivered when the line has taken it."""
+    refusal_begins: str = Field(default="", max_length=256)
+    """What the reply begins with that refuses it: the reading is left out, counted, and not sent again."""
+    timeout: DurationField = Field(default=Duration(0.5), gt=0)
+    """Longest time from sending it to its whole reply."""
+    pause: DurationField = Field(default=Duration(0.0), ge=0)
+    """Time between two readings, for printers and displays that need it."""
+
+    @model_validator(mode="after")
+    def _renders(self) -> Send:
+        for name, make in (("template", ReadingText), ("reply_begins", wire_bytes), ("refusal_begins", wire_bytes)):
+            try:
+                make(getattr(self, name))
+            except ConfigError as error:
+                raise SettingError(error.message, error.hint, (name,)) from None
+        if self.refusal_begins and not self.reply_begins:
+            raise SettingError("what is not refused would never be confirmed", "write reply_begins, too", ("refusal_begins",))
+        return self
+
+
+class AtOpen(Settings):
+    """What is done each time the port is opened, before anything is read or asked; in this order."""
+
+    dtr_pulse: DurationField = Field(default=Duration(0.0), ge=0, le=10)
+    """DTR is lowered for so long: it resets many boards, and hangs up modems."""
+    break_pulse: DurationField = Field(default=Duration(0.0), ge=0, le=10)
+    """The line is held in the break condition for so long: it wakes or resets some instruments."""
+    wait: DurationField = Field(default=Duration(0.0), ge=0, le=60)
+    """Time for the instrument to start; what it says meanwhile is thrown away."""
+    send: str = Field(default="", max_length=1024)
+    r"""What is sent then, like text in double quotes ("REMOTE\r"), or hex:1b40; no reply is waited for."""
+
+    @model_validator(mode="after")
+    def _is_something(self) -> AtOpen:
+        try:
+            wire_bytes(self.send)
+        except ConfigError as error:
+            raise SettingError(error.message, error.hint, ("send",)) from None
+        return self
+
+
 class SerialSettings(Settings):
     """A serial port and the instrument on it."""
 
@@ -150,15 +204,18 @@ class SerialSettings(Settings):
     """Whether DTR is raised when the port is opened; false for boards that reset by it."""
     rts: bool = True
     """Whether RTS is raised when the port is opened; flow control and RS-485 drive it themselves."""
-    rs485: bool = False
-    """Whether the kernel drives the RTS line of an RS-485 transceiver."""
+    rs485: bool | Rs485 = False
+    """Whether the kernel drives the RTS line of an RS-485 transceiver: true, or with which levels and times."""
+    at_open: AtOpen = AtOpen()
+    """What is done when the port is opened."""
     framing: Framing = DelimiterFraming()
     """How frames are told apart."""
     listen: Listen | None = None
     """The instrument talks by itself."""
     poll: Poll | None = None
     """The instrument is asked."""
-
+    send: Send | None = None
+    """Readings of a graph are sent to it; needed to use the adapter as a sink."""
     commands: dict[Name, Command] = {}
     """Name -> what can be set or done."""
     write_expiry: DurationField = Field(default=Duration(10.0), gt=0)
@@ -166,9 +223,10 @@ class SerialSettings(Settings):
 
     @model_validator(mode="after")
     def _work_together(self) -> SerialSettings:
-        if (self.listen is None) == (self.poll is None):
-            message = "the instrument both talks and is asked" if self.listen else "nothing is read from the port"
-            raise SettingError(message, "write either `listen:` or `poll:`")
+        if self.listen is not None and self.poll is not None:
+            raise SettingError("the instrument both talks and is asked", "write either `listen:` or `poll:`")
+        if self.listen is None and self.poll is None and self.send is None:
+            raise SettingError("nothing is read from the port", "write `listen:`, `poll:` or `send:`")
         errors = []
         if self.flow_control == "xon_xoff" and self.framing.kind != "delimiter":
             message = f"XON and XOFF are bytes that frames of {self.framing.kind} hold, too"
@@ -181,6 +239,12 @@ class SerialSettings(Settings):
             if self.listen is not None and (command.reply_begins or command.refusal_begins):
                 hint = "an instrument that talks by itself cannot be told from its replies: remove it, or poll"
                 errors.append(SettingError("no reply is waited for while listening", hint, ("commands", name)))
+            if command.read_back and place_of(self, name) is None:
+                hint = "write REQUEST/FIELD, like the readings that are polled"
+                errors.append(SettingError(f"nothing polled is {command.read_back!r}", hint, ("commands", name, "read_back")))
+        if self.listen is not None and self.send is not None and self.send.reply_begins:
+            hint = "an instrument that talks by itself cannot be told from its replies: remove it, or poll"
+            errors.append(SettingError("no reply is waited for while listening", hint, ("send", "reply_begins")))
         if errors:
             raise SettingErrors(errors)
         return self

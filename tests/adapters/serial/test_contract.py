@@ -7,6 +7,9 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, ClassVar
 
+import pytest
+
+import adapters.serial.probe
 from adapters.serial import SerialAdapter
 from adapters.serial.settings import SerialSettings
 from rt_edge.settings.frozen import freeze
@@ -79,3 +82,9 @@ class TestHolding(Holding, AdapterContract):
 
 class TestAsking(Asking, AdapterContract):
     pass
+
+
+@pytest.fixture(autouse=True)
+def _soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A listener is silent here until it is told to produce: a probe need not wait long for that."""
+    monkeypatch.setattr(adapters.serial.probe, "HEARD_S", 0.05)

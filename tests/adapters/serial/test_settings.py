@@ -37,7 +37,7 @@ LISTEN = "    listen: {format: {%s}}\n"
 POLL = "    poll: {requests: {v: {%s}}}\n"
 
 BAD = [
-    ("nothing to read", "", ["3:3: adapters > x: nothing is read from the port (write either `listen:` or `poll:`)"]),
+    ("nothing to read", "", ["3:3: adapters > x: nothing is read from the port (write `listen:`, `poll:` or `send:`)"]),
     (
         "both",
         "    listen: {}\n" + POLL % 'request: "a"',

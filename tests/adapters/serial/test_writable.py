@@ -24,7 +24,7 @@ class Bench(WritableBench):
         self._instrument = instrument
 
     def seen(self):
-        return [float(line[2:]) for line in self._instrument.got if line != b"?"]
+        return [float(line[2:]) for line in self._instrument.got if not line.endswith(b"?")]
 
 
 @pytest.fixture(autouse=True)
@@ -46,3 +46,27 @@ class TestWrites(WritableContract):
             framing = {"kind": "delimiter", "delimiter": "\r"}
             made = self.settings(port=str(instrument.path), framing=framing, poll=poll, commands={"setpoint": command})
             yield Bench(instrument, AdapterHarness(SerialAdapter, made, tmp_path))
+
+
+class TestReadBack(WritableContract):
+    """The instrument does not reply to commands; what it was set to is asked for."""
+
+    @asynccontextmanager
+    async def bench(self, tmp_path):
+        held = [0.0]
+
+        def answer(line):
+            if line == b"SP?":
+                return [(0.0, b"%.1f\r" % held[0])]
+            held[0] = float(line[2:])
+            return []
+
+        command = {"command": "SP{value:.1f}\r", "maximum": 50, "read_back": "setpoint/celsius"}
+        with plugged(tmp_path / "tty", answer) as instrument:
+            form = {"kind": "text", "field": "celsius", "type": "float"}
+            poll = {"requests": {"setpoint": {"request": "SP?\r", "every": "10ms", "format": form}}}
+            framing = {"kind": "delimiter", "delimiter": "\r"}
+            made = self.settings(port=str(instrument.path), framing=framing, poll=poll, commands={"set": command})
+            bench = Bench(instrument, AdapterHarness(SerialAdapter, made, tmp_path))
+            bench.point = "set"
+            yield bench
