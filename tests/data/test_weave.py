@@ -190,14 +190,14 @@ def test_names_are_right_when_another_thread_asks_in_the_middle_of_the_first_ans
 def test_lives_and_laps_of_a_source_are_told_apart_when_they_share_a_chunk() -> None:
     """A wire says one of each with a signal, and an end asks what it knows of one."""
     origin = Origin("plc", "1")
-    origins = [origin, origin.next_lap(), Origin("plc", "2"), Origin("plc", "2")]
+    origins = [origin, origin.next_lap(), Origin("plc", "2").next_lap(), Origin("plc", "2").next_lap()]
     outcomes = [Outcomes() for _ in origins]
     parts = [Chunk([n], Receipt([n], heard, one)) for n, (one, heard) in enumerate(zip(origins, outcomes, strict=True))]
     woven = weave(parts, [0, 1, 2, 3])
     assert [(one and (one.incarnation, one.lap), marks) for one, marks in runs(woven)] == [
         (("1", 0), [0]),
         (("1", 1), [1]),
-        (("2", 0), [2, 3]),
+        (("2", 1), [2, 3]),
     ]
     woven.settle()
     assert [heard.stored() for heard in outcomes] == [[0], [1], [2], [3]]

@@ -99,7 +99,8 @@ class _Logic(StageLogic):
         self._received = 0
         self._applied = 0  # outcomes heard without a gap
         self._held: dict[int, _Held] = {}
-        self._waiting: deque[Chunk] = deque(maxlen=MAX_HELD)  # arrived beyond the demand of a new consumer
+        # Arrived beyond the demand of a new consumer, or while too much was under way; less than twice of what is asked for.
+        self._waiting: deque[Chunk] = deque(maxlen=2 * MAX_HELD)
         self._finished: BaseException | bool = False
         self._timing = False
         self._seen_due = False
@@ -123,6 +124,7 @@ class _Logic(StageLogic):
             return
         self._waiting.append(kept)
         self._send_waiting()
+        self._ask()  # it may have taken less room than was kept for it
 
     def on_upstream_finish(self, inlet: Inlet) -> None:
         self._finished = True
@@ -277,11 +279,13 @@ class _Logic(StageLogic):
     # -- sending -----------------------------------------------------------------------------------------------------
 
     def _ask(self) -> None:
-        """Ask upstream for what the consumer wants and is neither here nor asked for."""
-        if self.is_closed(IN) or len(self._held) >= MAX_HELD:
+        """Ask upstream for what the consumer wants and is neither here nor asked for; each element may come as a chunk."""
+        asked = self.requested(IN)
+        room = MAX_HELD - len(self._held) - len(self._waiting) - asked
+        if self.is_closed(IN) or room <= 0:
             return
         waiting = sum(map(len, self._waiting))
-        n = self._total - self._sent - waiting - self.requested(IN)
+        n = min(room, self._total - self._sent - waiting - asked)
         if n > 0:
             self.request(IN, n)
 

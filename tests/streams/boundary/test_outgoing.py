@@ -7,10 +7,12 @@ from typing import Any
 import pytest
 
 from rt_edge.data.chunk import Chunk
+from rt_edge.data.codec import decode_readings
 from rt_edge.data.reading import Reading
 from rt_edge.data.receipt import Origin, Receipt
 from rt_edge.data.weave import weave
 from rt_edge.protocol.signals import Cancel, OnNext, OnSubscribe, Request, Settled, Subscribe
+from rt_edge.streams.boundary import outgoing
 from rt_edge.streams.boundary.outgoing import WireOut
 from rt_edge.streams.boundary.post import unpack_marks
 from rt_edge.streams.dsl import Sink, Source
@@ -101,3 +103,39 @@ def test_each_signal_is_of_one_origin_when_elements_of_several_come_in_one_chunk
         assert said == [("plc", [7, 8]), ("rtu", [7, 8])]
         wire.hear(Settled("w", me, "c1", 1, [(2, 0, "", [0, 1])]))
         assert [heard.stored() for heard in wire.heard] == [[], [7, 8]]
+
+
+def test_nothing_is_lost_when_a_consumer_wants_more_chunks_than_may_be_under_way(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Elements may come one by one: no more are asked for than there is room for chunks, and later the rest."""
+    monkeypatch.setattr(outgoing, "MAX_HELD", 8)
+    wire = Woven()
+    with wire.bench:
+        source, heard = wire.bench.source, Outcomes()
+        wire.hear(HELLO)
+        me = next(signal for signal in wire.sent if isinstance(signal, OnSubscribe)).producer
+        wire.hear(Request("w", me, "c1", 100, 0))
+        for rounds in range(1, 8):
+            while source.demand:
+                assert len(wire.chunks) <= 8 * rounds
+                mark = len(source.sent)
+                source.sent.append(mark)
+                chunk = Chunk([Reading("dev", mark, {"v": mark})], Receipt([mark], heard, wire.origins[0]))
+                wire.bench.engine.enter(source.logic.seat, lambda chunk=chunk: source.logic.push(OUT, chunk))
+                del chunk
+                wire.host.settle()
+            numbers = [signal.number for signal in wire.chunks]
+            assert len(set(numbers)) == len(source.sent) == 8 * rounds
+            wire.hear(
+                Request("w", me, "c1", 100, max(numbers)), Settled("w", me, "c1", rounds, [(n, 0, "", [0, 0]) for n in numbers])
+            )
+    assert heard.stored() == source.sent
+
+
+def test_a_large_chunk_takes_the_room_of_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was kept for chunks of one element each is asked for again at once."""
+    monkeypatch.setattr(outgoing, "MAX_HELD", 8)
+    begin = Begin()
+    begin.hear(HELLO)
+    me = next(signal for signal in begin.sent if isinstance(signal, OnSubscribe)).producer
+    begin.hear(Request("w", me, "c1", 50, 0))
+    assert sum(len(decode_readings(signal.payload)) for signal in begin.chunks) == 50
