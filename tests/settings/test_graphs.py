@@ -215,6 +215,8 @@ def test_list_needs_no_from_and_no_to_when_its_ends_are_stages(check: Callable[.
     tick, file = "    - tick: {every: 1s, element: {source: a, fields: {x: 1}}}\n", "    - to_path: out\n"
     graph = _graph(check(f"{head}{tick}    - zip_with_index: n\n{file}", catalogue=Catalogue.built_in()))
     assert _wires(graph) == ["tick.out -> zip_with_index.in", "zip_with_index.out -> to_path.in"]
+    again = f"{head}{tick}    - restart_sink: [{{to_path: {{path: out, content: json}}}}]\n"
+    assert _wires(_graph(check(again, catalogue=Catalogue.built_in()))) == ["tick.out -> restart_sink.in"]
     (error,) = check(f"{head}    - tick: 1s\n{file}", catalogue=Catalogue.built_in()).errors
     assert (error.path, error.message) == ("graphs > g > item 1 > tick", "`element` is missing")
     messages = [error.message for error in check(f"{head}    - gzip\n    - gunzip\n", catalogue=Catalogue.built_in()).errors]

@@ -25,7 +25,7 @@ The rules of it:
   what waits for time or outside work comes raw. A source is not advanced for it.
 """
 
-from rt_edge.streams.nested.declared import inner_combines, inner_hold, inner_part
+from rt_edge.streams.nested.declared import inner_combines, inner_hold, inner_part, inner_sink
 from rt_edge.streams.nested.expansion import Expansion
 from rt_edge.streams.nested.logic import NestingLogic, PipeLogic, too_few
 from rt_edge.streams.nested.mold import Mold, flow_part, sink_part, source_part
@@ -43,6 +43,7 @@ __all__ = [
     "inner_combines",
     "inner_hold",
     "inner_part",
+    "inner_sink",
     "sink_part",
     "source_part",
     "too_few",

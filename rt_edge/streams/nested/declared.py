@@ -7,7 +7,7 @@ from typing import Any
 
 from rt_edge.data.errors import ConfigError
 from rt_edge.streams.blueprint import Blueprint
-from rt_edge.streams.nested.mold import flow_part
+from rt_edge.streams.nested.mold import flow_part, sink_part
 from rt_edge.streams.stage import Hold, ReceiptUse, Stage
 
 STEPS = 64
@@ -55,8 +55,24 @@ def inner_part(flow: Any, steps: Sequence[Any], what: str = "flow") -> Blueprint
         raise ConfigError(f"{what}: {error}", "like: Flow().map(...)") from error
 
 
-def steps_part(steps: Sequence[Any]) -> Blueprint:
-    """Steps one after the other, written as those of a graph: `[{filter: t > 0}, {take: 3}]`.
+def inner_sink(sink: Any, steps: Sequence[Any]) -> Blueprint:
+    """The sink that a stage runs, given as such or as the steps of a configuration.
+
+    Raises:
+        ConfigError: both are given, or one of them is none.
+    """
+    if steps:
+        if sink is not None:
+            raise ConfigError("sink and steps are two ways to say one thing", "leave one of them out")
+        return steps_part(steps, outlets=0)
+    try:
+        return sink_part(sink)
+    except TypeError as error:
+        raise ConfigError(f"sink: {error}", "like: Sink.to_path(...)") from error
+
+
+def steps_part(steps: Sequence[Any], outlets: int = 1) -> Blueprint:
+    """Steps one after the other, written as those of a graph: `[{filter: t > 0}, {take: 3}]`; of the last one `outlets` are open.
 
     Raises:
         ConfigError: with every error of the first wrong step.
@@ -76,13 +92,14 @@ def steps_part(steps: Sequence[Any]) -> Blueprint:
         stage, errors = catalogue.check(kind, catalogue.properties(kind, value))
         if stage is None:
             raise ConfigError(f"steps[{place}]: " + "; ".join(str(error) for error in errors))
-        before = _append(part, before, stage, place)
+        before = _append(part, before, stage, place, outlets if place == len(steps) - 1 else 1)
     return part
 
 
-def _append(part: Blueprint, before: str, stage: Stage, place: int) -> str:
-    if (len(stage.inlets), len(stage.outlets)) != (1, 1):
-        raise ConfigError(f"steps[{place}]: {stage.label} has not one inlet and one outlet")
+def _append(part: Blueprint, before: str, stage: Stage, place: int, outlets: int) -> str:
+    if (len(stage.inlets), len(stage.outlets)) != (1, outlets):
+        wanted = "one outlet" if outlets else "no outlet, like to_path: it is the last step of a sink"
+        raise ConfigError(f"steps[{place}]: {stage.label} has not one inlet and {wanted}")
     name = part.add(stage)
     if before:
         part.connect(before, name)

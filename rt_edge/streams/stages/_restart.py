@@ -165,7 +165,7 @@ class RestartSinkLogic(_Restarts, StageLogic):
     """Runs its sink again; what comes meanwhile waits."""
 
     def __init__(self, stage: RestartSink) -> None:
-        self._sink = stage.sink
+        self._stage = stage
         self._series = Series(stage)
         self._sub: Substream | None = None
         self._early: deque[Chunk] = deque(maxlen=2 * CHUNK_ELEMENTS)
@@ -178,7 +178,7 @@ class RestartSinkLogic(_Restarts, StageLogic):
 
     def begin_run(self) -> None:
         """One run of the sink; what waits goes first."""
-        part: Blueprint = sink_part(_made(self._sink))
+        part: Blueprint = self._stage.known() or sink_part(_made(self._stage.sink))
         self._sub = sub = self.nest.start(part, inlets=1, outlets=0)
         while self._early and sub.send(self._early[0]):
             self._early.popleft()

@@ -70,6 +70,7 @@ KINDS: dict[str, str] = {
     "partition": "partition",
     "rate_of_change": "rate_of_change",
     "restart_flow": "restart_flow",
+    "restart_sink": "restart_sink",
     "retry_flow": "retry_flow",
     "route_by_key": "route_by_key",
     "route_most_demand": "route_most_demand",

@@ -29,6 +29,7 @@ from rt_edge.streams.stages.limit import Limit
 from rt_edge.streams.stages.limit_weighted import LimitWeighted
 from rt_edge.streams.stages.log import Log
 from rt_edge.streams.stages.restart_flow import RestartFlow
+from rt_edge.streams.stages.restart_sink import RestartSink
 from rt_edge.streams.stages.sliding import Sliding
 from rt_edge.streams.stages.take_last import TakeLast
 from rt_edge.streams.stages.take_until import TakeUntil
@@ -93,6 +94,8 @@ ALIVE = GivenReading("hall-3", {"alive": True, "n": 1})
             {"steps": [{"take": 3}], "min_backoff": "100ms", "max_restarts": 5, "only_failures": True},
             RestartFlow(steps=[{"take": 3}], min_backoff=0.1, max_restarts=5, only_failures=True),
         ),
+        ("restart_sink", [{"take": 3}, {"to_path": "f"}], RestartSink(steps=[{"take": 3}, {"to_path": "f"}])),
+        ("restart_sink", {"steps": ["ignore"], "max_backoff": "5s"}, RestartSink(steps=["ignore"], max_backoff=5.0)),
     ],
 )
 def test_stage_is_made_when_its_properties_are_plain_data(kind: str, written: Any, stage: Any) -> None:
@@ -127,6 +130,10 @@ def test_stage_is_made_when_its_properties_are_plain_data(kind: str, written: An
         ("delay_with", "1 +", "expression|syntax|end"),
         ("restart_flow", None, "there is nothing to be run again"),
         ("restart_flow", [{"mrge": 2}], "there is no stage 'mrge'"),
+        ("restart_flow", ["ignore"], "steps[0]: ignore has not one inlet and one outlet"),
+        ("restart_sink", None, "there is nothing to be run again"),
+        ("restart_sink", ["gzip"], "steps[0]: gzip has not one inlet and no outlet, like to_path"),
+        ("restart_sink", ["ignore", "ignore"], "steps[0]: ignore has not one inlet and one outlet"),
         ("restart_flow", {"steps": ["detach"], "restart_on": "x"}, "is a function, which cannot be written in a configuration"),
     ],
 )

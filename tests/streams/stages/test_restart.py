@@ -324,6 +324,23 @@ def test_sink_is_run_again_when_it_fails() -> None:
         assert isinstance(bench.source.expect_cancellation(), ZeroDivisionError)
 
 
+def test_sink_is_run_again_when_it_was_written_as_steps() -> None:
+    """Two elements a run; what comes during the wait goes into the next one."""
+    with StageBench(RestartSink(steps=[{"take": 2}, "ignore"], **FAST)) as bench:
+        bench.source.send(1, 2)
+        assert bench.counters["restarts"] == 1
+        assert len(bench.source.outcomes.by_mark) == 2
+        bench.advance(1.0)
+        bench.source.send(3)
+        bench.source.complete()
+        assert len(bench.source.outcomes.by_mark) == 3
+        assert bench.counters["restarts"] == 1
+    with pytest.raises(ConfigError, match="two ways to say one thing"):
+        RestartSink(sink=Sink.ignore(), steps=["ignore"])
+    with pytest.raises(ConfigError, match="sink: "):
+        RestartSink(sink=Flow().take(2))
+
+
 def test_stage_ends_during_a_wait_when_upstream_completes_or_downstream_cancels() -> None:
     """No timer holds it up."""
     with StageBench(RestartFlow(flow=Flow().map(lambda x: 1 // x), **FAST)) as bench:
