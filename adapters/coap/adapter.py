@@ -4,22 +4,43 @@ from __future__ import annotations
 
 import errno
 import importlib
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from rt_edge.sdk import AdapterContext, Capability, DeviceAdapter, FatalAdapterError, ProbeResult, ScanReport, TransientError
+from adapters.coap.security import Keyring, secret_bytes
+from rt_edge.sdk import (
+    AdapterContext,
+    Advice,
+    Capability,
+    DeviceAdapter,
+    FatalAdapterError,
+    PointInfo,
+    ProbeResult,
+    RefusedError,
+    ScanReport,
+    TransientError,
+    Value,
+    WriteResult,
+    writable,
+)
+from rt_edge.sdk.answers import Answers
 
 if TYPE_CHECKING:
     from adapters.coap.client import Client
+    from adapters.coap.guard import Guard
     from adapters.coap.push import Intake
-    from adapters.coap.seam import Channel, MakeChannel, Server, Tuning
+    from adapters.coap.seam import Channel, MakeChannel, Security, Server, Tuning
     from adapters.coap.session import SessionFile
 
+COMMANDS = 4
+"""Commands, to different points, at a time."""
 
-def aiocoap_channel(host: str, port: int, tuning: Tuning) -> Channel:
+
+def aiocoap_channel(host: str, port: int, tuning: Tuning, security: Callable[[], Security]) -> Channel:
     """The channel of a running node; aiocoap is imported here and not before."""
     from adapters.coap.transport import AiocoapChannel
 
-    return AiocoapChannel(host, port, tuning)
+    return AiocoapChannel(host, port, tuning, security)
 
 
 class CoapAdapter(DeviceAdapter):
@@ -42,6 +63,8 @@ class CoapAdapter(DeviceAdapter):
         self._server: Server | None = None
         self._waiting_credits = 0
         self._said_bad = False
+        self._keyring = Keyring(context.data)
+        self._answers = Answers(context)
 
     @classmethod
     def settings_model(cls) -> type[Any]:
@@ -70,14 +93,41 @@ class CoapAdapter(DeviceAdapter):
         if settings.listen is not None:
             return Capability("redelivering", "withhold_ack", window=settings.listen.window)
         observed = any(resource.observe for host in settings.hosts.values() for resource in host.resources.values())
-        return Capability("volatile" if observed else "polled", "bounded_drop" if observed else "native")
+        writes = writable(cls.points(settings))
+        if observed:
+            return Capability("volatile", "bounded_drop", writes, commands=COMMANDS)
+        return Capability("polled", "native", writes, commands=COMMANDS)
+
+    @classmethod
+    def points(cls, settings: Any) -> Mapping[str, PointInfo]:
+        """Every resource of every host, as `HOST/RESOURCE`."""
+        from adapters.coap.points import points_of
+
+        return points_of(settings)
+
+    @classmethod
+    def advice(cls, settings: Any) -> Sequence[Advice]:
+        """An acknowledgement at once leaves a hole."""
+        if settings.listen is None or settings.listen.ack_after > 0:
+            return ()
+        what = "ack_after: 0s: a device's message layer does not repeat what was not yet durable when this process dies"
+        return (Advice(what, "leave it at 1s unless the device cannot wait so long", ("listen", "ack_after")),)
 
     @classmethod
     def claims(cls, settings: Any) -> dict[str, tuple[str | int, ...]]:
-        """The address that is listened on."""
-        if settings.listen is None or not settings.listen.address.port:
-            return {}
-        return {f"the UDP address {settings.listen.address}": ("listen", "address")}
+        """The address that is listened on, and each OSCORE key as its sender: two would use the same numbers."""
+        from adapters.coap.oscore_claims import used_as
+
+        claimed: dict[str, tuple[str | int, ...]] = {}
+        contexts: dict[tuple[str, ...], Any] = {("hosts", n, "oscore"): host.oscore for n, host in settings.hosts.items()}
+        if settings.listen is not None:
+            contexts = {("listen", "oscore", n): keys for n, keys in settings.listen.oscore.items()}
+            if settings.listen.address.port:
+                claimed[f"the UDP address {settings.listen.address}"] = ("listen", "address")
+        for at, keys in contexts.items():
+            if keys is not None:
+                claimed[f"the OSCORE key {used_as(keys)} as sender {keys.sender_id or 'without ID'}"] = at
+        return claimed
 
     @classmethod
     def preload(cls) -> None:
@@ -95,6 +145,8 @@ class CoapAdapter(DeviceAdapter):
         if self.settings.listen is not None:
             await self._listen()
             return
+        for name, host in self.settings.hosts.items():
+            self._keyring.of_host(name, host)  # a key that is not there is no silence of its host
         await self._make_client().open()
 
     def _make_client(self) -> Client:
@@ -102,7 +154,7 @@ class CoapAdapter(DeviceAdapter):
         from adapters.coap.client import Client
 
         if self._client is None:
-            self._client = Client(self.settings, self.context, self._make_channel)
+            self._client = Client(self.settings, self.context, self._make_channel, self._keyring)
             self._client.demand(self._waiting_credits)
         return self._client
 
@@ -137,7 +189,7 @@ class CoapAdapter(DeviceAdapter):
         settings = self.settings
         tuning = Tuning(settings.ack_timeout, settings.retransmits, settings.timeout, settings.max_payload)
         after, now = listen.ack_after, clock.monotonic
-        server = AiocoapServer(host, port, intake.take, tuning, after, now, links, self._bad_datagram)
+        server = AiocoapServer(host, port, intake.take, tuning, after, now, links, self._bad_datagram, self._guard(listen))
         try:
             await server.open()
         except OSError as error:
@@ -146,6 +198,26 @@ class CoapAdapter(DeviceAdapter):
                 raise FatalAdapterError(where, "name an address of this host, and a port above 1023") from None
             raise TransientError(where) from None
         self._server = server
+
+    def _guard(self, listen: Any) -> Guard | None:
+        """Who may push."""
+        from adapters.coap.guard import Guard
+
+        if not listen.clients and not listen.oscore:
+            return None
+        for secret in listen.clients.values():
+            secret_bytes(secret)
+
+        def key_of(identity: str) -> bytes | None:
+            secret = listen.clients.get(identity)
+            try:
+                return None if secret is None else secret_bytes(secret)
+            except FatalAdapterError as error:
+                self.context.log("warning", "a key cannot be read", identity=identity, why=error.message)
+                return None
+
+        contexts = {name: self._keyring.context(name, keys) for name, keys in listen.oscore.items()}
+        return Guard(key_of if listen.clients else None, contexts, lambda why: self.context.count(f"refused_{why}"))
 
     def _bad_datagram(self, error: Exception) -> None:
         self.context.count("bad_datagrams")
@@ -175,8 +247,29 @@ class CoapAdapter(DeviceAdapter):
             self.context.count("session_problems")
             self.context.log("debug", "the session file cannot be written", why=error.strerror)
 
+    async def read(self, point: str) -> Value:
+        """See `DeviceAdapter`."""
+        if self._client is None:
+            if self.settings.listen is not None:
+                raise RefusedError("devices that push cannot be read", f"{point} comes with its readings")
+            raise TransientError("not connected")
+        return await self._client.points.read(point)
+
+    async def write(self, point: str, value: Value, key: str) -> WriteResult:
+        """Set `HOST/RESOURCE`, beside the polls.
+
+        `confirmed`: the host said 2.04 and has it (`verify`); `sent`: it may have been done; `failed`: not done, or refused.
+        """
+        client = self._client
+        if client is None:
+            return WriteResult("failed", "not connected")
+        return await self._answers.once(key, lambda: client.points.write(point, value))
+
     async def close(self) -> None:
         """See `DeviceAdapter`."""
+        problem = self._keyring.close()
+        if problem:
+            self.context.log("warning", "OSCORE's sequence numbers cannot be written; some are wasted", why=problem)
         if self._client is not None:
             await self._client.close()
         server, self._server = self._server, None

@@ -10,25 +10,32 @@ from rt_edge.sdk.address import Address, parse_address
 
 PORT = 5683
 """Registered port of CoAP without security (RFC 7252, 6.1)."""
+SECURE_PORT = 5684
+"""Registered port of CoAP over DTLS (RFC 7252, 6.2)."""
 SEGMENT = 255
 """Bytes of a segment of a path, and of an item of a query (RFC 7252, 5.10)."""
 _VARIABLE = re.compile(r"\{([a-z][a-z0-9_]{0,31})\}\Z")
 
 
+def is_secure(url: str) -> bool:
+    """Whether DTLS is asked for."""
+    return url.startswith("coaps://")
+
+
 def host_address(url: str) -> Address:
-    """Host and port of `coap://host[:port]`.
+    """Host and port of `coap://host[:port]` or `coaps://host[:port]`.
 
     Raises:
         ConfigError: another scheme, or no such address.
     """
     scheme, mark, rest = url.partition("://")
-    if mark and scheme in {"coaps", "coap+tcp", "coaps+tcp", "coap+ws", "coaps+ws"}:
-        raise ConfigError(f"{scheme}:// is not there in this version", "coap:// (UDP, no security) is; see the adapter's README")
-    if scheme != "coap" or not mark:
+    if mark and scheme in {"coap+tcp", "coaps+tcp", "coap+ws", "coaps+ws"}:
+        raise ConfigError(f"{scheme}:// is not there in this version", "coap:// (UDP) and coaps:// (DTLS) are")
+    if scheme not in ("coap", "coaps") or not mark:
         raise ConfigError(f"{url!r} is not the address of a CoAP host", "write coap://host or coap://host:5683")
     if "/" in rest.rstrip("/"):
         raise ConfigError("a path does not belong into the address of a host", "write it at the resource: `path:`")
-    address = parse_address(rest.rstrip("/"), PORT)
+    address = parse_address(rest.rstrip("/"), SECURE_PORT if scheme == "coaps" else PORT)
     if not address.port:
         raise ConfigError(f"{url!r} has port 0", "write coap://host or coap://host:5683")
     return address

@@ -8,12 +8,14 @@ from functools import partial
 from typing import Any
 
 from adapters.coap.address import host_address
-from adapters.coap.demand import Demand
 from adapters.coap.host import Host
 from adapters.coap.observer import Observer
+from adapters.coap.reader import Reader
 from adapters.coap.resource import Resource
-from adapters.coap.seam import Answer, Channel, MakeChannel, Tuning, Unanswered
-from rt_edge.sdk import AdapterContext, CodecError, TransientError
+from adapters.coap.seam import Channel, MakeChannel, Tuning, Unanswered
+from adapters.coap.security import Keyring
+from adapters.coap.writing import Points
+from rt_edge.sdk import AdapterContext, TransientError
 from rt_edge.sdk.seen import Seen
 
 AT_ONCE = 32
@@ -24,40 +26,38 @@ GOODBYE_S = 1.0
 """Longest time for giving up observations at closing."""
 
 
-class Client:
+class Client(Reader):
     """Hosts and their resources. Kept over reconnects, and with it the demand and what is known of each silence.
 
     Args:
         settings: a `CoapSettings`, or an object with its attributes.
         context: the runtime.
         make: makes a channel to a host.
+        keyring: tells keys.
     """
 
-    def __init__(self, settings: Any, context: AdapterContext, make: MakeChannel) -> None:
-        self._context = context
+    def __init__(self, settings: Any, context: AdapterContext, make: MakeChannel, keyring: Keyring) -> None:
+        super().__init__(context)
         self._hold: float = settings.hold
         self._observer = Observer(context, settings.refresh, self)
         tuning = Tuning(settings.ack_timeout, settings.retransmits, settings.timeout, settings.max_payload)
-        self._hosts: dict[str, Host] = {}
         for name, host in settings.hosts.items():
             tags = dict(host.tags)
             resources = [Resource(name, each, one, tags, context) for each, one in host.resources.items()]
             address = host_address(host.url)
-            channel = partial(make, address.host, address.port, tuning)
+            channel = partial(make, address.host, address.port, tuning, partial(keyring.for_channel, name, host))
             limits = (settings.in_flight, settings.keepalive)
             self._hosts[name] = Host(name, str(address), channel, resources, self, context, *limits)
+        self.points = Points(settings, self._hosts, context)
         self._seen = Seen(context)
         for source, wall in self._seen.load().items():  # what was not read between that life and this one will be a gap
             _, _, name = source.partition("/")
             if name in self._hosts:
                 self._hosts[name].span.remember(wall)
-        self._demand = Demand(context, self._spent, self._seen.emitted)
         self._starved: OrderedDict[Resource, None] = OrderedDict()  # resources whose slot came without demand
-        self._open = False
         self._lost = False
         self._paused = True
         self._pause_timer: asyncio.TimerHandle | None = None
-        self._pump_due = False
         self._background: set[asyncio.Task[None]] = set()
 
     # -- life --------------------------------------------------------------------------------------------------------------
@@ -193,15 +193,8 @@ class Client:
             self._pause_timer.cancel()
             self._pause_timer = None
 
-    def _pump_soon(self) -> None:
-        if not self._pump_due and self._demand.waits:
-            self._pump_due = True
-            asyncio.get_running_loop().call_soon(self._pump)
-
-    def _pump(self) -> None:
-        self._pump_due = False
-        if self._open:
-            self._demand.emit()
+    def _emitted(self, source: str, received: int) -> None:
+        self._seen.emitted(source, received)
 
     def _spent(self) -> None:
         if self._pause_timer is None and not self._paused:
@@ -266,43 +259,17 @@ class Client:
     async def perform(self, resource: Resource, channel: Channel) -> None:
         """See `host.Asker`."""
         if not resource.pushes:
-            self.answered(resource, await channel.get(resource.target))
+            known = resource.known
+            answer = await channel.get(resource.target, b"" if known is None else known.etag)
+            if answer.code == "2.03" and known is not None:
+                self._context.count("validated")
+                answer = known._replace(max_age=answer.max_age)
+            resource.keep(answer)
+            self.answered(resource, answer)
         elif self._paused:
             await self._observer.end(resource)
         else:
             await self._observer.register(resource, channel)
-
-    def answered(self, resource: Resource, answer: Answer) -> None:
-        """An answer is there: Readings of it, or why not."""
-        _, wall = self._now()
-        if not answer.ok:
-            self.failed(resource, f"{answer.code} {answer.payload[:60].decode(errors='replace')}".strip())
-            return
-        try:
-            readings = resource.read(answer, wall)
-        except CodecError as error:
-            self._context.count("dropped_bad_payload")
-            self.failed(resource, error.message)
-            return
-        host = self._hosts[resource.host]
-        host.answers()
-        host.span.spoke(wall)
-        if resource.span.spoke(wall):
-            self._context.log("info", "is read again", source=resource.source, name=resource.name)
-        self._context.count("answers_ok")
-        if not readings:
-            self._context.count("dropped_empty_payload")
-            return
-        self._demand.offer(resource, readings)
-        self._pump_soon()
-
-    def failed(self, resource: Resource, why: str) -> None:
-        """It was asked for in vain, though its host is there; said once."""
-        now, wall = self._now()
-        self._context.count("answers_bad")
-        resource.span.wanted(wall)
-        if resource.span.silent("refused", now, wall):
-            self._context.log("warning", "cannot be read", source=resource.source, name=resource.name, why=why)
 
     def heard(self, resource: Resource) -> None:
         """See `observer.Owner`."""
@@ -353,7 +320,3 @@ class Client:
 
     def _gauge(self) -> None:
         self._context.gauge("hosts_up", float(sum(host.state == "up" for host in self._hosts.values())))
-
-    def _now(self) -> tuple[float, int]:
-        clock = self._context.clock
-        return clock.monotonic(), clock.wall_ns()

@@ -86,6 +86,11 @@ class Host:
         self._timer: asyncio.TimerHandle | None = None
         self._heard = self._context.clock.monotonic()
 
+    @property
+    def channel(self) -> Channel | None:
+        """The way to it; None while it is not there."""
+        return self._channel if self.state == "up" else None
+
     def ask(self, resource: Resource) -> None:
         """Ask for `resource` in its turn."""
         if not resource.asked and self.state in ("up", "connecting"):

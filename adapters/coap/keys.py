@@ -16,11 +16,12 @@ PLACES = 65_536
 
 
 def key_stem(pushed: Pushed) -> bytes:
-    """Message id (2 bytes, big endian) and digest (8 bytes)."""
+    """Message id (2 bytes, big endian) and digest (8 bytes). What names the message for ever stands for endpoint and token."""
     digest = blake2b(digest_size=8)
     form = -1 if pushed.content_format is None else pushed.content_format
-    head = (pushed.endpoint, pushed.method, str(form), *pushed.path, "?", *pushed.query)
-    for part in (pushed.token, *(text.encode("utf-8", "surrogatepass") for text in head), pushed.payload):
+    token, endpoint = (pushed.once, "oscore") if pushed.once else (pushed.token, pushed.endpoint)
+    head = (endpoint, pushed.method, str(form), *pushed.path, "?", *pushed.query)
+    for part in (token, *(text.encode("utf-8", "surrogatepass") for text in head), pushed.payload):
         digest.update(len(part).to_bytes(4, "big"))
         digest.update(part)
     return pushed.mid.to_bytes(2, "big") + digest.digest()

@@ -31,18 +31,39 @@ class Observation:
         self._waiting: asyncio.Future[Message] | None = None
         self._assembling: asyncio.Task[None] | None = None
         self._newer: Message | None = None
-        self._pipe = channel.pipe(channel.message(target, observe=0))
-        self._stop = self._pipe.on_event(self._event)
         self._over = False
         self._mid: int | None = None
+        self._number = 0  # under OSCORE: of the last notification, by sequence number
+        self._at = -2
+        self._begin()
+
+    def _begin(self) -> None:
+        message, self._opened = self._channel.seal(self._channel.message(self._target, observe=0))
+        self._pipe = self._channel.pipe(message)
+        self._stop = self._pipe.on_event(self._event)
 
     async def register(self) -> Answer:
         """The first registration."""
+        answer = await self._answered(lambda: self._channel.start(self._pipe))
+        if not self._channel.sealed or answer.code != "4.01":
+            return answer
+        await self._channel.get(self._target)  # a server that has lost its memory has sent a challenge: this answers it
+        self._stop()
+        self._over = False
+        self._begin()
         return await self._answered(lambda: self._channel.start(self._pipe))
 
     async def refresh(self) -> Answer:
         """See `seam.Observing`."""
-        return await self._answered(lambda: self._again(0))
+        if not self._channel.sealed:
+            return await self._answered(lambda: self._again(0))
+        # Under OSCORE notifications belong to the request that they answer (RFC 8613, 4.1.3.5.2): another token. What comes for
+        # the old one is answered with a reset.
+        self._stop()
+        self._at = -2
+        self._begin()
+        answer = await self.register()
+        return answer._replace(direct=False)
 
     async def cancel(self) -> None:
         """See `seam.Observing`."""
@@ -65,7 +86,7 @@ class Observation:
         self._stop()
 
     def _again(self, observe: int) -> None:
-        message = self._channel.message(self._target, observe=observe)
+        message, self._opened = self._channel.seal(self._channel.message(self._target, observe=observe))
         message.token = self._pipe.request.token
         self._channel.send(message, self._reset)
         self._mid = message.mid
@@ -97,14 +118,34 @@ class Observation:
         if self._over:
             return False
         self._over = event.is_last
+        message = event.message
+        try:
+            if message is not None:
+                message = self._open(message)
+        except BadAnswer as problem:
+            if self._waiting is None:
+                self._notified(problem)
+            elif not self._waiting.done():
+                self._waiting.set_exception(problem)
+            return not event.is_last
         if self._waiting is not None:
             if not self._waiting.done():
-                settle(self._waiting, event)
-        elif event.message is None:
+                settle(self._waiting, Pipe.Event(message, event.exception, event.is_last))
+        elif message is None:
             self._notified(_end(event.exception))
         else:
-            self._notification(event.message)
+            self._notification(message)
         return not event.is_last
+
+    def _open(self, message: Message) -> Message:
+        """What is in it. Under OSCORE the sequence number says which is newer (RFC 8613, 4.1.3.5.2): it becomes one of ours."""
+        message = self._opened(message)
+        if self._channel.sealed and message.opt.observe is not None:
+            if message.opt.observe > self._at:
+                self._at = message.opt.observe
+                self._number = (self._number + 1) % (1 << 24)
+            message.opt.observe = self._number
+        return message
 
     def _notification(self, message: Message) -> None:
         block = message.opt.block2

@@ -42,6 +42,14 @@ class Peer(asyncio.DatagramProtocol, interfaces.EndpointAddress):  # type: ignor
         """Blocks of one host belong together."""
         return self.hostinfo
 
+    async def secure(self, within: float) -> None:
+        """Make it secure, within so many seconds: nothing to do here.
+
+        Raises:
+            Unanswered: refused, or nothing came.
+        """
+        del within
+
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """From asyncio."""
         self._transport = transport  # type: ignore[assignment]  # of a datagram endpoint
@@ -116,7 +124,9 @@ def answer_of(message: Message, payload: bytes) -> Answer:
     options = message.opt
     form = options.content_format
     max_age = 60 if options.max_age is None else options.max_age
-    return Answer(code_of(message), bytes(payload), None if form is None else int(form), float(max_age), options.observe)
+    etag = b"" if options.etag is None else bytes(options.etag)
+    form = None if form is None else int(form)
+    return Answer(code_of(message), bytes(payload), form, float(max_age), options.observe, etag=etag)
 
 
 def code_of(message: Message) -> str:

@@ -93,6 +93,9 @@ class Intake:
         if entry is not None:
             self._context.count("pushes_repeated")
             return await asyncio.shield(entry.reply)
+        if pushed.replayed:
+            self._context.count("refused_replayed")
+            return Reply("4.01", "it was received before")
         readings = self._read(route, pushed)
         if isinstance(readings, Reply):
             return readings
@@ -142,6 +145,8 @@ class Intake:
         except CodecError as error:
             return self._bad(pushed, error)
         tags = {name: pushed.path[index] for index, name in route.names.items()}
+        if pushed.identity:
+            tags["identity"] = pushed.identity
         source = f"{self._context.name}/{route.device or tags.get('device') or '/'.join(pushed.path)}"
         return [
             Reading(source, received if ts is None else ts, fields, "good", {**tags, **more}, received)

@@ -12,6 +12,11 @@ from adapters.coap.seam import Answer, Observing, Target
 from rt_edge.sdk import AdapterContext, Reading
 from rt_edge.sdk.presence import Presence
 
+ACCEPTED = {"json": 50, "cbor": 60, "senml-json": 110, "senml-cbor": 112}
+"""Codec -> Content-Format that is asked for."""
+KEPT_BYTES = 4096
+"""Longest payload that is kept so that the host need not send it again."""
+
 
 class Resource:
     """State of one resource.
@@ -29,12 +34,17 @@ class Resource:
         refused: the host does not observe it; it is polled.
         due: monotonic seconds of the next poll.
         skipped: slots in a row that nobody asked for.
+        negotiates: the Content-Format asked for is our wish, and given up if the host cannot do that.
+        known: the newest answer that has an ETag, if it is not too long to be kept.
     """
 
     def __init__(self, host: str, name: str, settings: Any, tags: dict[str, str], context: AdapterContext) -> None:
         self.host, self.name = host, name
         self.source = f"{context.name}/{host}"
-        self.target = Target(*split_path(settings.path), settings.accept)
+        accept = ACCEPTED.get(settings.codec) if settings.accept is None else settings.accept
+        self.target = Target(*split_path(settings.path), accept)
+        self.negotiates = settings.accept is None and accept is not None
+        self.known: Answer | None = None
         self.every: float = settings.every
         self.observed: bool = settings.observe
         self.span = Presence(context, self.source, name)
@@ -67,6 +77,11 @@ class Resource:
             Reading(self.source, received if ts is None else ts, fields, "good", {**tags, **more} if more else tags, received)
             for ts, fields, more in rows
         ]
+
+    def keep(self, answer: Answer) -> None:
+        """It is the newest one."""
+        small = len(answer.payload) <= KEPT_BYTES
+        self.known = answer if answer.etag and answer.ok and small and answer.code != "2.03" else None
 
     def disarm(self) -> None:
         """No slot is waited for."""

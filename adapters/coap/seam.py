@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
+
+if TYPE_CHECKING:
+    from adapters.coap.oscore import OscoreContext
 
 
 class Answer(NamedTuple):
@@ -15,6 +18,7 @@ class Answer(NamedTuple):
         content_format: number of the Content-Format option (RFC 7252, 12.3); None without it.
         max_age: seconds it stays fresh (RFC 7252, 5.10.5); 60 where the option is missing.
         observe: sequence number of a notification (RFC 7641, 2); None: the server does not observe.
+        etag: names this state of the resource; empty without the option.
         direct: it came with the acknowledgement of the request, and is no notification that came in between.
     """
 
@@ -24,6 +28,7 @@ class Answer(NamedTuple):
     max_age: float = 60.0
     observe: int | None = None
     direct: bool = False
+    etag: bytes = b""
 
     @property
     def ok(self) -> bool:
@@ -59,6 +64,19 @@ class Tuning(NamedTuple):
     retransmits: int
     timeout: float
     max_payload: int
+
+
+class Security(NamedTuple):
+    """How a host is spoken to.
+
+    Attributes:
+        identity, key: for DTLS with a pre-shared key; no key: no DTLS.
+        oscore: for OSCORE; None: none.
+    """
+
+    identity: str = ""
+    key: bytes = b""
+    oscore: OscoreContext | None = None
 
 
 class Unanswered(Exception):
@@ -117,12 +135,30 @@ class Channel(Protocol):
         """
         ...
 
-    async def get(self, target: Target) -> Answer:
+    async def get(self, target: Target, etag: bytes = b"") -> Answer:
         """GET, all blocks.
+
+        Args:
+            target: what.
+            etag: of what is known already: if it is still so, the answer is 2.03 without a payload (RFC 7252, 5.10.6.2).
 
         Raises:
             Unanswered: nothing came.
             BadAnswer: it cannot be used.
+        """
+        ...
+
+    async def put(self, target: Target, method: str, payload: bytes, content_format: int) -> Answer:
+        """Set it, confirmable, in one message.
+
+        Args:
+            target: what.
+            method: `put` or `post`.
+            payload, content_format: to what.
+
+        Raises:
+            Unanswered: nothing came: it may have been set.
+            BadAnswer: it cannot be used: as above.
         """
         ...
 
@@ -144,7 +180,8 @@ class Channel(Protocol):
         ...
 
 
-MakeChannel = Callable[[str, int, Tuning], Channel]
+MakeChannel = Callable[[str, int, Tuning, Callable[[], Security]], Channel]
+"""Host, port, times, and what tells keys: asked at each opening, so that a rotated file counts."""
 
 
 class Pushed(NamedTuple):
@@ -160,6 +197,9 @@ class Pushed(NamedTuple):
         query: items.
         content_format: number; None without the option.
         payload: assembled.
+        identity: whose key protected it; empty: nobody's.
+        once: names the message for ever (OSCORE: context and sequence number), whatever address and token it came with; or empty.
+        replayed: it was received before (OSCORE): it counts only if it is known.
     """
 
     endpoint: str
@@ -171,6 +211,9 @@ class Pushed(NamedTuple):
     query: tuple[str, ...]
     content_format: int | None
     payload: bytes
+    identity: str = ""
+    once: bytes = b""
+    replayed: bool = False
 
 
 class Reply(NamedTuple):

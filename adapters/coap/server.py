@@ -24,6 +24,7 @@ from aiocoap.protocol import Context
 from aiocoap.tokenmanager import TokenManager
 from aiocoap.transports.udp6 import MessageInterfaceUDP6
 
+from adapters.coap.guard import Came, Guard
 from adapters.coap.keys import LIFETIME_S
 from adapters.coap.peer import LOG
 from adapters.coap.seam import Pushed, Reply, TakePush, Tuning
@@ -75,6 +76,13 @@ class _Messages(MessageManager):  # type: ignore[misc]  # untyped
         seen.move_to_end(key)
         return False
 
+    async def shutdown(self) -> None:
+        """From above. What has no answer yet gets no acknowledgement either, now or later: it is repeated."""
+        for _, handle in self._piggyback_opportunities.values():
+            handle.cancel()
+        self._piggyback_opportunities.clear()
+        await super().shutdown()
+
     def _store_response_for_duplicates(self, message: Message) -> None:
         known = self._seen.get((message.remote, message.mid))
         if known is not None:
@@ -106,6 +114,7 @@ class AiocoapServer:
         now: monotonic seconds.
         links: what `/.well-known/core` says (RFC 6690).
         on_bad: told of a datagram that could not be read.
+        guard: who may push; None: everybody who can send a datagram.
     """
 
     def __init__(
@@ -118,7 +127,9 @@ class AiocoapServer:
         now: Callable[[], float],
         links: str,
         on_bad: Callable[[Exception], None],
+        guard: Guard | None = None,
     ) -> None:
+        self._guard = guard
         self.host, self.port = host, port
         self._take = take
         self._max = tuning.max_payload
@@ -139,14 +150,20 @@ class AiocoapServer:
         context = Context(loop=loop, serversite=self, loggername=LOG)
         tokens = TokenManager(context)
         messages = _Messages(tokens, self._tuning, self._now)
-        messages.message_interface = await _Socket.create_server_transport_endpoint(
-            messages, log=context.log, loop=loop, bind=(self.host, self.port), multicast=[]
-        )
-        messages.message_interface.on_bad = self._on_bad
+        if self._guard is not None and self._guard.key_of is not None:
+            from adapters.coap.secure_socket import listen
+
+            host, port, key_of = self.host, self.port, self._guard.key_of
+            messages.message_interface, self.port = await listen(host, port, key_of, messages, self._now, self._on_bad)
+        else:
+            messages.message_interface = await _Socket.create_server_transport_endpoint(
+                messages, log=context.log, loop=loop, bind=(self.host, self.port), multicast=[]
+            )
+            messages.message_interface.on_bad = self._on_bad
+            self.port = messages.message_interface.transport.get_extra_info("socket").getsockname()[1]
         tokens.token_interface = messages
         context.request_interfaces.append(tokens)
         self._tokens = tokens
-        self.port = messages.message_interface.transport.get_extra_info("socket").getsockname()[1]
 
     def _try(self) -> None:
         """Whether the address is free: aiocoap shares a port with others of its kind, and loses its socket when it cannot."""
@@ -170,26 +187,39 @@ class AiocoapServer:
         assert task is not None
         self._busy.add(task)
         task.add_done_callback(self._busy.discard)
-        request = pipe.request
+        came = Came(pipe.request, getattr(pipe.request.remote, "identity", ""))
+        seal: Callable[[Message], Message] = _as_it_is
+        if self._guard is not None:
+            judged = self._guard.judge(came)
+            if isinstance(judged, Message):
+                judged.transport_tuning = self._tuning
+                pipe.add_response(judged, is_last=True)
+                return
+            came, seal = judged
+        response = await self._response(came)
+        pipe.add_response(seal(response), is_last=True)
+
+    async def _response(self, came: Came) -> Message:
+        request = came.request
         payload = bytes(request.payload)
         if request.opt.block1 is not None:
-            part = self._block(request)
+            part = self._block(came)
             if isinstance(part, Reply):
                 response = self._message(part)
                 if part.code == "2.31":
                     response.opt.block1 = request.opt.block1
-                pipe.add_response(response, is_last=True)
-                return
+                return response
             payload = part
-        response = await self._respond(request, payload)
+        response = await self._respond(came, payload)
         if request.opt.block1 is not None and response.code.is_successful():
             response.opt.block1 = request.opt.block1
-        pipe.add_response(response, is_last=True)
+        return response
 
-    async def _respond(self, request: Message, payload: bytes) -> Message:
+    async def _respond(self, came: Came, payload: bytes) -> Message:
+        request = came.request
         path, form = tuple(request.opt.uri_path), request.opt.content_format
         if path == (".well-known", "core") and request.code is Code.GET:
-            response = Message(code=Code.CONTENT, payload=self._links)
+            response = Message(code=Code.CONTENT, payload=self._links, transport_tuning=self._tuning)
             response.opt.content_format = 40
             return response
         if len(payload) > self._max:
@@ -204,13 +234,23 @@ class AiocoapServer:
             tuple(request.opt.uri_query),
             None if form is None else int(form),
             payload,
+            came.identity,
+            came.once,
+            came.replayed,
         )
         return self._message(await self._take(pushed))
 
-    def _block(self, request: Message) -> bytes | Reply:
+    def _block(self, came: Came) -> bytes | Reply:
         """The whole payload with the last block, else what to reply (RFC 7959, 2.5)."""
+        request = came.request
         block, now = request.opt.block1, self._now()
-        key = (request.remote.blockwise_key, request.code, tuple(request.opt.uri_path), tuple(request.opt.uri_query))
+        key = (
+            came.identity,
+            request.remote.blockwise_key,
+            request.code,
+            tuple(request.opt.uri_path),
+            tuple(request.opt.uri_query),
+        )
         while self._parts and next(iter(self._parts.values()))[0] <= now:
             self._parts.popitem(last=False)
         _, have = self._parts.pop(key, (0.0, bytearray()))
@@ -237,6 +277,10 @@ class AiocoapServer:
         if reply.code == "4.13":
             response.opt.size1 = self._max
         return response
+
+
+def _as_it_is(response: Message) -> Message:
+    return response
 
 
 def _digest(message: Message) -> bytes:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated
 
-from adapters.coap.address import host_address, split_path, variables
+from adapters.coap.address import host_address, is_secure, split_path, variables
+from adapters.coap.oscore_claims import used_as
+from adapters.coap.resource_settings import Payload, Resource
+from adapters.coap.security_settings import Oscore, Psk, without_dtls, without_oscore
 from rt_edge.sdk import ConfigError
-from rt_edge.sdk.payload.json_rows import path as steps
-from rt_edge.sdk.payload.json_rows import pointer
 from rt_edge.sdk.settings import (
     Duration,
     DurationField,
@@ -15,6 +16,7 @@ from rt_edge.sdk.settings import (
     HostPort,
     InUnit,
     Name,
+    SecretField,
     SettingError,
     SettingErrors,
     Settings,
@@ -23,80 +25,16 @@ from rt_edge.sdk.settings import (
     model_validator,
 )
 
-_DOCUMENT = {"at", "fields", "field", "time", "time_format"}
-_OPTIONS = {
-    "auto": {*_DOCUMENT, "strip"},
-    "raw": {"field", "type"},
-    "text": {"field"},
-    "json": _DOCUMENT,
-    "cbor": _DOCUMENT,
-    "senml-json": {"strip"},
-    "senml-cbor": {"strip"},
-}
-
-
-class Payload(Settings):
-    """How payloads become Readings."""
-
-    codec: Literal["auto", "raw", "text", "json", "cbor", "senml-json", "senml-cbor"] = "auto"
-    """auto: by the Content-Format of each message (none is text). text: what it looks like: a number, true, false, or text."""
-    field: str = Field(default="value", min_length=1, max_length=64)
-    """raw, text: name of the one field; json, cbor: the same where the document is a bare value."""
-    type: Literal["str", "bytes", "float", "int", "bool"] = "str"
-    """raw: what the payload is."""
-    at: str = ""
-    """json, cbor: pointer (`/data/readings`) to the object, or array of objects, that holds the values."""
-    fields: list[str] | dict[str, str] | None = None
-    """json, cbor: names to keep, or field -> where it is (dotted name or pointer); all scalars without it."""
-    time: str | None = None
-    """json, cbor: where the source's own time is; without it the time of receipt counts."""
-    time_format: Literal["auto", "iso8601", "s", "ms", "us", "ns"] = "auto"
-    """How `time` is written: text in ISO 8601, or seconds (ms, us, ns) since 1970. auto: by type and size."""
-    strip: str = ""
-    """senml: beginning of the names (often the base name) that is left out of the fields' names."""
-
-    @model_validator(mode="after")
-    def _codec_has_options(self) -> Payload:
-        given = self.model_fields_set & set().union(*_OPTIONS.values())
-        foreign = sorted(given - _OPTIONS[self.codec])
-        if foreign:
-            raise SettingError(f"codec {self.codec} has no {foreign[0]!r}", "remove it, or name another codec", (foreign[0],))
-        places = {"at": [("at", self.at)], "fields": self.fields.items() if isinstance(self.fields, dict) else []}
-        for key, texts in places.items():
-            for name, text in texts:
-                try:
-                    pointer(text) if key == "at" else steps(text)
-                except ValueError as error:
-                    raise SettingError(str(error), "", (key,) if key == "at" else (key, name)) from None
-        return self
-
-
-class Resource(Payload):
-    """One resource of a host."""
-
-    path: str
-    """Where it is: /sensors/temperature, with ?key=value behind it if need be."""
-    observe: bool = False
-    """Whether the host is asked to say each change by itself (RFC 7641). A resource that it does not observe is polled."""
-    every: DurationField = Field(default=Duration(10.0), ge=0.01, le=86_400)
-    """How often it is asked for; with `observe` only as long as the host refuses that."""
-    accept: int | None = Field(default=None, ge=0, le=65_535)
-    """Number of the Content-Format asked for (50 JSON, 60 CBOR, 110 and 112 SenML); the host chooses without it."""
-
-    @model_validator(mode="after")
-    def _path_is_one(self) -> Resource:
-        try:
-            split_path(self.path)
-        except ConfigError as error:
-            raise SettingError(error.message, error.hint, ("path",)) from None
-        return self
-
 
 class Host(Settings):
     """One device, which is a CoAP server."""
 
     url: str
-    """coap://host or coap://host:port."""
+    """coap://host or coap://host:port; with DTLS coaps://host or coaps://host:port."""
+    psk: Psk | None = None
+    """The key of DTLS; with coaps:// and only with it."""
+    oscore: Oscore | None = None
+    """Protection of each message, with or without DTLS (RFC 8613)."""
     resources: dict[Name, Resource] = Field(min_length=1, max_length=10_000)
     """What is read: name -> resource. The name becomes the tag `resource` of its Readings."""
     tags: dict[str, str] = {}
@@ -108,6 +46,16 @@ class Host(Settings):
             host_address(self.url)
         except ConfigError as error:
             raise SettingError(error.message, error.hint, ("url",)) from None
+        if is_secure(self.url) != (self.psk is not None):
+            if self.psk is None:
+                raise SettingError("coaps:// needs a key", "add `psk: {identity: ..., key: {file: ...}}`", ("url",))
+            raise SettingError("a key of DTLS, and an address without it", "write coaps:// in the url", ("psk",))
+        problem = without_dtls() if self.psk is not None else None
+        if problem is not None:
+            raise SettingError(str(problem.message), problem.hint, ("url",))
+        problem = without_oscore() if self.oscore is not None else None
+        if problem is not None:
+            raise SettingError(str(problem.message), problem.hint, ("oscore",))
         return self
 
 
@@ -137,25 +85,54 @@ class Listen(Settings):
     """A server that devices push to."""
 
     address: HostPort
-    """Address and UDP port, on this host only: 127.0.0.1:5683 or [::1]:5683."""
+    """Address and UDP port: 127.0.0.1:5683 or [::1]:5683; an address that others reach only with `clients` or `oscore`."""
+    clients: dict[str, SecretField] = Field(default={}, max_length=10_000)
+    """DTLS, and nothing else, is spoken: identity -> pre-shared key (text, or `hex:` and hexadecimal digits)."""
+    oscore: dict[Name, Oscore] = Field(default={}, max_length=10_000)
+    """OSCORE is asked of every request: name -> security context. The name becomes the tag `identity` of what it pushes."""
     paths: list[Push] = Field(min_length=1, max_length=1000)
     """What is accepted; a request belongs to the first entry whose path fits."""
     window: Annotated[int, InUnit("readings")] = Field(default=1000, ge=1, le=16_384)
     """Most Readings taken in and not yet durable; beyond it a push is answered with 5.03."""
     retry_after: DurationField = Field(default=Duration(10.0), ge=1, le=86_400)
     """What a 5.03 says when to try again."""
-    ack_after: DurationField = Field(default=Duration(0.0), ge=0, le=1.5)
-    """When the empty acknowledgement goes out if the response has not; 0s: at once. With 1s most pushes are durable before it is
-    due, and a device repeats by itself what was not, even if this process dies; see the adapter's README."""
+    ack_after: DurationField = Field(default=Duration(1.0), ge=0, le=60)
+    """When the empty acknowledgement goes out if the response has not; 0s: at once. Until then a device repeats by itself what
+    was not taken, even if this process dies; see the adapter's README."""
 
     @model_validator(mode="after")
     def _stays_at_home(self) -> Listen:
-        if not self.address.is_loopback:
+        if not self.address.is_loopback and not self.clients and not self.oscore:
             raise SettingError(
-                f"{self.address} can be reached from outside, and this version authenticates nobody",
-                "listen on 127.0.0.1 or [::1], behind a proxy that does DTLS, or let the node ask the devices (`hosts:`)",
+                f"{self.address} can be reached from outside, and nobody has to show a key",
+                "add `clients` (DTLS) or `oscore`, listen on 127.0.0.1 or [::1], or let the node ask the devices (`hosts:`)",
                 ("address",),
             )
+        if self.clients and self.address.host in ("0.0.0.0", "::"):  # noqa: S104  # named to be refused
+            raise SettingError(
+                f"DTLS cannot listen on all addresses ({self.address.host}): answers would leave from another one",
+                "name one address of this host; an adapter each if it has several",
+                ("address",),
+            )
+        problem = without_dtls() if self.clients else None
+        if problem is not None:
+            raise SettingError(str(problem.message), problem.hint, ("clients",))
+        problem = without_oscore() if self.oscore else None
+        if problem is not None:
+            raise SettingError(str(problem.message), problem.hint, ("oscore",))
+        for name in self.clients:
+            if not 0 < len(name.encode()) <= 128:
+                raise SettingError("an identity has 1 to 128 bytes", "shorten it", ("clients", name))
+        _used_once({("oscore", name): keys for name, keys in self.oscore.items()})
+        whom: dict[tuple[str, str | None], str] = {}
+        for name, keys in self.oscore.items():
+            other = whom.setdefault((keys.recipient_id, keys.id_context), name)
+            if other != name:
+                raise SettingError(
+                    f"{other} has this ID already, in the same ID context",
+                    "give each device its own",
+                    ("oscore", name, "recipient_id"),
+                )
         seen: set[str] = set()
         for index, entry in enumerate(self.paths):
             if entry.path in seen:
@@ -208,4 +185,15 @@ class CoapSettings(Settings):
                     f"{where} is {seen[where]!r} already", "put all resources of a host into one entry", ("hosts", name, "url")
                 )
             seen[where] = name
+        _used_once({("hosts", name, "oscore"): host.oscore for name, host in self.hosts.items() if host.oscore is not None})
         return self
+
+
+def _used_once(contexts: dict[tuple[str, ...], Oscore]) -> None:
+    seen: dict[str, tuple[str, ...]] = {}
+    for at, keys in contexts.items():
+        other = seen.setdefault(used_as(keys), at)
+        if other != at:
+            raise SettingError(
+                f"the same secret and sender_id as {'.'.join(other)}: numbers would be used twice", "use another sender_id", at
+            )

@@ -14,7 +14,7 @@ from typing import Any
 
 from aiocoap.message import Message
 from aiocoap.messagemanager import MessageManager
-from aiocoap.numbers.codes import EMPTY, GET
+from aiocoap.numbers.codes import EMPTY, GET, POST, PUT, UNAUTHORIZED
 from aiocoap.numbers.constants import TransportTuning
 from aiocoap.numbers.types import CON
 from aiocoap.pipe import Pipe
@@ -23,7 +23,7 @@ from aiocoap.tokenmanager import TokenManager
 
 from adapters.coap.observation import Observation
 from adapters.coap.peer import LOG, Peer, PeerInterface, answer_of, code_of, settle, words_of
-from adapters.coap.seam import Answer, BadAnswer, Observing, Target, Told, Tuning, Unanswered
+from adapters.coap.seam import Answer, BadAnswer, Observing, Security, Target, Told, Tuning, Unanswered
 
 RESTARTS = 2
 """How often a block-wise response is begun again because the resource changed meanwhile."""
@@ -36,10 +36,13 @@ class AiocoapChannel:
         host: name or address.
         port: UDP port.
         tuning: times and bounds.
+        security: tells keys; asked at each opening.
     """
 
-    def __init__(self, host: str, port: int, tuning: Tuning) -> None:
+    def __init__(self, host: str, port: int, tuning: Tuning, security: Callable[[], Security] = Security) -> None:
         self._host, self._port = host, port
+        self._security = security
+        self._oscore: Any = None
         self._tuning = tuning
         self._transport_tuning = TransportTuning()
         self._transport_tuning.ACK_TIMEOUT = tuning.ack_timeout
@@ -52,9 +55,11 @@ class AiocoapChannel:
         """See `seam.Channel`."""
         loop = asyncio.get_running_loop()
         name = f"[{self._host}]:{self._port}" if ":" in self._host else f"{self._host}:{self._port}"
+        security = self._security()
+        make = self._maker(name, security)
         try:
             async with asyncio.timeout(self._tuning.timeout):
-                _, peer = await loop.create_datagram_endpoint(lambda: Peer(name), remote_addr=(self._host, self._port))
+                _, peer = await loop.create_datagram_endpoint(make, remote_addr=(self._host, self._port))
         except OSError as problem:  # of which a failed lookup and a time-out are kinds
             raise Unanswered(f"{name}: {problem.strerror or problem or 'the name is not found in time'}", False) from None
         context = Context(loop=loop, loggername=LOG)
@@ -65,7 +70,15 @@ class AiocoapChannel:
         tokens.token_interface = messages
         context.request_interfaces.append(tokens)
         peer.manager = messages
-        self._peer, self._tokens, self._messages = peer, tokens, messages
+        self._peer, self._tokens, self._messages, self._oscore = peer, tokens, messages, security.oscore
+        await peer.secure(self._tuning.timeout)
+
+    def _maker(self, name: str, security: Security) -> Callable[[], Peer]:
+        if not security.key:
+            return lambda: Peer(name)
+        from adapters.coap.secure_peer import secure_peer
+
+        return secure_peer(name, security)
 
     async def close(self) -> None:
         """See `seam.Channel`."""
@@ -109,13 +122,25 @@ class AiocoapChannel:
             message.opt.block2 = (block[0], False, block[1])
         return message
 
-    async def get(self, target: Target) -> Answer:
+    async def get(self, target: Target, etag: bytes = b"") -> Answer:
         """See `seam.Channel`."""
-        peer = self._need()
-        before = peer.heard
+        message = self.message(target)
+        if etag:
+            message.opt.etags = [etag]
+        return await self._asked(target, message)
+
+    async def put(self, target: Target, method: str, payload: bytes, content_format: int) -> Answer:
+        """See `seam.Channel`."""
+        message = self.message(target)
+        message.code = PUT if method == "put" else POST
+        message.payload, message.opt.content_format = payload, content_format
+        return await self._asked(target, message)
+
+    async def _asked(self, target: Target, message: Message) -> Answer:
+        before = self._need().heard
         try:
             async with asyncio.timeout(self._tuning.timeout):
-                return await self.whole(target, await self._exchange(self.message(target)))
+                return await self.whole(target, await self._exchange(message))
         except TimeoutError:
             raise self.late(before) from None
 
@@ -168,6 +193,19 @@ class AiocoapChannel:
         """A pipe for `message`."""
         return Pipe(message, logging.getLogger(LOG))
 
+    @property
+    def sealed(self) -> bool:
+        """Whether messages are protected by OSCORE."""
+        return self._oscore is not None
+
+    def seal(self, message: Message) -> tuple[Message, Callable[[Message], Message]]:
+        """A request as it goes out, and what opens its responses (which raises BadAnswer)."""
+        if self._oscore is None:
+            return message, lambda response: response
+        from adapters.coap.oscore import seal
+
+        return seal(self._oscore, message)
+
     async def whole(self, target: Target, first: Message) -> Answer:
         """The response with all its blocks (RFC 7959, 2.4), at most max_payload bytes.
 
@@ -205,7 +243,19 @@ class AiocoapChannel:
             payload += next_.payload
 
     async def _exchange(self, message: Message) -> Message:
-        """One request, one response."""
+        """One request, one response; a challenge of a server that has lost its memory (RFC 8613, B.1.2) is answered."""
+        if self._oscore is None:
+            return await self._one(message)
+        again = message.copy()
+        wire, opened = self.seal(message)
+        response = opened(await self._one(wire))
+        if response.code is UNAUTHORIZED and response.opt.echo is not None:
+            again.opt.echo, again.remote = response.opt.echo, self._need()
+            wire, opened = self.seal(again)
+            response = opened(await self._one(wire))
+        return response
+
+    async def _one(self, message: Message) -> Message:
         self._need()
         done: asyncio.Future[Message] = asyncio.get_running_loop().create_future()
 

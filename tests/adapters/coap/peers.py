@@ -29,11 +29,12 @@ QUICK = {"ack_timeout": "300ms", "retransmits": 1, "timeout": "1s", "keepalive":
 """Times for tests: a host is given up after about a second."""
 
 
-def program(name: str) -> str:
+def program(name: str, variant: str = "") -> str:
     """One of libcoap's programs; Debian has each in three builds."""
-    for variant in (f"{name}-notls", f"{name}-openssl", f"{name}-gnutls", name):
-        ours = ROOT / ".peers" / "bin" / variant
-        found = shutil.which(variant) or (str(ours) if ours.is_file() else None)
+    builds = [variant] if variant else ["notls", "openssl", "gnutls"]
+    for build in (*(f"{name}-{one}" for one in builds), name):
+        ours = ROOT / ".peers" / "bin" / build
+        found = shutil.which(build) or (str(ours) if ours.is_file() else None)
         if found:
             return found
     pytest.fail(f"this test needs libcoap's {name}: run scripts/peers", pytrace=False)
@@ -56,9 +57,10 @@ def harness(folder: Path, name: str = "field", **settings: Any) -> AdapterHarnes
 class LibcoapServer:
     """Debian's coap-server: `/time` is observable, `/example_data` too, PUT makes others (`-d`)."""
 
-    def __init__(self, *arguments: str) -> None:
+    def __init__(self, *arguments: str, variant: str = "") -> None:
         self.port = free_port()
         self._arguments = arguments
+        self._variant = variant
         self._process: asyncio.subprocess.Process | None = None
 
     async def __aenter__(self) -> Self:
@@ -72,7 +74,9 @@ class LibcoapServer:
         """Returns when it answers."""
         arguments = ("-A", "127.0.0.1", "-p", str(self.port), *self._arguments)
         quiet = asyncio.subprocess.DEVNULL
-        self._process = await asyncio.create_subprocess_exec(program("coap-server"), *arguments, stdout=quiet, stderr=quiet)
+        self._process = await asyncio.create_subprocess_exec(
+            program("coap-server", self._variant), *arguments, stdout=quiet, stderr=quiet
+        )
         channel = AiocoapChannel("127.0.0.1", self.port, Tuning(0.05, 2, 1.0, 1024))
         await channel.open()
         try:
@@ -92,10 +96,10 @@ class LibcoapServer:
             await self._process.wait()
 
 
-async def libcoap_client(*arguments: str) -> str:
+async def libcoap_client(*arguments: str, variant: str = "", wait: int = 10) -> str:
     """What Debian's coap-client prints, the protocol included; it exits with 0 whatever happens."""
     pipe = asyncio.subprocess.PIPE
-    command = (program("coap-client"), "-v", "6", "-B", "10", *arguments)
+    command = (program("coap-client", variant), "-v", "6", "-B", str(wait), *arguments)
     process = await asyncio.create_subprocess_exec(*command, stdout=pipe, stderr=asyncio.subprocess.STDOUT)
     return (await process.communicate())[0].decode(errors="replace")
 
@@ -237,9 +241,9 @@ class _Ends(asyncio.DatagramProtocol):
 
 
 @asynccontextmanager
-async def client() -> AsyncIterator[Any]:
+async def client(*transports: str) -> AsyncIterator[Any]:
     """aiocoap's own client."""
-    context = await aiocoap.Context.create_client_context(transports=["udp6"])
+    context = await aiocoap.Context.create_client_context(transports=[*transports, "udp6"])
     try:
         yield context
     finally:

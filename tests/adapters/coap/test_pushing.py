@@ -78,10 +78,10 @@ async def device(port: int) -> AsyncIterator[tuple[Device, Callable[[bytes], Non
 
 
 def test_is_acknowledged_at_once_and_answered_when_it_is_durable(tmp_path: Path) -> None:
-    """An empty acknowledgement, then nothing until the receipt is settled, then 2.04 in a message of its own."""
+    """`ack_after: 0s`: an empty acknowledgement, then nothing until the receipt is settled, then 2.04 in a message of its own."""
 
     async def work() -> None:
-        h = listener(tmp_path / "d")
+        h = listener(tmp_path / "d", ack_after="0s")
         await h.open()
         h.demand(5)
         async with device(h.adapter.port) as (peer, send):
@@ -102,11 +102,11 @@ def test_is_acknowledged_at_once_and_answered_when_it_is_durable(tmp_path: Path)
     run(work)
 
 
-def test_the_acknowledgement_waits_when_the_settings_say_so(tmp_path: Path) -> None:
-    """With `ack_after` a push that is durable in time is answered in its acknowledgement: one message each way."""
+def test_the_acknowledgement_waits_when_the_settings_do_not_say_otherwise(tmp_path: Path) -> None:
+    """A push that is durable in time is answered in its acknowledgement: one message each way."""
 
     async def work() -> None:
-        h = listener(tmp_path / "d", ack_after="1s")
+        h = listener(tmp_path / "d")
         await h.open()
         h.demand(5)
         async with device(h.adapter.port) as (peer, send):
@@ -117,6 +117,24 @@ def test_the_acknowledgement_waits_when_the_settings_say_so(tmp_path: Path) -> N
             await peer.until(1)
             assert peer.heard == [(ACK, "2.04", 7, b"tk")]
         await h.close()
+
+    run(work)
+
+
+def test_nothing_is_acknowledged_any_more_when_it_was_closed_before(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """A push without its answer at closing: no acknowledgement when its time comes, and no error: the device repeats it."""
+
+    async def work() -> None:
+        h = listener(tmp_path / "d", ack_after="150ms")
+        await h.open()
+        h.demand(5)
+        async with device(h.adapter.port) as (peer, send):
+            send(request(7, b"tk", "/push/scale", b"12.5"))
+            await h.received(1)
+            await h.adapter.close()
+            await h.quiet(0.25)
+            assert peer.heard == []
+        assert "Exception in callback" not in caplog.text
 
     run(work)
 
@@ -253,7 +271,7 @@ def test_another_message_is_taken_when_a_device_uses_a_message_id_again(tmp_path
     """A device that was restarted counts from the beginning: same socket, same id, other content. aiocoap alone would lose it."""
 
     async def work() -> None:
-        h = listener(tmp_path / "d")
+        h = listener(tmp_path / "d", ack_after="0s")
         await h.open()
         h.demand(5)
         async with device(h.adapter.port) as (peer, send):

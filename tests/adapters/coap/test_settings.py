@@ -16,6 +16,9 @@ from rt_edge.settings.load import load
 from rt_edge.settings.validate import melt
 
 HOST = {"url": "coap://10.0.0.1", "resources": {"t": {"path": "/t"}}}
+RESOURCES = "resources: {t: {path: /t}}"
+IDS = "sender_id: '01', recipient_id: '02'"
+TWICE = f"oscore: {{{IDS}, secret: s}}, {RESOURCES}"
 LISTEN = {"address": "127.0.0.1:5683", "paths": [{"path": "/push/{device}"}]}
 
 
@@ -33,10 +36,29 @@ def refusal(tmp_path: Path, body: str) -> list[str]:
 @pytest.mark.parametrize(
     ("body", "place", "words"),
     [
-        ("    listen: {address: '0.0.0.0:5683', paths: [{path: /a}]}\n", "5:23", "authenticates nobody"),
+        ("    listen: {address: '0.0.0.0:5683', paths: [{path: /a}]}\n", "5:23", "nobody has to show a key"),
         ("    listen: {address: '10.0.0.5:5683', paths: [{path: /a}]}\n", "5:23", "127.0.0.1"),
-        ("    listen: {address: 'gateway.local:5683', paths: [{path: /a}]}\n", "5:23", "authenticates nobody"),
-        ("    hosts: {h: {url: 'coaps://10.0.0.1', resources: {t: {path: /t}}}}\n", "5:22", "coaps:// is not there"),
+        ("    listen: {address: 'gateway.local:5683', paths: [{path: /a}]}\n", "5:23", "nobody has to show a key"),
+        ("    hosts: {h: {url: 'coaps://10.0.0.1', resources: {t: {path: /t}}}}\n", "5:22", "coaps:// needs a key"),
+        (f"    hosts: {{h: {{url: 'coap://h', psk: {{identity: a, key: b}}, {RESOURCES}}}}}\n", "psk", "without it"),
+        (
+            f"    hosts: {{h: {{url: 'coap://h', oscore: {{{IDS[:-1]}xyz', secret: s}}, {RESOURCES}}}}}\n",
+            "recipient_id",
+            "7 bytes",
+        ),
+        (
+            f"    hosts: {{h: {{url: 'coap://h', oscore: {{{IDS[:-2]}1', secret: s}}, {RESOURCES}}}}}\n",
+            "sender_id",
+            "the same ID",
+        ),
+        (
+            f"    hosts: {{h: {{url: 'coap://h', {TWICE}}}, i: {{url: 'coap://i', {TWICE}}}}}\n",
+            "hosts > i > oscore",
+            "used twice",
+        ),
+        ("    listen: {address: '0.0.0.0:5684', clients: {a: b}, paths: [{path: /a}]}\n", "5:23", "on all addresses"),
+        ("    hosts: {h: {url: 'coap://h', resources: {t: {path: /t, min: 3}}}}\n", "min", "none may"),
+        ("    hosts: {h: {url: 'coap://h', resources: {t: {path: /t, writable: true}}}}\n", "codec", "add `write_as`"),
         ("    hosts: {h: {url: 'coap://10.0.0.1/t', resources: {t: {path: /t}}}}\n", "5:22", "at the resource"),
         ("    hosts: {h: {url: 'http://10.0.0.1', resources: {t: {path: /t}}}}\n", "5:22", "not the address"),
         ("    hosts: {h: {url: 'coap://h', resources: {t: {path: t}}}}\n", "5:56", "not a path"),
