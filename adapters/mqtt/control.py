@@ -11,7 +11,16 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from adapters.mqtt.point_payload import fill, info_of, inside, payload_of, value_of
-from adapters.mqtt.properties import CORRELATION, EXPIRY, RESPONSE_TOPIC, PropertyError, binary, four_bytes, told_by
+from adapters.mqtt.properties import (
+    CORRELATION,
+    EXPIRY,
+    RESPONSE_TOPIC,
+    PropertyError,
+    binary,
+    four_bytes,
+    subscription_identifiers,
+    told_by,
+)
 from adapters.mqtt.seam import Message, Subscription, Transport
 from adapters.mqtt.topics import matches
 from rt_edge.sdk import CodecError, RefusedError, RtEdgeError, TransientError, Value, WriteResult
@@ -50,8 +59,10 @@ class Control:
         self._transport: Transport | None = None
 
     def subscriptions(self) -> list[Subscription]:
-        """What has to be subscribed beside the sources."""
+        """What has to be subscribed beside the sources; at v3.1.1 nothing that these bring anyhow: the copies that a broker may
+        send for each of two subscriptions could not be told apart."""
         topics = [*self._states, *([self._response_topic] if self._response_topic else [])]
+        topics = topics if self._v5 else [topic for topic in topics if topic in self._alone]
         return [Subscription(topic, 0, 0, self._identifier) for topic in topics]
 
     def opened(self, transport: Transport) -> None:
@@ -68,7 +79,8 @@ class Control:
                 future.cancel()
 
     def takes(self, message: Message) -> bool:
-        """Look at a message that came in; True when it is of no source of Readings (QoS 0, on a topic of ours alone)."""
+        """Look at a message that came in; True when it is of no source of Readings: on a topic of ours alone, or the copy that
+        was made for our subscription; never one that has to be acknowledged."""
         names = self._states.get(message.topic)
         if names is not None and message.payload is not None:
             for name in names:
@@ -77,7 +89,10 @@ class Control:
             self._answered(message)
         else:
             return False
-        return message.topic in self._alone and not message.qos
+        if message.qos:
+            return False
+        made_for = subscription_identifiers(message.properties) if self._identifier else []
+        return message.topic in self._alone or made_for == [self._identifier]
 
     def _show(self, name: str, payload: bytes) -> None:
         try:
@@ -189,7 +204,8 @@ class Control:
             found = inside(said, point.response_at)
         except CodecError as error:
             return WriteResult("sent", f"a response that is {error.message}: {shown}")
-        if type(found) is type(point.response_ok) and found == point.response_ok:
+        wanted = point.response_ok
+        if found is wanted if isinstance(wanted, bool) else str(found) == wanted:
             return WriteResult("confirmed")
         return WriteResult("failed", f"the device answered {shown}")
 

@@ -114,9 +114,9 @@ def _typed(settings: Any, found: Any) -> Value:
         if isinstance(found, bool) or found in (0, 1):
             return bool(found)
         if isinstance(found, str) and found.lower() in (settings.on.lower(), settings.off.lower()):
-            return found.lower() == settings.on.lower()
+            return bool(found.lower() == settings.on.lower())
     elif kind == "str" and isinstance(found, str):
-        return str(found)
+        return found
     elif kind == "bytes" and isinstance(found, str):
         return found.encode()
     elif kind == "int":

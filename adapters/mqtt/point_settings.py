@@ -40,8 +40,8 @@ class Point(Settings):
     answers to the response topic, with our correlation data. state: `state` shows the value."""
     response_at: str = ""
     """response: pointer into a JSON answer to what says how it went (`/status`); without it any answer is a good one."""
-    response_ok: bool | int | float | str = True
-    """response: what is found there when all went well."""
+    response_ok: bool | str = True
+    """response: what is found there when all went well; a number as its text."""
     state: str | None = None
     """Topic where the device publishes the value that it has; what `rt-edge read` gives."""
     at: str = ""
