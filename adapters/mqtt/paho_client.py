@@ -119,6 +119,9 @@ class PahoClient(Client):
         if cmd == "PUBCOMP" and mid in self._freeing:
             self._freeing.discard(mid)
             return MQTTErrorCode.MQTT_ERR_SUCCESS
+        sent = self._out_messages.get(mid)
+        if sent is not None and sent.qos != (1 if cmd == "PUBACK" else 2):
+            return MQTTErrorCode.MQTT_ERR_SUCCESS  # not the answer to this message: paho would take it for that
         return super()._handle_pubackcomp(cmd)
 
     def _handle_pubrel(self) -> MQTTErrorCode:

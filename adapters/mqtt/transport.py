@@ -24,7 +24,7 @@ from adapters.mqtt.reader import Reader
 from adapters.mqtt.reasons import connect_error, disconnect_error, v5_code
 from adapters.mqtt.seam import Connect, Connected, Listener, Message, Subscription
 from adapters.mqtt.subscribing import subscribe_all
-from adapters.mqtt.wire import DISCONNECT, GOODBYE, PUBREC, Ack, Bare, Connack, connected_of, decode, encode_acks
+from adapters.mqtt.wire import DISCONNECT, GOODBYE, NAMES, PUBREC, Ack, Bare, Connack, connected_of, decode, encode_acks
 from rt_edge.sdk import FatalAdapterError, RtEdgeError, TransientError
 
 CLOSE_S = 1.0
@@ -154,6 +154,8 @@ class PahoTransport:
 
     async def close(self) -> None:
         """See the seam."""
+        if self._closing:
+            return
         self._closing = True
         if self._established and not self._over:
             # paho would close the socket as soon as its DISCONNECT is written, whatever lies unread in it (see `drained`)
@@ -178,6 +180,9 @@ class PahoTransport:
 
     def take_messages(self, batch: list[Message]) -> bool:
         """From the reader: PUBLISH packets."""
+        if not self._established:
+            self._malformed("a PUBLISH before the CONNACK")
+            return False
         self._heard()
         return self._listener.on_messages(batch)
 
@@ -186,17 +191,20 @@ class PahoTransport:
         try:
             said = decode(packet, self._v5)
         except FramingError as error:
-            self._fail(TransientError(f"{self._address}: what came is not MQTT as asked for: {error}"))
+            self._malformed(str(error))
             return
         if isinstance(said, Connack):
             if self._established:
-                self._fail(TransientError(f"{self._address}: what came is not MQTT as asked for: a second CONNACK"))
+                self._malformed("a second CONNACK")
                 return
             self._said = said
             if said.code:
                 self._refused = connect_error(v5_code(said.code, self._options.version), self._address)
         elif isinstance(said, Bare) and said.kind == DISCONNECT:
             self._refused = disconnect_error(said.code, self._address)
+        elif not self._established:
+            self._malformed(f"a {NAMES[said.kind]} before the CONNACK")
+            return
         elif isinstance(said, Ack) and said.kind == PUBREC and said.codes[0] >= 0x80:
             # a PUBREC that refuses ends the exchange (MQTT 5, 4.3.3); paho would answer it with PUBREL
             self._client.forget_sent(said.mid)
@@ -210,7 +218,10 @@ class PahoTransport:
         try:
             self._client.loop_read()
         except Exception as error:  # noqa: BLE001  # paho's decoder, on bytes from outside: whatever it raises ends this connection only
-            self._fail(TransientError(f"{self._address}: what came is not MQTT as asked for: {error!r}"))
+            self._malformed(repr(error))
+
+    def _malformed(self, what: str) -> None:
+        self._fail(TransientError(f"{self._address}: what came is not MQTT as asked for: {what}"))
 
     def take_end(self, error: RtEdgeError) -> None:
         """From the reader: the connection ended."""

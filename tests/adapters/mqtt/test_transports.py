@@ -11,6 +11,7 @@ import pytest
 from rt_edge.testkit.mosquitto import MosquittoProcess
 from rt_edge.testkit.mqtt_broker import TestBroker
 from tests.adapters.mqtt.transport_contract import TransportContract
+from tests.adapters.mqtt.transport_faults import FaultContract
 
 
 class OnScripted(TransportContract):
@@ -45,4 +46,12 @@ class TestPahoOnMosquitto(OnMosquitto):
 
 
 class TestFastOnMosquitto(OnMosquitto):
+    client = "fast"
+
+
+class TestPahoAmongFaults(FaultContract):
+    client = "paho"
+
+
+class TestFastAmongFaults(FaultContract):
     client = "fast"
