@@ -324,7 +324,7 @@ def _expire(job: Job) -> None:
 
 
 def _key(address: str, secret: Any) -> bytes:
-    """A BTHome key of 32 hex digits.
+    """A key of 32 hex digits.
 
     Raises:
         FatalAdapterError: it is none, or cannot be read.

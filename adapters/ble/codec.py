@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from adapters.ble import codec_atc, codec_bthome, codec_eddystone, codec_ibeacon, codec_ruuvi
+from adapters.ble import codec_atc, codec_bthome, codec_eddystone, codec_ibeacon, codec_mibeacon, codec_ruuvi
 from rt_edge.sdk import ConfigError, Value
 
 _BASE = "-0000-1000-8000-00805f9b34fb"
@@ -83,7 +83,11 @@ FORMATS: dict[str, Format] = {
     "ibeacon": Format(codec_ibeacon.COMPANY, "", codec_ibeacon.PREFIX, codec_ibeacon.decode),
     "ruuvi": Format(codec_ruuvi.COMPANY, "", b"", codec_ruuvi.decode),
     "atc": Format(None, full_uuid(f"{codec_atc.SERVICE:04x}"), b"", codec_atc.decode),
+    "mibeacon": Format(None, full_uuid(f"{codec_mibeacon.SERVICE:04x}"), b"", codec_mibeacon.decode),
 }
+KEYED = ("bthome", "atc", "mibeacon")
+"""Formats that may be encrypted."""
+
 RAW = "raw"
 """The format of everything: all data as bytes."""
 

@@ -1,7 +1,9 @@
-"""Xiaomi thermometers with other firmware: service data of 0x181A, ATC1441's format (13 bytes) or pvvx's custom one (15 bytes).
+"""Xiaomi thermometers with other firmware: service data of 0x181A, ATC1441's format (13 bytes) or pvvx's custom one (15 bytes);
+their encrypted forms (8 and 11 bytes) are opened by cipher.py first.
 
 Fields of both: temperature (°C), humidity (%), battery (%), battery_voltage (V), counter, mac. The custom format has `flags` too:
-its five lowest bits are reed switch, GPIO output, output controlled by a trigger, temperature trigger, humidity trigger.
+its five lowest bits are reed switch, GPIO output, output controlled by a trigger, temperature trigger, humidity trigger. The
+encrypted forms have no battery_voltage, and that of ATC1441 has halves of °C and %.
 """
 
 from __future__ import annotations
@@ -10,7 +12,16 @@ from adapters.ble.codec_bytes import Bytes
 from rt_edge.sdk import CodecError, Value
 
 SERVICE = 0x181A
-_ENCRYPTED = (8, 11)
+ENCRYPTED = (8, 11)
+"""Lengths of the encrypted forms of ATC1441's and pvvx's format."""
+
+_MARK = b"\0opened"
+"""What is put before an opened payload: no payload in the air begins like this and has its length."""
+
+
+def joined(mac: bytes, counter: int, plain: bytes) -> bytes:
+    """An opened payload, for `decode`."""
+    return _MARK + mac + bytes([counter]) + plain
 
 
 def decode(data: bytes) -> dict[str, Value]:
@@ -19,6 +30,8 @@ def decode(data: bytes) -> dict[str, Value]:
     Raises:
         CodecError: another length; the encrypted formats are named.
     """
+    if data.startswith(_MARK):
+        return _opened(Bytes(data[len(_MARK) :], "atc"))
     left = Bytes(data, "atc")
     if len(data) == 13:
         return {
@@ -39,5 +52,18 @@ def decode(data: bytes) -> dict[str, Value]:
             "counter": left.little(1, "counter"),
             "flags": left.little(1, "flags"),
         }
-    reason = "an encrypted format is not read" if len(data) in _ENCRYPTED else "13 (ATC1441) or 15 (pvvx) are wanted"
+    reason = "encrypted, and no key of this device is known" if len(data) in ENCRYPTED else "13 (ATC1441) or 15 (pvvx) are wanted"
     raise CodecError(f"atc, byte {len(data)}: {len(data)} bytes, {reason}")
+
+
+def _opened(left: Bytes) -> dict[str, Value]:
+    fields: dict[str, Value] = {"mac": left.take(6, "mac").hex(":").upper(), "counter": left.little(1, "counter")}
+    if left.left == 3:
+        fields["temperature"] = left.little(1, "temperature") / 2 - 40
+        fields["humidity"] = left.little(1, "humidity") / 2
+        battery = left.little(1, "battery")
+        return {**fields, "battery": battery & 0x7F, "flags": battery >> 7}
+    fields["temperature"] = round(left.little(2, "temperature", signed=True) * 0.01, 2)
+    fields["humidity"] = round(left.little(2, "humidity") * 0.01, 2)
+    fields["battery"] = left.little(1, "battery")
+    return {**fields, "flags": left.little(1, "flags")}

@@ -83,6 +83,7 @@ _NUMBERS: dict[int, _Number] = {
     0x62: _Number("speed", 4, 0.000001, True),
     0x63: _Number("acceleration", 4, 0.000001, True),
     0x64: _Number("light_level", 1),
+    0x65: _Number("settings_revision", 1),
     0xF0: _Number("device_type", 2),
 }
 _BINARY = dict(
@@ -113,7 +114,12 @@ _BUTTONS = {
     0x05: "long_double_press",
     0x06: "long_triple_press",
     0x80: "hold_press",
+    0x81: "hold_release",
 }
+_COMMANDS = ("off", "on", "toggle", "step_up", "step_down")
+_ARGUMENTS = 0x1F
+"""Bits of the length of a command's arguments; the others of that byte are reserved."""
+
 _FIRMWARE = {0xF1: 4, 0xF2: 3}
 
 
@@ -168,6 +174,11 @@ def _object(left: Bytes) -> tuple[str, Value]:
         if event > 2:
             raise left.error(f"dimmer event 0x{event:02x} is not one")
         return "dimmer", (0, -steps, steps)[event]
+    if kind == 0x3B:
+        length = left.little(1, "length of arguments") & _ARGUMENTS
+        event, arguments = left.little(1, "command"), left.take(length, "arguments")
+        name = _COMMANDS[event] if event < len(_COMMANDS) else f"0x{event:02x}"
+        return "command", f"{name} {arguments.hex()}" if arguments else name
     if kind in (0x53, 0x54):
         return _text(left, "text" if kind == 0x53 else "raw")
     if kind in _FIRMWARE:

@@ -1,7 +1,8 @@
-"""Eddystone: service data of 0xFEAA (google/eddystone: protocol-specification, eddystone-uid, eddystone-url, eddystone-tlm).
+"""Eddystone: service data of 0xFEAA (google/eddystone: protocol-specification, eddystone-uid, -url, -tlm, -eid).
 
 UID: namespace, instance, ranging_power (dBm at 0 m). URL: url, ranging_power. TLM (plain): battery_voltage (V), temperature (°C),
-advertisements, uptime (s); what the beacon marks as not supported is left out. All have `frame`: uid, url or tlm.
+advertisements, uptime (s); what the beacon marks as not supported is left out. EID: eid (who it is only its resolver knows),
+ranging_power. All have `frame`: uid, url, tlm or eid.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ def decode(data: bytes) -> dict[str, Value]:
     """Fields of a frame.
 
     Raises:
-        CodecError: a frame that is not read (EID, encrypted TLM, unknown), or one that is malformed.
+        CodecError: a frame that is not read (encrypted TLM, unknown), or one that is malformed.
     """
     if not data:
         raise CodecError("eddystone, byte 0: an empty frame")
@@ -31,7 +32,9 @@ def decode(data: bytes) -> dict[str, Value]:
         return _url(data)
     if kind == 0x20:
         return _tlm(data)
-    raise CodecError(f"eddystone, byte 0: frame type 0x{kind:02x}{' (EID)' if kind == 0x30 else ''} is not read")
+    if kind == 0x30:
+        return _eid(data)
+    raise CodecError(f"eddystone, byte 0: frame type 0x{kind:02x} is not read")
 
 
 def _uid(data: bytes) -> dict[str, Value]:
@@ -45,6 +48,12 @@ def _uid(data: bytes) -> dict[str, Value]:
         "namespace": left.take(10, "namespace").hex(),
         "instance": left.take(6, "instance").hex(),
     }
+
+
+def _eid(data: bytes) -> dict[str, Value]:
+    left = exactly(data, 10, "eddystone eid")
+    left.take(1, "type")
+    return {"frame": "eid", "ranging_power": left.big(1, "power", signed=True), "eid": left.take(8, "eid").hex()}
 
 
 def _url(data: bytes) -> dict[str, Value]:

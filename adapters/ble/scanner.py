@@ -8,7 +8,7 @@ from collections import OrderedDict
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any
 
-from adapters.ble.codec import FORMATS, RAW, Advertisement, frame, parts, raw_fields
+from adapters.ble.codec import FORMATS, KEYED, RAW, Advertisement, frame, parts, raw_fields
 from adapters.ble.outbox import Outbox
 from rt_edge.sdk import AdapterContext, CodecError, Reading, TransientError
 from rt_edge.sdk.presence import Presence
@@ -83,7 +83,7 @@ class Scanner:
         context: of the adapter.
         outbox: where readings go.
         remembered: source -> time of the last stored reading of a life before this one.
-        keys: address -> key of encrypted BTHome.
+        keys: address -> key of what it encrypts.
     """
 
     def __init__(
@@ -257,12 +257,12 @@ class Scanner:
         self._outbox.advert(kind, device.presence, Reading(device.presence.source, wall, fields, tags=tags, received=wall))
 
     def _opened(self, address: str, name: str, data: bytes) -> bytes:
-        key = self._keys.get(address) if name == "bthome" else None
+        key = self._keys.get(address) if name in KEYED else None
         if key is None:
             return data
         from adapters.ble.cipher import opened
 
-        return opened(data, address, key)
+        return opened(name, data, address, key)
 
     def _complain(self, address: str, name: str, error: CodecError) -> None:
         self._context.count(f"malformed_{name}")

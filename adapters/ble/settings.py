@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BeforeValidator
 
-from adapters.ble.codec import device_address, full_uuid
+from adapters.ble.codec import KEYED, device_address, full_uuid
 from adapters.ble.outbox import RING
 from adapters.ble.points import bound_problem
 from adapters.ble.scanner import MAX_DEVICES
@@ -23,7 +23,7 @@ from rt_edge.sdk.settings import (
     model_validator,
 )
 
-Format = Literal["bthome", "eddystone", "ibeacon", "ruuvi", "atc", "raw"]
+Format = Literal["bthome", "eddystone", "ibeacon", "ruuvi", "atc", "mibeacon", "raw"]
 Type = Literal[
     "bool", "int8", "uint8", "int16", "uint16", "int32", "uint32", "int64", "uint64", "float32", "float64", "string", "bytes"
 ]
@@ -58,7 +58,7 @@ class Rule(Settings):
     """Which advertisements are taken, and what is read in them; the first rule that fits counts."""
 
     formats: list[Format] = Field(min_length=1)
-    """What is read: bthome, eddystone, ibeacon, ruuvi, atc (Xiaomi thermometers with ATC1441's or pvvx's firmware), raw."""
+    """What is read: bthome, eddystone, ibeacon, ruuvi, mibeacon (Xiaomi's own), atc (ATC1441's or pvvx's firmware), raw."""
     addresses: list[DeviceAddress] = []
     """Only of these devices; of all if empty."""
     name: str = Field(default="", max_length=64)
@@ -83,7 +83,7 @@ class Scan(Settings):
     names: dict[DeviceAddress, Name] = {}
     """Address -> name of its readings; others are called by their address. The absence of named devices is recorded."""
     keys: dict[DeviceAddress, SecretField] = {}
-    """Address -> key (32 hex digits) of encrypted BTHome."""
+    """Address -> bind key (32 hex digits) of encrypted BTHome, atc and mibeacon."""
     every: DurationField = Field(default=Duration(0.0), ge=0, le=86_400)
     """Least time between two readings of one device and format; advertisements between are counted and left out."""
     repeat_every: DurationField = Field(default=Duration(10.0), ge=0, le=86_400)
@@ -112,9 +112,9 @@ class Scan(Settings):
                     hint = "name a company or a 16-bit service, or write `mode: active`"
                     message = "passive scanning needs to know with what the data begins"
                     errors.append(SettingError(message, hint, ("accept", index)))
-        bthome = any("bthome" in rule.formats for rule in self.accept)
-        if self.keys and not bthome:
-            errors.append(SettingError("keys are of bthome, and no rule reads it", "add bthome to formats", ("keys",)))
+        if self.keys and not any(set(KEYED) & set(rule.formats) for rule in self.accept):
+            hint = "add one of them to formats, or remove keys"
+            errors.append(SettingError(f"keys are of {', '.join(KEYED)}, and no rule reads one of them", hint, ("keys",)))
         if errors:
             raise SettingErrors(errors)
         return self

@@ -35,7 +35,7 @@ MISTAKES = [  # settings, what stands where the error points to, what it says
     ("scan: {accept: [{formats: [raw], service: 2902}]}", "2902", "a number, not a UUID (write it in quotes"),
     ('scan: {accept: [{formats: [raw]}], names: {"C0:FF": x}}', "", "'C0:FF' is not an address (write it in quotes"),
     (f'scan: {{accept: [{{formats: [raw]}}], names: {{"{ONE}": x, "{TWO}": x}}}}', "x}}", f"'x' is {ONE} already"),
-    (f'scan: {{accept: [{{formats: [atc]}}], keys: {{"{ONE}": {{env: K}}}}}}', "keys: ", "no rule reads it (add bthome"),
+    (f'scan: {{accept: [{{formats: [ruuvi]}}], keys: {{"{ONE}": {{env: K}}}}}}', "keys: ", "no rule reads one of them (add one"),
     (f'devices: {{p: {{address: "{ONE}", {READ}}}}}', "b: {charac", "b is never read (say `every`"),
     (f'devices: {{p: {{address: "{ONE}", every: 1s, {NOTIFY}}}}}', "1s", "nothing to read (remove every)"),
     (two(NOTIFY, NOTIFY).replace(TWO, ONE.lower()), f'"{ONE.lower()}"', f"{ONE} is 'p' already (put all points"),
