@@ -18,7 +18,7 @@ from rt_edge.testkit.simulators.faults import Faults
 
 app = typer.Typer(
     help="Devices to try a node with, on this machine, until Ctrl-C.\n\n"
-    "Each prints where it is, and the adapters of a configuration that reads it.\n\n\b\nExamples:\n"
+    "Each prints where it is, and the adapters of a configuration that reads it; with --json for programs.\n\n\b\nExamples:\n"
     "    rt-edge simulate modbus --pty /tmp/ttyPUMPS --baud 9600 --units 10 --dead 3 --garbled 1%\n"
     "    rt-edge simulate mqtt mqtt://127.0.0.1:1883 --devices 100 --rate 1000\n",
     no_args_is_help=True,
