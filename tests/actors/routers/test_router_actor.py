@@ -99,6 +99,7 @@ def test_group_routes_by_content_when_actors_subscribe(node):
     node.tell(router, Broadcast({"b": 1}))
     wait_until(lambda: len(node.ask(hot, cast.Note(), S, cast.Note).seen) == 2, S, "two came")
     assert node.ask(hot, cast.Note(), S, cast.Note).seen == [{"t": 90}, {"b": 1}]
+    wait_until(lambda: len(node.ask(all_, cast.Note(), S, cast.Note).seen) == 3, S, "three came")
     assert node.ask(all_, cast.Note(), S, cast.Note).seen == [{"t": 20}, {"t": 90}, {"b": 1}]
     assert node.ask(hot, cast.Leave(router), S, cast.Note).text == "left"
     wait_until(lambda: [r.name for r in routees(node, router).routees] == ["all"], S, "one has left")
