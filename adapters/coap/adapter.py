@@ -83,9 +83,9 @@ class CoapAdapter(DeviceAdapter):
     @classmethod
     async def scan(cls, settings: Any, report: ScanReport) -> None:
         """See `DeviceAdapter`."""
-        from adapters.coap.scan import scan_host
+        from adapters.coap.scan import scan
 
-        await scan_host(settings, report)
+        await scan(settings, report)
 
     @classmethod
     def capability(cls, settings: Any) -> Capability:

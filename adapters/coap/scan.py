@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
 from adapters.coap.address import host_address
+from adapters.coap.links import LINK_FORMAT, MAX_LINKS, found_links, parse_links
 from adapters.coap.seam import BadAnswer, Target, Tuning, Unanswered
 from adapters.coap.transport import AiocoapChannel
-from rt_edge.sdk import CodecError, FatalAdapterError, Found, ScanReport, TransientError
+from rt_edge.sdk import CodecError, FatalAdapterError, ScanReport, TransientError
 
-LINK_FORMAT = 40
-"""Content-Format application/link-format (RFC 6690, 7.4)."""
 MAX_BYTES = 262_144
-MAX_LINKS = 4096
-FORMATS = {0: "text", 40: "links", 42: "octets", 50: "json", 60: "cbor", 110: "senml-json", 112: "senml-cbor"}
-"""Content-Formats that the adapter reads, or that say why it does not (RFC 7252, 12.3; RFC 8428, 12.3)."""
-_TARGET = re.compile(r"\s*<([^>]*)>")
-_PARAMETER = re.compile(r"\s*;\s*([A-Za-z0-9!#$&+.^_`|~-]+\*?)(?:\s*=\s*(?:\"((?:[^\"\\]|\\.)*)\"|([^;,\s]*)))?")
+"""Longest list."""
+
+
+async def scan(settings: Any, report: ScanReport) -> None:
+    """A host, if one is named, else all on an interface. See `scan_host` and `multicast.scan_network`."""
+    if settings.target is not None:
+        await scan_host(settings, report)
+        return
+    from adapters.coap.multicast import scan_network
+
+    await scan_network(settings, report)
 
 
 async def scan_host(settings: Any, report: ScanReport) -> None:
@@ -51,47 +55,6 @@ async def scan_host(settings: Any, report: ScanReport) -> None:
         raise FatalAdapterError(f"{address}: its list of resources cannot be read: {error}") from None
     if len(links) == MAX_LINKS:
         report.note(f"only the first {MAX_LINKS} resources are listed")
-    for target, parameters in links:
-        if target != "/.well-known/core":
-            report.found(_found(target, parameters))
+    for found in found_links(links):
+        report.found(found)
     report.progress(1, 1, "done")
-
-
-def _found(target: str, parameters: dict[str, str]) -> Found:
-    formats = [FORMATS.get(int(code), code) for code in parameters.get("ct", "").split() if code.isdecimal()]
-    observable = "obs" in parameters
-    words = [parameters[key] for key in ("title", "rt") if parameters.get(key)]
-    words += formats + (["can be observed"] if observable else [])
-    settings: dict[str, Any] = {"path": target}
-    if observable:
-        settings["observe"] = True
-    details = {"parameters": parameters, "formats": formats, "observable": observable}
-    return Found(target, ", ".join(words), details, settings)
-
-
-def parse_links(text: str) -> list[tuple[str, dict[str, str]]]:
-    """Targets and their parameters, at most MAX_LINKS. A parameter without a value is an empty text; of a repeated one the first
-    counts (RFC 6690, 3).
-
-    Raises:
-        CodecError: it is no link format.
-    """
-    links: list[tuple[str, dict[str, str]]] = []
-    at, end = 0, len(text.rstrip())
-    while at < end and len(links) < MAX_LINKS:
-        match = _TARGET.match(text, at)
-        if match is None:
-            raise CodecError(f"at character {at + 1}: a <target> is expected")
-        at = match.end()
-        parameters: dict[str, str] = {}
-        while (parameter := _PARAMETER.match(text, at)) is not None:
-            quoted, plain = parameter[2], parameter[3]
-            value = re.sub(r"\\(.)", r"\1", quoted) if quoted is not None else plain or ""
-            parameters.setdefault(parameter[1], value)
-            at = parameter.end()
-        links.append((match[1], parameters))
-        rest = text[at:end].lstrip()
-        if rest and not rest.startswith(","):
-            raise CodecError(f"at character {at + 1}: a comma or a semicolon is expected")
-        at = end - len(rest) + 1 if rest else end
-    return links
