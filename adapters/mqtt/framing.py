@@ -63,6 +63,13 @@ class Framer:
         """
         while self._data:
             data, start = self._data, self._at
+            usual = self._usual(data, start)
+            if usual is not None:
+                if self._at == len(data):
+                    self._data = b""
+                    self._have = self._need = 0
+                yield usual
+                continue
             length, body = self._header(data, start)
             if body < 0:
                 self._keep(start, MAX_HEADER if len(data) - start >= MAX_HEADER else len(data) - start + 1)
@@ -85,6 +92,35 @@ class Framer:
                 self._data = b""
                 self._have = self._need = 0
             yield self._publish(data, start, body, end) if publish else data[start:end]
+
+    def _usual(self, data: bytes, start: int) -> Message | None:
+        """A PUBLISH as nearly all are: whole, its length in at most two bytes, without properties; twice as fast as the general
+        way. None: anything else, to be looked at again."""
+        size = len(data)
+        if size - start < 8 or (first := data[start]) & 0xF0 != 0x30:
+            return None
+        length, body = data[start + 1], start + 2
+        if length > 127:
+            if data[body] > 127:
+                return None
+            length, body = length + (data[body] << 7) - 128, body + 1
+        end, name = body + length, body + 2
+        if end > size or length > self._max:
+            return None
+        at = tail = name + (data[body] << 8 | data[body + 1])
+        mid, qos = 0, first >> 1 & 3
+        if qos:
+            tail += 2
+            if qos == 3 or tail > end or not (mid := data[at] << 8 | data[at + 1]):
+                return None
+        if self._v5:
+            if tail >= end or data[tail]:
+                return None
+            tail += 1
+        if tail > end or at == name:
+            return None
+        self._at = end
+        return Message(data[name:at].decode("utf-8", "replace"), data[tail:end], qos, bool(first & 1), bool(first & 8), mid)
 
     def _header(self, data: bytes, start: int) -> tuple[int, int]:
         """Remaining length and where the body begins; -1 where the header is cut off."""

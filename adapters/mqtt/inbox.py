@@ -17,7 +17,7 @@ from adapters.mqtt.seam import BATCH, Message
 Strategy = Literal["drop_oldest", "drop_newest"]
 
 
-class Waiting(msgspec.Struct):
+class Waiting(msgspec.Struct, gc=False):
     """A message in the inbox.
 
     Attributes:
@@ -26,6 +26,7 @@ class Waiting(msgspec.Struct):
         message: the message.
         at: monotonic time of its arrival, seconds.
         orphan: its session is gone at the broker: it cannot be acknowledged and will not come again.
+        size: bytes it counts for.
     """
 
     arrival: int
@@ -33,6 +34,7 @@ class Waiting(msgspec.Struct):
     message: Message
     at: float = 0.0
     orphan: bool = False
+    size: int = 0
 
 
 class Inbox:
@@ -84,8 +86,8 @@ class Inbox:
     def add(self, message: Message, received: int, at: float = 0.0) -> None:
         """Take a message in, or drop one of QoS 0 (counted in `dropped`)."""
         self._arrivals += 1
-        waiting = Waiting(self._arrivals, received, message, at)
-        size = _size(waiting)
+        size = len(message.topic) + len(message.payload or b"") + len(message.properties) + 100
+        waiting = Waiting(self._arrivals, received, message, at, False, size)
         if message.qos:
             self._held.append(waiting)
             self._held_bytes += size
@@ -94,7 +96,7 @@ class Inbox:
             self.dropped += 1
             if self._strategy == "drop_newest" or not self._loose:
                 return
-            self._loose_bytes -= _size(self._loose.popleft())
+            self._loose_bytes -= self._loose.popleft().size
         self._loose.append(waiting)
         self._loose_bytes += size
 
@@ -105,10 +107,10 @@ class Inbox:
             return None
         if held and (not loose or held[0].arrival < loose[0].arrival):
             waiting = held.popleft()
-            self._held_bytes -= _size(waiting)
+            self._held_bytes -= waiting.size
         else:
             waiting = loose.popleft()
-            self._loose_bytes -= _size(waiting)
+            self._loose_bytes -= waiting.size
         return waiting
 
     def forget_held(self) -> None:
@@ -120,8 +122,3 @@ class Inbox:
         """The broker has forgotten the session: what is here is all there is."""
         for waiting in self._held:
             waiting.orphan = True
-
-
-def _size(waiting: Waiting) -> int:
-    message = waiting.message
-    return len(message.topic) + len(message.payload or b"") + len(message.properties) + 100

@@ -15,24 +15,22 @@ from adapters.mqtt.seam import Message
 
 CHANGEABLE = frozenset({0x02, 0x0B, 0x23})
 _LENGTHS = struct.Struct("!II")
+_PLACE = tuple(bytes((place,)) for place in range(256))
 PLACES = 65536
 """Most Readings of one payload: the place has two bytes."""
 
 
 def key_stem(message: Message) -> bytes:
     """Identifier (2 bytes, big endian) and digest (8 bytes) of a message with a payload."""
-    topic = message.topic.encode("utf-8", "surrogatepass")
-    digest = blake2b(_LENGTHS.pack(len(topic), len(message.payload or b"")), digest_size=8)
-    digest.update(topic)
-    digest.update(message.payload or b"")
-    if message.properties:
-        digest.update(_stable(message.properties))
+    topic, payload = message.topic.encode("utf-8", "surrogatepass"), message.payload or b""
+    stable = _stable(message.properties) if message.properties else b""
+    digest = blake2b(_LENGTHS.pack(len(topic), len(payload)) + topic + payload + stable, digest_size=8)
     return message.mid.to_bytes(2, "big") + digest.digest()
 
 
 def reading_key(stem: bytes, place: int) -> bytes:
     """Key of the Reading at `place` in its payload: one byte of place up to 255, two beyond."""
-    return stem + place.to_bytes(1 if place < 256 else 2, "big")
+    return stem + (_PLACE[place] if place < 256 else place.to_bytes(2, "big"))
 
 
 def _stable(properties: bytes) -> bytes:

@@ -106,6 +106,43 @@ def test_framer_keeps_its_place_when_it_is_left_in_the_middle() -> None:
     assert [m.payload for m in [*first, *rest] if isinstance(m, Message)] == [b"%d" % i for i in range(10)]
 
 
+class General(Framer):
+    """Without the short way."""
+
+    def _usual(self, data: bytes, start: int) -> None:
+        return None
+
+
+def outcome(framer: Framer, data: bytes, size: int) -> list[object]:
+    """What comes out of `data`, fed in pieces, and the error at its end."""
+    found: list[object] = []
+    try:
+        for at in range(0, len(data), size):
+            framer.feed(data[at : at + size])
+            found.extend(framer.packets())
+    except FramingError as error:
+        found.append(str(error))
+    return found
+
+
+@settings(max_examples=400, deadline=None)
+@given(
+    st.lists(_publishes, max_size=6),
+    st.booleans(),
+    st.integers(1, 400),
+    st.lists(st.tuples(st.integers(0, 2000), st.integers(0, 255)), max_size=4),
+)
+def test_short_way_gives_what_the_general_one_gives(
+    sent: list[p.Publish], v5: bool, size: int, changes: list[tuple[int, int]]
+) -> None:
+    """The usual PUBLISH is cut in line: whatever bytes are changed, messages and errors are those of the general way."""
+    data = bytearray(b"".join(p.encode_publish(one, v5) for one in sent))
+    for at, byte in changes:
+        if data:
+            data[at % len(data)] = byte
+    assert outcome(Framer(v5, 200), bytes(data), size) == outcome(General(v5, 200), bytes(data), size)
+
+
 @settings(max_examples=200, deadline=None)
 @given(st.binary(max_size=60))
 def test_properties_raise_nothing_else_when_bytes_are_random(data: bytes) -> None:
