@@ -6,12 +6,15 @@ import os
 import secrets
 import sys
 import threading
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple
 
 import msgspec
 import typer
 
+from rt_edge.actors.errors import NoNode
 from rt_edge.actors.tap_messages import Tapped, TappedElement
 from rt_edge.actors.tap_messages import shown as elements_of
 from rt_edge.cli.output import JsonFlag, print_json, print_table, quiet_pipe
@@ -28,6 +31,8 @@ from rt_edge.streams.model import nearest_hint
 from rt_edge.telemetry.status import NodeStatus
 
 LOOK_S = 0.2
+AWAY_S = 60.0
+"""Longest time that a member may be away while it is looked at."""
 KEEP = 1024
 """Elements that the tap keeps between two looks: about 5,000 a second are seen whole."""
 
@@ -145,30 +150,107 @@ def _data(reading: Reading | None, text: str) -> dict[str, Any]:
     return {**data, "quality": reading.quality, "tags": reading.tags, "received": reading.received, "held": reading.held}
 
 
+class Look:
+    """One tap on one wire, over restarts of the member that it is in.
+
+    Args:
+        ask: `RunningNode.tap`.
+        place: the wire.
+        screen: shows what comes.
+        note: told when the member is away, and when it is back.
+
+    Attributes:
+        passed: elements that passed the wire. dropped: of these, what was too fast to be shown.
+    """
+
+    def __init__(self, ask: Callable[..., Tapped], place: Place, screen: Screen, note: Callable[[str], object]) -> None:
+        self._ask = ask
+        self._place = place
+        self._screen = screen
+        self._note = note
+        self._name = f"tap-{os.getpid()}-{secrets.token_hex(4)}"
+        self._said: Tapped | None = None
+        self._before = (0, 0)
+        self._away_since: float | None = None
+
+    @property
+    def passed(self) -> int:
+        """See the class."""
+        return self._before[0] + (self._said.passed if self._said is not None else 0)
+
+    @property
+    def dropped(self) -> int:
+        """See the class."""
+        return self._before[1] + (self._said.dropped if self._said is not None else 0)
+
+    def look(self, now: float) -> None:
+        """Show what has passed since the last time; a member that is away may come back for `AWAY_S`.
+
+        Args:
+            now: monotonic seconds.
+
+        Raises:
+            RefusedError: there is no such wire, it cannot be looked at, or its member stays away.
+            NoNode: the node has ended.
+        """
+        try:
+            said = self._ask(self._place.member, self._place.wire, self._name, KEEP)
+        except RefusedError:
+            if self._said is None and self._away_since is None:
+                raise
+            if self._away_since is None:
+                self._away_since = now
+                self._note(f"'{self._place}' is away: is its part of the node being started again?")
+            elif now - self._away_since >= AWAY_S:
+                raise
+            self._begin_again()
+            return
+        if self._away_since is not None:
+            self._away_since = None
+            self._note(f"'{self._place}' is there again")
+        if self._said is not None and said.passed < self._said.passed:
+            self._begin_again()
+        self._show(said)
+
+    def end(self) -> None:
+        """The last look."""
+        if self._said is not None:
+            with suppress(RefusedError, NoNode):  # it is gone already
+                self._show(self._ask(self._place.member, self._place.wire, self._name, KEEP, close=True))
+
+    def _show(self, said: Tapped) -> None:
+        self._said = said
+        for element in elements_of(said.elements):
+            self._screen.show(element)
+
+    def _begin_again(self) -> None:
+        self._before, self._said = (self.passed, self.dropped), None
+
+
 def _watch(node: RunningNode, place: Place, screen: Screen, limit: float | None) -> None:
-    tap = f"tap-{os.getpid()}-{secrets.token_hex(4)}"
     clock, pause = SystemClock(), threading.Event()
     until = None if limit is None else clock.monotonic() + limit
-    said = Tapped(0)
-    opened = False
+    look = Look(node.tap, place, screen, lambda words: sys.stderr.write(f"rt-edge: {words}\n"))
     try:
         while not screen.full and (until is None or clock.monotonic() < until):
-            said = node.tap(place.member, place.wire, tap, KEEP)
-            opened = True
-            for element in elements_of(said.elements):
-                screen.show(element)
+            look.look(clock.monotonic())
             sys.stdout.flush()
             if not screen.full:
                 pause.wait(LOOK_S if until is None else max(0.0, min(LOOK_S, until - clock.monotonic())))
+        look.end()
     except KeyboardInterrupt:
-        pass  # the way to end it
-    if opened:
-        said = node.tap(place.member, place.wire, tap, KEEP, close=True)
-        for element in elements_of(said.elements):
-            screen.show(element)
-        sys.stdout.flush()
-    left = f", {said.dropped:,} too fast to be shown" if said.dropped else ""
-    sys.stderr.write(f"rt-edge: {said.passed:,} passed '{place}', {screen.shown:,} shown{left}\n")
+        look.end()  # the way to end it
+    except NoNode:
+        raise NoNode(
+            f"node {node.file.node} has ended, or does not answer; {_words(look, place, screen)}", "see its log"
+        ) from None
+    sys.stdout.flush()
+    sys.stderr.write(f"rt-edge: {_words(look, place, screen)}\n")
+
+
+def _words(look: Look, place: Place, screen: Screen) -> str:
+    left = f", {look.dropped:,} too fast to be shown" if look.dropped else ""
+    return f"{look.passed:,} passed '{place}', {screen.shown:,} shown{left}"
 
 
 def _list(wires: dict[Place, int], as_json: bool) -> None:

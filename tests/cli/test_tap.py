@@ -13,9 +13,9 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from rt_edge.actors.tap_messages import TappedElement
+from rt_edge.actors.tap_messages import Tapped, TappedElement
 from rt_edge.cli.app import main
-from rt_edge.cli.tap import Place, Screen, find
+from rt_edge.cli.tap import AWAY_S, Look, Place, Screen, find
 from rt_edge.data.errors import RefusedError
 from rt_edge.data.reading import Reading
 from rt_edge.testkit.node_process import NodeProcess, wait_until
@@ -156,3 +156,68 @@ def test_elements_are_harmless_text_when_devices_choose_their_names() -> None:
     assert text.count("\n") == 3
     assert "(bad)" in text
     assert screen.full
+
+
+def tapped(passed: int, dropped: int, *texts: str) -> Tapped:
+    return Tapped(1, msgspec.msgpack.encode([TappedElement(text=text) for text in texts]), passed, dropped)
+
+
+def test_look_goes_on_when_the_member_is_started_again() -> None:
+    """Said once each way, counted over both lives; one that stays away is given up, one that never was there at once."""
+    away = RefusedError("there is no running member 'graph/x'")
+    answers: list[Tapped | RefusedError] = [
+        tapped(3, 1, "a"),
+        away,
+        away,
+        tapped(2, 0, "b"),
+        tapped(1, 0, "c"),
+        tapped(2, 0, "d"),
+    ]
+
+    def ask(_member: str, _wire: str, _tap: str, _most: int, close: bool = False) -> Tapped:
+        answer = answers.pop(0)
+        if isinstance(answer, RefusedError):
+            raise answer
+        assert close == (not answers)
+        return answer
+
+    out, notes = io.StringIO(), []
+    look = Look(ask, Place("graph/x", "w"), Screen(out, False, None, None), notes.append)
+    for now in range(5):
+        look.look(float(now))
+    look.end()
+    assert out.getvalue() == "a\nb\nc\nd\n"
+    assert (look.passed, look.dropped) == (3 + 2 + 2, 1)
+    assert ["away" in note for note in notes] == [True, False]
+    answers[:] = [away, away]
+    look.look(10.0)
+    with pytest.raises(RefusedError):
+        look.look(10.0 + AWAY_S)
+    answers[:] = [away]
+    with pytest.raises(RefusedError):
+        Look(ask, Place("graph/x", "w"), Screen(out, False, None, None), notes.append).look(0.0)
+
+
+def test_counts_are_said_when_the_node_ends(tmp_path: Path) -> None:
+    """Exit code 4, in plain words, with what was seen."""
+    (tmp_path / "node.yaml").write_text(CONFIG)
+    node = NodeProcess(tmp_path / "node.yaml", tmp_path / "data", tmp_path / "log")
+    node.start()
+    command = [sys.executable, "-m", "rt_edge.cli.app", "tap", WIRE, "--data", str(node.data)]
+    look = None
+    try:
+        wait_until(lambda: passed(node) > 0, 20, "readings flow")
+        look = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        assert look.stdout is not None
+        assert look.stdout.readline()
+    finally:
+        assert node.stop() == 0
+        assert look is not None
+        try:
+            _, error = look.communicate(timeout=20)
+        finally:
+            look.kill()
+    assert look.returncode == 4
+    assert "node tapped has ended, or does not answer; " in error
+    assert "shown" in error
+    assert "ActorAddr" not in error
