@@ -102,6 +102,8 @@ def test_wires_are_listed_when_none_is_named(node: NodeProcess, capsys: pytest.C
     assert main(["tap", "--data", str(node.data), "--json"]) == 0
     listed = json.loads(capsys.readouterr().out)
     assert WIRE in {one["wire"] for one in listed if one["member"] == "graph/telemetry"}
+    assert main(["tap", str(node.config)]) == 0
+    assert WIRE in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(
