@@ -158,7 +158,9 @@ class Desk:
 
     def _dry_end(self, entry: Entry, more: str) -> None:
         row = entry.row
-        row.phase, row.message = "ended", f"dry run: {row.command.value!r} would be written{more}"
+        value = row.command.value
+        said = str(value).lower() if isinstance(value, bool) else repr(value)  # as the command line takes it
+        row.phase, row.message = "ended", f"dry run: {said} would be written{more}"
         self._count("dry_run")
         self._effects += [Audit(row), Tell(row.outcome())]
 
