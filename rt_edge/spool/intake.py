@@ -105,9 +105,12 @@ class Intake:
     def staged(self) -> bytes | None:
         """The row for the transaction; None when nothing has an origin."""
         merged: list[Arrived] = []
+        last: dict[str, Arrived] = {}  # of each origin: what is in order is the entries of one, whatever came between
         for entry in self._staged:
-            if not merged or not merged[-1].extend(entry):
-                merged.append(msgspec.structs.replace(entry))
+            before = last.get(entry.name)
+            if before is None or not before.extend(entry):
+                last[entry.name] = own = entry.copied()
+                merged.append(own)
         return _encoder.encode([entry.packed() for entry in merged]) if merged else None
 
     def commit(self) -> None:

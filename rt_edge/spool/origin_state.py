@@ -64,15 +64,19 @@ class Arrived(msgspec.Struct, array_like=True):
         return self
 
     def extend(self, other: Arrived) -> bool:
-        """Append `other` if it is of the same life and kind; returns whether it was."""
+        """Append `other`, in place, if it is of the same life and kind; returns whether it was."""
         same = (self.name, self.incarnation, self.session) == (other.name, other.incarnation, other.session)
         if not same or bool(self.keys) != bool(other.keys):
             return False
         self.floor = max(self.floor, other.floor)
-        self.marks = self.marks + other.marks
-        self.keys = self.keys + other.keys
-        self.again = self.again + other.again
+        self.marks += other.marks
+        self.keys += other.keys
+        self.again += other.again
         return True
+
+    def copied(self) -> Arrived:
+        """One to `extend`."""
+        return Arrived(self.name, self.incarnation, self.session, self.floor, [*self.marks], [*self.keys], [*self.again])
 
 
 class Life:

@@ -48,6 +48,24 @@ def test_a_mark_is_new_when_another_life_or_source_counts_it() -> None:
     assert keep(intake, Origin("plc", "a"), [1, 2]) == [False, True], "elements of a dead life may still be on their way"
 
 
+def test_a_row_is_as_small_when_elements_of_two_sources_alternate() -> None:
+    """What came one by one is a run of each source on disk, and is known when it is read again; two lives stay in their order."""
+    intake, origins = Intake(), [Origin("plc", "a"), Origin("rtu", "a"), Origin("plc", "b")]
+    for number in range(500):
+        for origin in origins[: 2 if number < 400 else 3]:
+            assert intake.admit(origin, range(number, number + 1)) == [True]
+    row = intake.staged()
+    assert row is not None
+    assert len(row) < 3500, "100 turns of two lives, and one run of the rest"
+    again = Intake()
+    assert again.load([row]) == 0
+    assert [keep(again, origin, [399, 400, 499, 500]) for origin in origins] == [
+        [False, False, False, True],
+        [False, False, False, True],
+        [True, False, False, True],
+    ]
+
+
 def test_expanded_marks_are_known_one_by_one_when_a_part_was_stored() -> None:
     """Of an element that became several, the stored ones are known, the others are new."""
     intake, origin = Intake(), Origin("plc", "a")
