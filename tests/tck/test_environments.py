@@ -147,6 +147,60 @@ def test_long_stream_may_take_its_time_when_each_signal_is_in_time() -> None:
     assert run_test(OneByOne, "test_required_spec303_long_stream_does_not_deepen_the_stack").status == "passed"
 
 
+class Tardy(SubscriberBlackboxVerification):
+    """Asks again by itself, once, when there has been silence so many times."""
+
+    silences = 0
+
+    def setup_method(self) -> None:
+        self.made: list[ListSubscriber] = []
+
+    def create_environment(self) -> Environment:
+        def settle() -> None:
+            for subscriber in [it for it in self.made if it.subscription is not None]:
+                subscriber.silences -= 1
+                if subscriber.silences == 0:
+                    subscriber.ask()
+
+        return ByHand(settle)
+
+    def create_subscriber(self) -> Subscriber[Any]:
+        self.made.append(ListSubscriber(self.silences))
+        return self.made[-1]
+
+
+class ListSubscriber:
+    """Asks for one element at a time."""
+
+    def __init__(self, silences: int) -> None:
+        self.silences = silences
+        self.subscription: Subscription | None = None
+
+    def ask(self) -> None:
+        assert self.subscription is not None
+        self.subscription.request(1)
+
+    def on_subscribe(self, subscription: Subscription) -> None:
+        self.subscription = subscription
+        self.ask()
+
+    def on_next(self, _element: Any) -> None:
+        self.ask()
+
+    def on_error(self, _error: BaseException) -> None:
+        self.silences = 0
+
+    def on_complete(self) -> None:
+        self.silences = 0
+
+
+@pytest.mark.parametrize("silences", range(12))
+def test_late_request_is_no_stranger_when_a_subscriber_asks_by_itself(silences: int) -> None:
+    """What one subscriber does by itself while another gets elements is not taken for what those have moved."""
+    test = "test_untested_spec301_blackbox_must_not_be_called_outside_subscriber_context"
+    assert run_test(type("Late", (Tardy,), {"silences": silences}), test).status == "passed"
+
+
 def test_waiting_ends_at_once_when_a_double_rings() -> None:
     """Who waits beside threads is woken by the double: the time-out is no delay."""
     environment = Threads(60.0, 0.0)
