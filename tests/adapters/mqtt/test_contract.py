@@ -50,6 +50,7 @@ class OnTestkit:
     """A broker of the testkit."""
 
     version = "5"
+    client = "paho"
 
     def broker(self, tmp_path: Path) -> TestBroker | MosquittoProcess:
         return TestBroker()
@@ -64,7 +65,9 @@ class OnTestkit:
         async with self.broker(tmp_path) as broker:
             url = f"mqtt://127.0.0.1:{broker.port}"
             subscribe = [{"topic": "dev/{device}"}]
-            settings = MqttSettings.model_validate({"url": url, "version": self.version, "subscribe": subscribe})
+            settings = MqttSettings.model_validate(
+                {"url": url, "version": self.version, "client": self.client, "subscribe": subscribe}
+            )
             feeder = RawClient(broker.port, p.Connect("feeder"))
             await feeder.open()
             bench = Bench(AdapterHarness(MqttAdapter, settings, data), broker, feeder)
@@ -96,3 +99,7 @@ class TestV311OnTestkit(OnTestkit, AdapterContract):
 
 class TestV5OnMosquitto(OnMosquitto, AdapterContract):
     pass
+
+
+class TestFastOnMosquitto(OnMosquitto, AdapterContract):
+    client = "fast"

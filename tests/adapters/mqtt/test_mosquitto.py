@@ -16,7 +16,7 @@ from rt_edge.sdk import Reading, TransientError
 from rt_edge.testkit.mosquitto import MosquittoProcess
 from rt_edge.testkit.mqtt_broker import packets as p
 from rt_edge.testkit.mqtt_client import RawClient
-from tests.adapters.mqtt.bench import harness, values
+from tests.adapters.mqtt.bench import both_clients, harness, values  # noqa: F401
 from tests.adapters.mqtt.certificates import Authority
 
 versions = pytest.mark.parametrize("version", ["5", "3.1.1"])
@@ -204,6 +204,7 @@ def test_sink_delivers_when_mosquitto_acknowledges(broker: MosquittoProcess, tmp
     run(broker, body)
 
 
+@pytest.mark.usefixtures("both_clients")
 @pytest.mark.parametrize("version", ["1.2", "1.3"])
 def test_mutual_tls_carries_large_bursts_when_certificates_fit(mosquitto_path: Path, tmp_path: Path, version: str) -> None:
     """TLS with client certificates; bursts larger than any buffer leave nothing pending inside the TLS layer."""

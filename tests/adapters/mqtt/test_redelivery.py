@@ -11,8 +11,9 @@ import pytest
 from adapters.mqtt.seam import Connect, Connected, Listener, Message, Subscription
 from rt_edge.testkit.adapter_harness import AdapterHarness
 from rt_edge.testkit.mqtt_broker import Publish, TestBroker
-from tests.adapters.mqtt.bench import harness, values
+from tests.adapters.mqtt.bench import both_clients, harness, values  # noqa: F401
 
+pytestmark = pytest.mark.usefixtures("both_clients")
 versions = pytest.mark.parametrize("version", ["5", "3.1.1"])
 
 
