@@ -37,8 +37,10 @@ _DBUS, _DBUS_PATH = "org.freedesktop.DBus", "/org/freedesktop/DBus"
 _NO_OWNER = {
     "org.freedesktop.DBus.Error.ServiceUnknown",
     "org.freedesktop.DBus.Error.NameHasNoOwner",
-    "org.freedesktop.DBus.Error.Spawn.ServiceNotFound",
 }
+_NOT_STARTED = "org.freedesktop.DBus.Error.Spawn."
+"""D-Bus was to start bluetoothd, and could not: it was masked, or ended at once."""
+
 _BUS_ENDED = "no D-Bus: the connection to the system bus has ended"
 _BLUEZ_ENDED = ("bluetoothd has ended", "`systemctl status bluetooth` says why")
 CALL_S = 10.0
@@ -211,7 +213,7 @@ class BluezTransport:
         except FAILURES as error:
             raise TransientError(f"no D-Bus: {error!r}") from error
         if reply.message_type is MessageType.ERROR:
-            if reply.error_name in _NO_OWNER:
+            if away(reply.error_name):
                 raise TransientError("bluetoothd does not run: nobody is org.bluez on D-Bus", "`systemctl start bluetooth`")
             said = reply.body[0] if reply.body else ""
             if reply.error_name == "org.freedesktop.DBus.Error.AccessDenied":
@@ -311,11 +313,16 @@ class BluezTransport:
         return link
 
 
+def away(name: str | None) -> bool:
+    """Whether a D-Bus error of this name says that there is no bluetoothd."""
+    return name in _NO_OWNER or (name or "").startswith(_NOT_STARTED)
+
+
 def _cause(error: BaseException, what: str) -> TransientError:
     """An error of a scan: the same words as of the loss behind it, whichever of the two is noticed first."""
     if isinstance(error, EOFError):
         return TransientError(_BUS_ENDED)
-    if isinstance(error, BleakDBusError) and error.dbus_error in {*_NO_OWNER, "org.freedesktop.DBus.Error.NoReply"}:
+    if isinstance(error, BleakDBusError) and (away(error.dbus_error) or error.dbus_error == "org.freedesktop.DBus.Error.NoReply"):
         return TransientError(*_BLUEZ_ENDED)
     return TransientError(f"{what}: {said(error)}")
 

@@ -17,6 +17,7 @@ _CONFIG = """<!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-Bus Bus Configura
   <type>session</type>
   <listen>unix:path={socket}</listen>
   <auth>EXTERNAL</auth>
+  <servicedir>{services}</servicedir>
   <policy context="default">
     <allow send_destination="*" eavesdrop="true"/>
     <allow eavesdrop="true"/>
@@ -40,6 +41,8 @@ class PrivateBus:
         folder: an existing one, for the socket and the configuration; its path must be short (a socket's has 107 bytes).
         program: path of dbus-daemon.
 
+    What is to be started when it is called has a file in `folder`/services.
+
     Attributes:
         address: for DBUS_SYSTEM_BUS_ADDRESS; the same after a restart.
     """
@@ -47,6 +50,7 @@ class PrivateBus:
     def __init__(self, folder: Path, program: Path) -> None:
         self._socket = folder / "bus"
         self._config = folder / "bus.conf"
+        self._services = folder / "services"
         self._program = program
         self._process: asyncio.subprocess.Process | None = None
         self.address = f"unix:path={self._socket}"
@@ -65,7 +69,7 @@ class PrivateBus:
             TransientError: it did not within a few seconds.
         """
         self._socket.unlink(missing_ok=True)
-        self._config.write_text(_CONFIG.format(socket=self._socket))
+        self._config.write_text(_CONFIG.format(socket=self._socket, services=self._services))
         process = self._process = await asyncio.create_subprocess_exec(
             self._program,
             f"--config-file={self._config}",

@@ -18,6 +18,7 @@ BTHOME = "0000fcd2-0000-1000-8000-00805f9b34fb"
 SERVICE = "0000181a-0000-1000-8000-00805f9b34fb"
 TEMPERATURE = "00002a6e-0000-1000-8000-00805f9b34fb"
 BATTERY = "00002a19-0000-1000-8000-00805f9b34fb"
+SETPOINT = "12345678-1234-1234-1234-123456789abc"
 PUMP = "C0:FF:EE:FF:FF:FF"
 
 
@@ -39,7 +40,9 @@ class BleSimulator:
         self._places = places
         self._stack = AsyncExitStack()
         self._temperature = Value(struct.pack("<h", 2150))
-        self._pump = Peripheral(PUMP, "pump", {SERVICE: {TEMPERATURE: self._temperature, BATTERY: Value(b"\x5a", ("read",))}})
+        self._setpoint = Value(struct.pack("<H", 50), ("read", "write"))
+        values = {TEMPERATURE: self._temperature, BATTERY: Value(b"\x5a", ("read",)), SETPOINT: self._setpoint}
+        self._pump = Peripheral(PUMP, "pump", {SERVICE: values})
         self._said = 0
         self._beat: asyncio.Task[None] | None = None
         self.address = address
@@ -96,6 +99,15 @@ class BleSimulator:
         points = {
             "battery": {"characteristic": "2a19", "type": "uint8"},
             "temperature": {"characteristic": "2a6e", "type": "int16", "scale": 0.01},
+            "setpoint": {
+                "characteristic": SETPOINT,
+                "type": "uint16",
+                "scale": 0.1,
+                "unit": "bar",
+                "writable": True,
+                "max": 16,
+                "verify": True,
+            },
         }
         scan = {"accept": [{"formats": ["bthome"]}]}
         return {"air": {"kind": "ble", "scan": scan, "devices": {"pump": {"address": PUMP, "every": "10s", "points": points}}}}
@@ -106,4 +118,4 @@ class BleSimulator:
 
     def counts(self) -> dict[str, int]:
         """See `Simulator`."""
-        return {"advertisements": self._said, "connections": self._pump.connects}
+        return {"advertisements": self._said, "connections": self._pump.connects, "writes": len(self._setpoint.written)}

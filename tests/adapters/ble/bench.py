@@ -30,12 +30,15 @@ RAW = {"accept": [{"formats": ["raw"]}]}
 
 
 @asynccontextmanager
-async def d_bus() -> AsyncIterator[PrivateBus]:
-    """A D-Bus that bleak takes for the system's."""
+async def d_bus(service: str = "") -> AsyncIterator[PrivateBus]:
+    """A D-Bus that bleak takes for the system's; `service`: the program that it starts as org.bluez."""
     program = find_dbus_daemon(PEERS)
     if program is None:
         pytest.fail("this test needs dbus-daemon: run scripts/peers dbus-daemon", pytrace=False)
     folder = Path(tempfile.mkdtemp(prefix="ble"))  # short: the path of a socket has at most 107 bytes
+    if service:
+        (folder / "services").mkdir()
+        (folder / "services" / "org.bluez.service").write_text(f"[D-BUS Service]\nName=org.bluez\nExec={service}\n")
     before = os.environ.get("DBUS_SYSTEM_BUS_ADDRESS")
     try:
         async with PrivateBus(folder, program) as bus:

@@ -60,6 +60,18 @@ def test_each_thing_that_is_missing_is_said_when_the_adapter_opens(tmp_path: Pat
     asyncio.run(run())
 
 
+def test_bluetoothd_is_said_to_be_away_when_dbus_cannot_start_it(tmp_path: Path) -> None:
+    """Debian's D-Bus starts it when it is called; when that fails, dbus-daemon says so in words of its own."""
+
+    async def run() -> None:
+        async with d_bus(service="/bin/false"):
+            h = harness(tmp_path, scan=SCAN)
+            with pytest.raises(TransientError, match="bluetoothd does not run"):
+                await h.open()
+
+    asyncio.run(run())
+
+
 def test_nothing_is_left_when_opening_fails_often(tmp_path: Path) -> None:
     """Each kind of refusal gives its file descriptors and tasks back."""
 

@@ -1,6 +1,6 @@
 """Decoders against what is published: test vectors of specifications, and frames that other projects captured, with their values.
 
-Ruuvi: ruuvi/ruuvi-sensor-protocols and ruuvi/docs. BTHome: bthome.io; all objects were compared with Bluetooth-Devices/bthome-ble.
+Ruuvi: ruuvi/ruuvi-sensor-protocols and ruuvi/docs. BTHome: bthome.io; all objects as in Bluetooth-Devices/bthome-ble.
 ATC1441 and pvvx: tests of custom-components/ble_monitor and Bluetooth-Devices/atc-ble. MiBeacon: those of xiaomi-ble there.
 Eddystone and iBeacon have no published vectors: test_decoders.py has frames made by their layouts.
 """
