@@ -231,10 +231,13 @@ class ModbusSettings(Settings):
                 errors.append(SettingError(f"unit {unit.unit} cannot be on a serial line", "write 1..247", at))
         if self.retry_max < self.retry_min:
             errors.append(SettingError("retry_max is shorter than retry_min", "raise retry_max", ("retry_max",)))
-        needed = load(units_of(self), wire_of(self.channel))
+        plans, wire = units_of(self), wire_of(self.channel)
+        needed = load(plans, wire)
         if needed > 1 and self.overload == "refuse":
+            shares = sorted(((load([plan], wire), plan.name) for plan in plans), reverse=True)
+            most = ", ".join(f"{name} {100 * share:.0f} %" for share, name in shares[:3])
             hint = "poll less often, raise the baud rate, or write `overload: coalesce`"
-            errors.append(SettingError(f"this plan needs {100 * needed:.0f} % of the bus", hint, ("units",)))
+            errors.append(SettingError(f"this plan needs {100 * needed:.0f} % of the bus (most of it: {most})", hint, ("units",)))
         if errors:
             raise SettingErrors(errors)
         return self

@@ -58,12 +58,20 @@ class Instrument(StrEnum):
     GPS = "gps"
 
 
+class LineFraming(StrEnum):
+    """How frames lie on a serial Modbus line."""
+
+    RTU = "rtu"
+    ASCII = "ascii"
+
+
 @app.command("modbus")
 def modbus(
     pty: Annotated[Path | None, typer.Option("--pty", help="A serial line: link to its device, which must not exist.")] = None,
     port: Annotated[int, typer.Option("--port", min=0, max=65535, help="Modbus TCP on this port; 0: a free one.")] = 0,
     units: Annotated[int, typer.Option("--units", min=1, max=247, help="How many pumps.")] = 3,
     baud: Annotated[int, typer.Option("--baud", min=300, max=4_000_000, help="Speed of the serial line.")] = 19_200,
+    framing: Annotated[LineFraming, typer.Option("--framing", help="Of the serial line.")] = LineFraming.RTU,
     dead: Annotated[list[int] | None, typer.Option("--dead", help="A unit that never answers.")] = None,
     silent: Silent = 0.0,
     late: Late = 0.0,
@@ -86,7 +94,17 @@ def modbus(
     missing = frozenset(dead or ())
     path = _free(pty)
     run(
-        lambda: ModbusSimulator(SystemClock(), Random(seed), units, path, port, baud, dead=missing, faults=faults),  # noqa: S311  # repeatable
+        lambda: ModbusSimulator(
+            SystemClock(),
+            Random(seed),  # noqa: S311  # repeatable
+            units,
+            path,
+            port,
+            baud,
+            dead=missing,
+            faults=faults,
+            framing=framing.value,
+        ),
         duration,
         as_json,
     )

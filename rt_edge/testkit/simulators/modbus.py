@@ -11,6 +11,7 @@ from typing import Any, Self
 
 from rt_edge.data.clock import Clock
 from rt_edge.testkit.modbus_slave import RtuSlave, SlaveBank, SlaveUnit, TcpSlave, pump
+from rt_edge.testkit.modbus_wire import FramingName
 from rt_edge.testkit.simulators.faults import NO_FAULTS, Faults, FaultyLine
 
 POINTS = {
@@ -35,6 +36,7 @@ class ModbusSimulator:
         turnaround: seconds that a unit needs before its reply.
         dead: units that never answer.
         faults: of all others.
+        framing: of the serial line.
     """
 
     def __init__(
@@ -48,6 +50,7 @@ class ModbusSimulator:
         turnaround: float = 0.005,
         dead: frozenset[int] = frozenset(),
         faults: Faults = NO_FAULTS,
+        framing: FramingName = "rtu",
     ) -> None:
         self.bank = SlaveBank({number: pump(clock, number / 10) for number in range(1, units + 1)})
         self._line = FaultyLine(faults, random)
@@ -57,11 +60,12 @@ class ModbusSimulator:
             if faults.any:
                 unit.mangle = self._line.mangler(partial(_delay, unit, unit.delay))
         self._baud = baud
+        self._framing: FramingName = framing
         self._path = path
         self._stack = AsyncExitStack()
         self._tcp = TcpSlave(self.bank)
         self._tcp.port = port
-        self._rtu = RtuSlave(self.bank, path, baud) if path is not None else None
+        self._rtu = RtuSlave(self.bank, path, baud, framing) if path is not None else None
 
     async def __aenter__(self) -> Self:
         slave: RtuSlave | TcpSlave = self._tcp if self._rtu is None else self._rtu
@@ -81,7 +85,9 @@ class ModbusSimulator:
 
     def adapters(self) -> dict[str, Any]:
         """See `Simulator`."""
-        serial = {"serial": str(self._path), "baud": self._baud, "parity": "none"}
+        serial: dict[str, Any] = {"serial": str(self._path), "baud": self._baud, "parity": "none"}
+        if self._framing == "ascii":
+            serial |= {"framing": "ascii", "data_bits": 8}
         channel = {"tcp": f"127.0.0.1:{self._tcp.port}"} if self._rtu is None else serial
         units = {f"pump-{number}": {"unit": number, "every": "1s", "points": POINTS} for number in self.bank}
         return {"plant": {"kind": "modbus", "channel": channel, "units": units}}

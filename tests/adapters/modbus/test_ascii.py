@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import pytest
@@ -18,9 +19,11 @@ from adapters.modbus import ModbusAdapter
 from adapters.modbus.ascii import MAX_FRAME, AsciiFraming, lrc
 from adapters.modbus.late import Shape
 from adapters.modbus.pdu import read, write_registers
+from rt_edge.data.clock import SystemClock
 from rt_edge.testkit.adapter_harness import AdapterHarness
 from rt_edge.testkit.modbus_slave import RtuSlave, SlaveBank, SlaveUnit
 from rt_edge.testkit.modbus_wire import frame_of
+from rt_edge.testkit.simulators.modbus import ModbusSimulator
 from tests.adapters.modbus.test_pymodbus_peer import KINDS, device, pty_relay, registers
 
 THREE = read("holding", 0, 3)
@@ -158,5 +161,22 @@ def test_adapter_reads_and_writes_when_the_slave_of_the_testkit_speaks_ascii(set
             await h.received(1)
             await h.close()
         assert h.readings[0].fields == {"r0": 10, "r1": 20, "r2": 30, "c": False}
+
+    asyncio.run(asyncio.wait_for(main(), 30))
+
+
+def test_simulator_is_read_when_it_speaks_ascii(tmp_path: Path, settings: Any) -> None:
+    """`rt-edge simulate modbus --framing ascii`: the adapter that it suggests reads it."""
+
+    async def main() -> None:
+        async with ModbusSimulator(SystemClock(), Random(1), 2, tmp_path / "tty", baud=115200, framing="ascii") as simulator:
+            written = {name: value for name, value in simulator.adapters()["plant"].items() if name != "kind"}
+            h = AdapterHarness(ModbusAdapter, settings(**written), tmp_path)
+            await h.open()
+            h.demand(2)
+            await h.received(2)
+            await h.close()
+        assert {r.source for r in h.readings} == {"under-test/pump-1", "under-test/pump-2"}
+        assert all(r.quality == "good" for r in h.readings)
 
     asyncio.run(asyncio.wait_for(main(), 30))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -96,6 +97,19 @@ def test_capacity_is_named_when_the_plan_does_not_fit_the_bus() -> None:
         ModbusSettings.model_validate(written)
     loose = ModbusSettings.model_validate({**written, "overload": "coalesce"})
     assert load(units_of(loose), wire_of(loose.channel)) > 1.5
+
+
+CROWDED = "  plc:\n    kind: modbus\n    channel: {{serial: /dev/ttyS0, baud: 9600}}\n    units:\n{units}"
+
+
+def test_plan_that_does_not_fit_is_an_error_with_its_place_when_checked(tmp_path: Path) -> None:
+    """What `rt-edge check` says: how much of the bus, who needs most of it, where, and what to do."""
+    points = ", ".join(f"p{i}: {{holding: {i}}}" for i in range(100))
+    units = "".join(f"      u{n}: {{unit: {n}, every: {1070 + n}ms, points: {{{points}}}}}\n" for n in range(1, 7))
+    (error,) = check(tmp_path, CROWDED.format(units=units)).errors
+    assert error.path == "adapters > plc > units"
+    assert re.match(r"this plan needs 14\d % of the bus \(most of it: u1 24 %, u2 24 %, u3 24 %\)", error.message)
+    assert "poll less often" in error.hint
 
 
 def test_points_of_one_period_are_one_poll_when_some_have_their_own(settings: Any) -> None:
