@@ -1,6 +1,6 @@
 """The spine by itself, against its aims: MQTT in -> JSON -> filter -> expression -> spool -> upstream store.
 
-    python benchmarks/spine.py [--seconds N] [--json FILE]
+    python benchmarks/spine.py [--seconds N] [--json FILE] [--client paho|fast]
 
 Whole nodes as a user runs them, the broker played by a process of its own; the bare MQTT client in the same run. Prints what was
 reached beside each aim; where a figure falls short, `py-spy record --pid` on the island that the table names says where the time
@@ -20,11 +20,13 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seconds", type=float, default=6, help="about how long one row is measured (6)")
     parser.add_argument("--json", default="", help="also write the tables to this file")
+    parser.add_argument("--client", default="paho", choices=["paho", "fast"], help="the edge's MQTT client (paho)")
     options = parser.parse_args()
     sys.path[:0] = [str(ROOT)]
     from benchmarks.harness import w1, w2, w3, w4
     from benchmarks.harness.table import Row, dump, show
 
+    w1.CLIENT[0] = options.client
     seconds = options.seconds
     n = max(5000, int(seconds * 5000))
     fast = [w1.throughput(1, n, "hq", "all"), w1.throughput(1, n, "hq", "each"), w1.bare_client(1, n)]

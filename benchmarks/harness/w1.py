@@ -21,6 +21,7 @@ adapters:
   broker:
     kind: mqtt
     url: mqtt://127.0.0.1:{mqtt}
+    client: {client}
     window: 2000
     subscribe: [{{filter: plant/+/telemetry, qos: {qos}, codec: json, time: ts, time_format: ns}}]
 {more}
@@ -39,6 +40,8 @@ SINK = """
     url: mqtt://127.0.0.1:{mqtt}
     publish: {{topic: out, qos: {qos}, layout: flat}}
 """
+CLIENT = ["paho"]
+"""The MQTT client of the edge; `spine.py --client` changes it."""
 
 
 def plant(folder: Path, feed: Feed, qos: int, to: str = "hq", island: str = "each") -> Plant:
@@ -47,7 +50,7 @@ def plant(folder: Path, feed: Feed, qos: int, to: str = "hq", island: str = "eac
     if to == "north":
         text = text[: text.index("uplinks:")]
     more = SINK.format(mqtt=feed.port, qos=qos) if to == "north" else ""
-    return Plant(folder, text, mqtt=feed.port, qos=qos, to=to, island=island, more=more)
+    return Plant(folder, text, mqtt=feed.port, qos=qos, to=to, island=island, more=more, client=CLIENT[0])
 
 
 def commits(plant: Plant) -> int:

@@ -16,7 +16,7 @@ from benchmarks.harness.feeder import passes, payload
 from benchmarks.harness.meter import Meter, family, load, pss_mib
 from benchmarks.harness.nodes import Plant, mosquitto
 from benchmarks.harness.table import Row, show
-from benchmarks.harness.w1 import EDGE
+from benchmarks.harness.w1 import CLIENT, EDGE
 from rt_edge.testkit.mosquitto import MosquittoProcess
 from rt_edge.testkit.mqtt_broker import packets as p
 from rt_edge.testkit.mqtt_client import RawClient
@@ -51,7 +51,7 @@ async def run(n: int, folder: Path) -> Row:
     lines = ["max_queued_messages 0", "autosave_interval 1"]
     wanted = [i for i in range(n) if passes(i)]
     async with MosquittoProcess(mosquitto(), folder / "broker", lines) as broker:
-        with Plant(folder, EDGE, mqtt=broker.port, qos=1, to="hq", island="each", more="") as plant:
+        with Plant(folder, EDGE, mqtt=broker.port, qos=1, to="hq", island="each", more="", client=CLIENT[0]) as plant:
             plant.edge.start()
             await asyncio.to_thread(wait_until, lambda: is_open(plant), 20, "the adapter is open")
             meter = Meter(plant.edge.pid)

@@ -9,7 +9,7 @@ from time import monotonic, sleep
 from benchmarks.harness.meter import Meter, family, load, pss_mib
 from benchmarks.harness.nodes import Feed, Plant
 from benchmarks.harness.table import Row, show
-from benchmarks.harness.w1 import EDGE, SINK
+from benchmarks.harness.w1 import CLIENT, EDGE, SINK
 from rt_edge.testkit.node_process import wait_until
 
 SIMULATED = """
@@ -29,7 +29,7 @@ def case(name: str, seconds: float) -> Row:
     with Feed() as feed, tempfile.TemporaryDirectory() as folder:
         text = EDGE
         more = more.format(mqtt=feed.port, qos=1)
-        with Plant(Path(folder), text, mqtt=feed.port, qos=1, to="hq", island=island, more=more) as plant:
+        with Plant(Path(folder), text, mqtt=feed.port, qos=1, to="hq", island=island, more=more, client=CLIENT[0]) as plant:
             feed.prepare(20, 1)
             plant.upstream.start()
             feed.feed()
