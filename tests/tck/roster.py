@@ -254,7 +254,7 @@ SPECIAL: dict[str, Roles] = {
     "Head": Roles(reason="it takes one element and cancels"),
     "HeadOption": Roles(reason="it takes one element and cancels"),
     "Unwilling": Roles(reason="it never asks"),
-    "ToPath": Roles(reason="the kit leaves runs unfinished, so files open; tests/streams/stages/test_unfold_resource.py"),
+    "ToPath": Roles(reason="tests/tck/test_ends.py has it, which ends what the kit leaves unfinished"),
     "ToSubscriber": Roles(reason="it is what every stage here is handed out with"),
     "ToQueue": Roles(subscriber=lambda: Sink.queue(PullQueue(1000)), reason="a sink has no elements for others"),
     # several inlets

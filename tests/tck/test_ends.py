@@ -1,4 +1,4 @@
-"""The ends that are no stages of the DSL keep the rules as subscribers: the spool, an adapter's peer, commands to devices."""
+"""Ends that have to be closed behind them keep the rules as subscribers: the spool, files, an adapter's peer, commands."""
 
 from __future__ import annotations
 
@@ -25,6 +25,7 @@ from rt_edge.spool.worker import SpoolWorker
 from rt_edge.streams.dsl import Sink, SinkSubscriber
 from rt_edge.streams.host import AsyncioHost
 from rt_edge.streams.stage import Stage
+from rt_edge.streams.stages.to_path import ToPath
 from rt_edge.testkit.spool_bench import open_spool
 from rt_edge.testkit.tck import Environment, OnLoop, SubscriberBlackboxVerification
 from rt_edge.testkit.virtual_clock import VirtualClock, VirtualHost
@@ -89,6 +90,19 @@ class TestSpool(OnARealLoop):
     def end(self) -> tuple[Stage, Callable[[], Any]]:
         worker = SpoolWorker(open_spool(self.folder / f"{len(self.made)}.db"))
         return SpoolSink(worker=worker, window=WINDOW), lambda: self.loop.run_in_executor(None, worker.close)
+
+
+class TestFile(OnARealLoop):
+    """What is written to a file."""
+
+    def create_element(self, index: int) -> Any:
+        return b"%d" % index
+
+    def end(self) -> tuple[Stage, Callable[[], Any]]:
+        async def closed() -> None:
+            """Its own thread closes it."""
+
+        return ToPath(path=self.folder / str(len(self.made)), demand=WINDOW), closed
 
 
 class Printer(DeviceAdapter):
