@@ -118,6 +118,16 @@ def test_command_goes_first_when_the_running_request_has_ended(
     assert [e.reading.fields for e in w.context.emitted] == [{"n": 5}]
 
 
+def test_nobody_is_asked_while_a_command_without_a_reply_is_on_the_line(settings: Any, tmp_path: Path) -> None:
+    """3 bytes at 9,600 Bd each: commands without a reply follow each other, a request waits for the last bit of the last."""
+    w = World(settings, tmp_path, [])
+    w.submit(b"")
+    w.submit(b"")
+    w.demand(1)
+    w.run(1)
+    assert w.sent[:3] == [(0.0, b"SP\r"), (0.0, b"SP\r"), (pytest.approx(2 * 3 * 10 / 9600, abs=1e-5), b"?\r")]
+
+
 def test_late_confirmation_is_not_that_of_the_next_command(settings: Any, tmp_path: Path) -> None:
     """The first command's reply comes after its time-out: the second goes out behind it, and is confirmed by its own."""
     w = World(settings, tmp_path, [(0.5, b"OK\r")])
