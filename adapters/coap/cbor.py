@@ -36,6 +36,11 @@ def load(payload: bytes) -> Any:
     return plain(document, 0)
 
 
+def dump(document: Any) -> bytes:
+    """A document as CBOR."""
+    return cbor2.dumps(document)
+
+
 def plain(item: Any, depth: int) -> Any:
     """`item` of numbers, texts, bytes, true, false, null, lists and dicts only.
 

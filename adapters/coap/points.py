@@ -41,9 +41,9 @@ def written(settings: Any, value: Value) -> tuple[bytes, int]:
         document = value if settings.write_field is None else {settings.write_field: value}
         if way == "json":
             return msgspec.json.encode(document), FORMATS[way]
-        import cbor2
+        from adapters.coap.cbor import dump
 
-        return cbor2.dumps(document), FORMATS[way]
+        return dump(document), FORMATS[way]
     if isinstance(value, bytes):
         return value, FORMATS["octets"]
     text = str(value).lower() if isinstance(value, bool) else str(value)

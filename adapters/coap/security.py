@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 HEX = "hex:"
 """Begins a secret that is written as hexadecimal digits."""
-MISSING = "install aiocoap's part for OSCORE: pip install 'rt-edge[coap-oscore]'"
+MISSING = "install what OSCORE needs: pip install 'rt-edge[coap]'"
 
 
 def secret_bytes(secret: Secret) -> bytes:

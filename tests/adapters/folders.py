@@ -16,10 +16,13 @@ LIBRARY_FILES = {
     "serial": {"transport.py", "scan.py"},
     "ble": {"transport.py", "link.py", "cipher.py"},
     "modbus": {"transport.py", "pdu.py"},
-    "coap": {"transport.py", "peer.py", "observation.py", "server.py", "cbor.py"},
+    "coap": {
+        *("transport.py", "peer.py", "observation.py", "server.py", "cbor.py"),
+        *("guard.py", "multicast.py", "oscore.py", "secure_socket.py"),
+    },
 }
 """Files that may import the protocol's library, where it is not transport.py alone: pymodbus' PDUs are data, not transport; CoAP
-has two ends, and payloads in CBOR; pyserial lists ports, too."""
+has two ends, payloads in CBOR, and DTLS, OSCORE and multicast beside plain UDP; pyserial lists ports, too."""
 SDK_LIBRARIES = {"rt_edge.sdk.serial_port": "serial"}
 """Modules of the SDK that bring a library along."""
 EVERYWHERE = {"rt_edge", "adapters", "msgspec"}

@@ -331,14 +331,14 @@ def test_an_observation_goes_on_when_it_is_registered_again(tmp_path: Path) -> N
 
 
 def test_says_what_to_install_when_the_library_is_not_there(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """`pip install 'rt-edge[coap-oscore]'`, and no traceback."""
+    """`pip install 'rt-edge[coap]'`, and no traceback."""
     monkeypatch.setitem(__import__("sys").modules, "adapters.coap.oscore", None)
 
     async def work() -> None:
         h = listener(tmp_path / "d")
         with pytest.raises(FatalAdapterError) as caught:
             await h.open()
-        assert "coap-oscore" in caught.value.hint
+        assert "rt-edge[coap]" in caught.value.hint
         async with device(1):
             pass
         await h.close()
