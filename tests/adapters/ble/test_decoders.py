@@ -6,7 +6,7 @@ from random import Random
 
 import pytest
 
-from adapters.ble import codec_atc, codec_eddystone, codec_ibeacon, codec_mibeacon
+from adapters.ble import codec_atc, codec_eddystone, codec_ibeacon, codec_mibeacon, codec_ruuvi
 from adapters.ble.codec import FORMATS, Advertisement, device_address, full_uuid, parts, raw_fields
 from adapters.ble.codec_value import TYPES, ValueCodec
 from rt_edge.sdk import CodecError, ConfigError
@@ -37,6 +37,13 @@ def test_eddystone_eid_is_an_opaque_number_when_it_is_decoded() -> None:
         "ranging_power": -18,  # the value that eddystone-url/README.md gives for 0xEE
         "eid": "0102030405060708",
     }
+
+
+def test_ninth_bits_are_taken_from_the_flags_when_ruuvi_air_is_decoded() -> None:
+    """No published vector has them set, and not alike: flags 0x40 is of VOC, 0x80 of NOX."""
+    for flags, voc, nox in ((0x40, 21, 2), (0x80, 20, 3)):
+        fields = codec_ruuvi.decode(H("06170C5668C79E007000C90A01D9FFCD") + bytes([flags]) + H("4C884F"))
+        assert (fields["voc"], fields["nox"]) == (voc, nox)
 
 
 def test_ibeacon_is_decoded_when_it_is_one_and_passed_over_when_it_is_another_frame_of_the_company() -> None:

@@ -14,6 +14,7 @@ from rt_edge.testkit.bluez import BluezStandIn, Peripheral
 from tests.adapters.ble.bench import BTHOME, FRIDGE, bluez, bthome, harness, held, pause
 
 BTHOME_RULE = {"accept": [{"formats": ["bthome"]}], "repeat_every": "0s"}
+MIBEACON = "0000fe95-0000-1000-8000-00805f9b34fb"
 
 
 async def scanning(stand_in: BluezStandIn, on: bool = True) -> None:
@@ -167,6 +168,15 @@ def test_encrypted_readings_come_when_the_key_is_known(tmp_path: Path) -> None:
             device.advertise(service={BTHOME: bytes.fromhex("41A47266C95F730011223378237214")})
             await h.received(1)
             assert h.readings[0].fields == {"temperature": 25.06, "humidity": 50.55, "rssi": -60}
+            await h.close()
+            key.write_text("e9ea895fac7cca6d30532432a516f3a8")  # xiaomi-ble's vector of a LYWSD03MMC
+            other = stand_in.add(Peripheral("A4:C1:38:02:83:F4"))
+            mine = {"accept": [{"formats": ["mibeacon"]}], "keys": {other.address: {"file": str(key)}}}
+            h = harness(tmp_path, scan=mine)
+            await ready(h, stand_in, 1)
+            other.advertise(service={MIBEACON: bytes.fromhex("58585b0550f4830238c1a495ef58763c26000097e2abb5")})
+            await h.received(1)
+            assert (h.readings[0].fields["humidity"], h.readings[0].tags["format"]) == (46.7, "mibeacon")
             await h.close()
             key.write_text("231d")
             h = harness(tmp_path, scan={**BTHOME_RULE, "keys": {address: {"file": str(key)}}})
