@@ -13,6 +13,7 @@ from rt_edge.sdk import TransientError
 
 FRAME = 65_536
 """Most bytes of one frame of ours."""
+HINT = "check port and path of the url: brokers have a listener of their own for websockets"
 _BLOCKED = (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
 
 
@@ -31,15 +32,16 @@ async def connect_link(options: Connect) -> Any:
             return await _upgrade(sock, options, tls is not None)
     except WebsocketError as error:
         sock.close()
-        hint = "check port and path of the url: brokers have a listener of their own for websockets"
-        raise TransientError(f"{options.host}:{options.port}{options.websocket}: {error}", hint) from None
+        raise TransientError(f"{options.host}:{options.port}{options.websocket}: {error}", HINT) from None
     except TimeoutError:
         sock.close()
         where = f"{options.host}:{options.port}{options.websocket}"
         raise TransientError(f"{where} did not answer the websocket handshake within {options.timeout:g} s") from None
     except OSError as error:
         sock.close()
-        raise TransientError(f"{options.host}:{options.port}: the connection broke: {error.strerror or error}") from None
+        where = f"{options.host}:{options.port}{options.websocket}"
+        why = f"the connection broke in the websocket handshake: {error.strerror or error}"
+        raise TransientError(f"{where}: {why}", HINT) from None
     except BaseException:
         sock.close()
         raise

@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from adapters.mqtt.codec_protobuf import ProtobufCodec, load_schema
 from adapters.mqtt.properties import PROPERTY_TAGS
-from adapters.mqtt.topics import check_filter, device_names, filter_of, unshared, variables_of
+from adapters.mqtt.topics import check_filter, device_names, filter_of, variables_of
 from rt_edge.sdk import CodecError
 from rt_edge.sdk.payload.json_rows import path, pointer
 from rt_edge.sdk.settings import Field, SettingError, Settings, field_validator, model_validator
@@ -131,7 +131,10 @@ class Subscribe(Settings):
         except ValueError as error:
             raise SettingError(str(error), "", ("at",)) from None
         if self.codec == "sparkplug":
-            if not unshared(self.filter or "").startswith("spBv1.0/"):
+            if (self.filter or "").startswith("$share/"):
+                what = "Sparkplug B cannot be shared: births and data have to come to the same place"
+                raise SettingError(what, "subscribe without $share/", ("filter",))
+            if not (self.filter or "").startswith("spBv1.0/"):
                 raise SettingError(f"{self.filter!r} takes other topics than Sparkplug B's", "spBv1.0/GROUP/#", ("filter",))
             if self.topic is not None or self.device is not None:
                 what = "topic" if self.topic is not None else "device"

@@ -25,8 +25,11 @@ class MosquittoProcess:
         lines: further lines of its configuration.
         listener_lines: lines after `listener` (TLS files, `protocol`, ...).
         anonymous: whether clients need no user.
+        websocket_lines: a second listener, for websockets, and its lines (mosquitto 2.0 does not start with such a one alone, and
+            listens on all addresses without `socket_domain ipv4`); None: there is none.
 
     Attributes:
+        websocket_port: as `port`, of the second listener.
         port: where it listens on 127.0.0.1; 0 before the first start, the same after a restart.
     """
 
@@ -37,14 +40,17 @@ class MosquittoProcess:
         lines: Sequence[str] = (),
         listener_lines: Sequence[str] = (),
         anonymous: bool = True,
+        websocket_lines: Sequence[str] | None = None,
     ) -> None:
         self._program = program
         self._folder = folder
         self._lines = tuple(lines)
         self._listener_lines = tuple(listener_lines)
         self._anonymous = anonymous
+        self._websocket_lines = websocket_lines
         self._process: asyncio.subprocess.Process | None = None
         self.port = 0
+        self.websocket_port = 0
 
     @property
     def pid(self) -> int:
@@ -67,7 +73,8 @@ class MosquittoProcess:
         for attempt in range(ATTEMPTS):
             port = self.port or _free_port()
             process = await self._spawn(port)
-            if await self._listens(process, port):
+            ports = [port, self.websocket_port] if self._websocket_lines is not None else [port]
+            if all([await self._listens(process, one) for one in ports]):
                 self._process, self.port = process, port
                 return
             await self._end(process, signal.SIGKILL)
@@ -87,6 +94,10 @@ class MosquittoProcess:
             "user root",
             *self._lines,
         ]
+        if self._websocket_lines is not None:
+            self.websocket_port = self.websocket_port or _free_port()
+            where = [f"listener {self.websocket_port} 127.0.0.1", "socket_domain ipv4", "protocol websockets"]
+            configuration += [*where, *self._websocket_lines]
         path = self._folder / "mosquitto.conf"
         path.write_text("\n".join(configuration) + "\n")
         with (self._folder / "mosquitto.log").open("ab") as log:

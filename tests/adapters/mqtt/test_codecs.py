@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
@@ -11,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from adapters.mqtt.codec_csv import CsvCodec
+from adapters.mqtt.codec_msgpack import MsgpackCodec
 from rt_edge.sdk import CodecError
 from rt_edge.sdk.payload.json_rows import JsonCodec
 from rt_edge.sdk.payload.raw_rows import RawCodec
@@ -181,3 +183,31 @@ def test_json_raises_nothing_else_when_documents_are_random(document: Any, at: s
         return
     with contextlib.suppress(CodecError):
         _storable(json_codec(at, fields, time)(payload))
+
+
+@pytest.mark.parametrize(
+    ("document", "rows"),
+    [
+        (
+            {"a": 1, "b": {"c": 2.5}, "raw": b"\x00", "gone": None, "nan": float("nan")},
+            [(None, {"a": 1, "b.c": 2.5, "raw": b"\x00"})],
+        ),
+        ([{"a": 1}, {"a": True}], [(None, {"a": 1}), (None, {"a": True})]),
+        ({1: "x"}, [(None, {"1": "x"})]),
+        (7, [(None, {"value": 7})]),
+    ],
+)
+def test_messagepack_is_read_as_json_is(document: Any, rows: list[Any]) -> None:
+    """Names that are numbers become texts, bytes are values, null and not-a-number are none."""
+    codec = MsgpackCodec("", None, "value", None, "auto")
+    assert codec(msgspec.msgpack.encode(document)) == rows
+
+
+def test_messagepack_times_are_times_and_other_extensions_no_values() -> None:
+    """The timestamp extension as source time; what is not MessagePack, or an extension of somebody's own, is said to be none."""
+    codec = MsgpackCodec("", None, "value", "at", "auto")
+    at = datetime(2023, 11, 14, 22, 13, 20, 500_000, tzinfo=UTC)
+    assert codec(msgspec.msgpack.encode({"at": at, "n": 1})) == [(1_700_000_000_500_000_000, {"n": 1})]
+    for bad, says in ((b"\xc1", "not MessagePack"), (b"\x91" * 100_000, "nested too deep"), (b"\x81\xa1n\xd4\x05\x00", "type 5")):
+        with pytest.raises(CodecError, match=says):
+            MsgpackCodec("", None, "value", None, "auto")(bad)

@@ -23,6 +23,9 @@ FOLDER = Path(__file__).resolve().parents[3] / "adapters" / "mqtt"
 SUBSCRIBE = [{"filter": "t/#"}]
 
 
+WRITABLE = {"writable": True, "topic": "x"}
+
+
 def load(**more: Any) -> MqttSettings:
     return MqttSettings.model_validate({"url": "mqtt://b", "subscribe": SUBSCRIBE, **more})
 
@@ -98,6 +101,41 @@ def test_capability_is_truthful_when_settings_promise_less(
         ({"window": 70_000}, "less than or equal to 65535"),
         ({"tls": {"key": "/k"}}, "a key without a certificate"),
         ({"unknown": 1}, "Extra inputs"),
+        ({"url": "mqtt://b/path"}, "mqtt:// has no path and no query"),
+        ({"url": "ws://b/a b"}, "a path with characters"),
+        ({"url": "ws://b/#x"}, "user and password do not belong"),
+        ({"tls": {"alpn": ["mqtt", ""]}}, "no name of a protocol"),
+        ({"subscribe": [{"filter": "a", "codec": "protobuf"}]}, "needs to know the type"),
+        (
+            {"subscribe": [{"filter": "a", "codec": "protobuf", "descriptors": "/x", "message": "m", "field": "f"}]},
+            "has no 'field'",
+        ),
+        ({"subscribe": [{"filter": "a", "codec": "protobuf", "descriptors": __file__, "message": "m"}]}, "field"),
+        ({"subscribe": [{"filter": "plant/#", "codec": "sparkplug"}]}, "takes other topics than Sparkplug B's"),
+        ({"subscribe": [{"filter": "$share/g/spBv1.0/#", "codec": "sparkplug"}]}, "cannot be shared"),
+        ({"subscribe": [{"filter": "spBv1.0/#", "codec": "sparkplug", "device": "x"}]}, "says itself what its topics mean"),
+        ({"subscribe": [{"filter": "a", "tags": {"x": "user."}}]}, "no property is called 'user.'"),
+        ({"subscribe": [{"topic": "a/{x}", "tags": {"x": "content_type"}}]}, "the topic template names 'x' too"),
+        ({"subscribe": [{"filter": "$share/g/a", "no_local": True}]}, "without its own messages"),
+        ({"subscribe": [{"filter": "a", "answer": {"topics": "a#"}}]}, "stand alone in their level"),
+        ({"version": "3.1.1", "subscribe": [{"filter": "a", "tags": {"x": "content_type"}}]}, "MQTT 3.1.1 has no properties"),
+        ({"version": "3.1.1", "publish": {"expiry": "1h"}}, "MQTT 3.1.1 has no properties"),
+        ({"version": "3.1.1", "will": {"topic": "a", "payload": "", "delay": "1s"}}, "MQTT 3.1.1 has no properties"),
+        ({"version": "3.1.1", "points": {"a/b": {**WRITABLE, "confirm": "response"}}}, "MQTT 3.1.1 has no properties"),
+        ({"publish": {"user_properties": {"x": "{y}"}}}, "unknown name in braces"),
+        ({"response_topic": "a/#"}, "not a topic to publish to"),
+        ({"points": {"a b": WRITABLE}}, "String should match pattern"),
+        ({"points": {"a/b": {"writable": True}}}, "without a topic to write to"),
+        ({"points": {"a/b": {"topic": "x"}}}, "no command may"),
+        ({"points": {"a/b": {}}}, "neither written nor read"),
+        ({"points": {"a/b": {**WRITABLE, "confirm": "state"}}}, "a state that is not named"),
+        ({"points": {"a/b": {**WRITABLE, "payload": "{val}"}}}, "stands for nothing"),
+        ({"points": {"a/b": {**WRITABLE, "payload": '{"v": {value}}'}}}, "stands for nothing"),
+        ({"points": {"a/b": {**WRITABLE, "on": "x", "off": "x"}}}, "written alike"),
+        ({"points": {"a/b": {**WRITABLE, "type": "str", "min": 1}}}, "a point of str has no min"),
+        ({"points": {"a/b": {**WRITABLE, "min": 2, "max": 1}}}, "no value is within"),
+        ({"points": {"a/b": {**WRITABLE, "max": 1, "allowed": [2]}}}, "allowed: the point takes"),
+        ({"points": {"a/b": {**WRITABLE, "at": "x"}}}, "JSON Pointer"),
     ],
 )
 def test_settings_name_the_mistake_when_they_are_wrong(more: dict[str, Any], says: str) -> None:
@@ -150,3 +188,19 @@ def test_one_client_id_in_two_adapters_is_an_error_when_it_is_one_broker(
     assert [(error.path, error.message) for error in load_file(file).errors] == (
         [("adapters > y > client_id", "the client id 'one' at b:1883 is used by the adapters 'x' and 'y'")] if clash else []
     )
+
+
+def test_url_says_how_to_connect() -> None:
+    """Scheme, port and path: what each of them means when it is left out."""
+    shown = {
+        url: (found.port, found.secure, found.websocket)
+        for url in ("mqtt://b", "mqtts://b", "ws://b", "wss://b/", "ws://[::1]:8083/x?y=1")
+        for found in [load(url=url)]
+    }
+    assert shown == {
+        "mqtt://b": (1883, False, None),
+        "mqtts://b": (8883, True, None),
+        "ws://b": (80, False, "/mqtt"),
+        "wss://b/": (443, True, "/mqtt"),
+        "ws://[::1]:8083/x?y=1": (8083, False, "/x?y=1"),
+    }
