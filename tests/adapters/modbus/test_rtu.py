@@ -189,7 +189,7 @@ FATES = st.builds(
 )
 
 
-@hypothesis_settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@hypothesis_settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @pytest.mark.parametrize("framing", ["rtu", "ascii"])
 @given(fates=st.lists(FATES, min_size=1, max_size=60))
 def test_no_reply_is_taken_for_another_when_the_line_does_its_worst(
