@@ -1,4 +1,4 @@
-"""CPU a message of receiving MQTT: stock paho, paho with buffered reads, our two transports, the whole adapter with each.
+"""CPU a message of MQTT: stock paho, paho with buffered reads, our two transports, in and out, the whole adapter with each.
 
     python benchmarks/bench_mqtt.py [--messages 50000] [--repeat 3] [--only NAME] [--core N]
 
@@ -81,9 +81,12 @@ def blaster(listener: socket.socket, messages: int, qos: int, v5: bool) -> None:
             sock.sendall(p.frame(p.PINGRESP, b""))
         elif kind in (p.PUBACK, p.PUBREC):
             acked += 1
+        elif kind == p.PUBLISH and qos:
+            at = 2 + int.from_bytes(body[:2], "big")
+            sock.sendall(b"\x40\x02" + body[at : at + 2])
         elif kind in (0, p.DISCONNECT):
             return
-        if kind != p.CONNECT:
+        if kind not in (p.CONNECT, p.PUBLISH):
             while sent < messages and (qos == 0 or sent - acked <= WINDOW - BLOCK):
                 sock.sendall(blocks[sent // BLOCK % len(blocks)])
                 sent += BLOCK
@@ -173,6 +176,21 @@ async def with_transport(client: str, port: int, v5: bool, qos: int, messages: i
     await transport.close()
 
 
+async def publishing(client: str, port: int, v5: bool, qos: int, messages: int) -> None:
+    """A transport that publishes, 100 calls at once; each waits for its PUBACK."""
+    options = Connect("127.0.0.1", port, 5 if v5 else 4, "bench", True, 0, WINDOW, 60, 1_000_000, 10.0)
+    transport = CLIENTS[client](options, Counting(0))
+    await transport.connect()
+    payload = b'{"ts":1700000000123,"temperature":21.53,"humidity":40.1,"n":123456}'
+
+    async def caller(n: int) -> None:
+        for _ in range(messages // 100):
+            await transport.publish(f"plant/{n}/telemetry", payload, qos, False)
+
+    await asyncio.gather(*(caller(n) for n in range(100)))
+    await transport.close()
+
+
 class Settling(SimpleNamespace):
     """Context of the whole adapter: settles what it is given in the same turn, as a durable end would a chunk later."""
 
@@ -234,6 +252,8 @@ RECEIVERS: dict[str, Receiver] = {
     "paho, buffered reads": lambda *a: with_paho(Buffered, *a),
     "transport on paho": lambda *a: with_transport("paho", *a),
     "fast transport": lambda *a: with_transport("fast", *a),
+    "publishing on paho": lambda *a: publishing("paho", *a),
+    "fast publishing": lambda *a: publishing("fast", *a),
     "adapter, client: paho": lambda *a: with_adapter("paho", *a),
     "adapter, client: fast": lambda *a: with_adapter("fast", *a),
 }
