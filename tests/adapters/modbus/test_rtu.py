@@ -258,3 +258,14 @@ def test_tcp_connection_is_given_up_when_it_is_not_modbus(bad: bytes) -> None:
     tcp = MbapFraming(lambda name, n: None)
     with pytest.raises(CodecError, match=bad[:7].hex()):
         tcp.feed(bad, 0.0)
+
+
+def test_memory_is_bounded_when_an_identification_claims_to_be_endless() -> None:
+    """The reply to 43/14 says itself how long it is: one that says 64 KiB is kept no longer than a frame may be."""
+    rtu, counts = framing()
+    rtu.begin(1, Request(bytes((43, 14, 1, 0)), 0), 0.0)
+    endless = bytes((1, 43, 14, 1, 1, 0, 0, 255)) + b"\x00\xff" + bytes(255)
+    for _ in range(100):
+        assert rtu.feed(endless, 0.1) is None
+        assert len(rtu._buffer) <= BUFFER
+    assert counts["noise_bytes"] >= 100 * len(endless) - BUFFER
