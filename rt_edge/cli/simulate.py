@@ -115,6 +115,7 @@ def serial(
     pty: Annotated[Path, typer.Argument(help="Link to its device, which must not exist.")],
     instrument: Annotated[Instrument, typer.Option("--instrument", help="Which one.")] = Instrument.BALANCE,
     every: Annotated[str, typer.Option("--every", help="How often it talks.")] = "1s",
+    script: Annotated[Path | None, typer.Option("--script", help="A YAML file with what it says and answers instead.")] = None,
     unplug: Annotated[str | None, typer.Option("--unplug-every", help="Pull the cable for 2 s, so often.")] = None,
     silent: Silent = 0.0,
     garbled: Garbled = 0.0,
@@ -129,14 +130,17 @@ def serial(
     \b
     Example:
         rt-edge simulate serial /tmp/ttyBALANCE --unplug-every 30s
+        rt-edge simulate serial /tmp/ttyBATH --script bath.yaml
     """
     from rt_edge.testkit.simulators.serial import SerialSimulator
+    from rt_edge.testkit.simulators.serial_script import load_script
 
     faults = Faults(silent=silent, garbled=garbled, truncated=truncated, noise=noise)
     period, cable, path = seconds(every, "--every"), seconds(unplug, "--unplug-every") if unplug else 0.0, _free(pty)
     assert path is not None
+    own = load_script(script) if script is not None else None
     run(
-        lambda: SerialSimulator(SystemClock(), Random(seed), path, instrument.value, period, cable, faults=faults),  # noqa: S311
+        lambda: SerialSimulator(SystemClock(), Random(seed), path, instrument.value, period, cable, faults=faults, script=own),  # noqa: S311
         duration,
         as_json,
     )

@@ -5,7 +5,7 @@
         instrument.say(b"ST,+  12.345 kg\\r\\n")
         instrument.unplug(); instrument.plug()
 
-A pty is no wire: it has no speed, no parity and no modem lines.
+A pty is no wire: it has no speed (but `byte_s` makes replies wait for it), no parity and no modem lines.
 """
 
 from __future__ import annotations
@@ -32,22 +32,27 @@ class Instrument:
         answer: what it answers to a line; None: it only talks.
         delimiter: of requests.
         echo: whether it returns what it gets.
+        byte_s: seconds that a byte takes on its line, both ways: a reply is there when its last byte would be; 0: a pty's.
 
     Attributes:
         got: requests so far, the newest 10,000.
         bell: rung when a request came.
     """
 
-    def __init__(self, path: Path, answer: Answer | None = None, delimiter: bytes = b"\r", echo: bool = False) -> None:
+    def __init__(
+        self, path: Path, answer: Answer | None = None, delimiter: bytes = b"\r", echo: bool = False, byte_s: float = 0.0
+    ) -> None:
         self.path = path
         self.answer = answer
         self.delimiter = delimiter
         self.echo = echo
+        self.byte_s = byte_s
         self.got: deque[bytes] = deque(maxlen=10_000)
         self.bell = Bell()
         self._master = self._slave = -1
         self._buffer = b""
         self._timers: set[asyncio.TimerHandle] = set()
+        self._free_at = 0.0  # loop time from which on its line to us is free
 
     def plug(self) -> None:
         """It is there (again)."""
@@ -102,7 +107,10 @@ class Instrument:
 
         def again() -> None:
             self._timers.discard(timer)
-            self.say(make())
+            if self.byte_s:
+                self._later(0.0, make())
+            else:
+                self.say(make())
             self.talk(every, make)
 
         timer = asyncio.get_running_loop().call_later(every, again)
@@ -118,11 +126,17 @@ class Instrument:
         *lines, self._buffer = (self._buffer + data).split(self.delimiter)
         for line in lines:
             self.got.append(line)
+            asked_s = (len(line) + len(self.delimiter)) * self.byte_s
             for delay, reply in self.answer(line) if self.answer else []:
-                self._later(delay, reply)
+                self._later(asked_s + delay, reply)
         self.bell.ring()
 
     def _later(self, delay: float, reply: bytes) -> None:
+        if self.byte_s:
+            now = asyncio.get_running_loop().time()
+            self._free_at = max(self._free_at, now + delay) + len(reply) * self.byte_s
+            delay = self._free_at - now
+
         def send() -> None:
             self._timers.discard(timer)
             self.say(reply)

@@ -139,6 +139,7 @@ def readings(store: Path) -> list[Reading]:
         (["mqtt", "http://x"], 2, "is not mqtt://HOST[:PORT]"),
         (["mqtt", "127.0.0.1:9"], 1, "connection refused"),
         (["coap", "--push", "x"], 2, "is not coap://HOST:PORT/PATH"),
+        (["serial", "/nowhere/tty", "--script", "/nowhere/script.yaml"], 3, "/nowhere/script.yaml cannot be read: No such file"),
         (["nothing"], 2, "nothing"),
     ],
 )

@@ -15,6 +15,7 @@ from typing import Any, Self
 from rt_edge.data.clock import Clock
 from rt_edge.testkit.serial_instrument import Instrument
 from rt_edge.testkit.simulators.faults import NO_FAULTS, Faults, FaultyLine
+from rt_edge.testkit.simulators.serial_script import Script, ScriptedInstrument
 
 ASKED = re.compile(rb"#([0-9]{2})T\?\Z")
 KINDS = ("balance", "thermometers", "gps")
@@ -32,6 +33,7 @@ class SerialSimulator:
         unplug_every: seconds after which the cable is pulled, for as long as `unplugged`; 0: never.
         unplugged: seconds.
         faults: of what it sends.
+        script: what it says and answers instead of one of KINDS, at the speed of its line.
     """
 
     def __init__(
@@ -44,14 +46,20 @@ class SerialSimulator:
         unplug_every: float = 0.0,
         unplugged: float = 2.0,
         faults: Faults = NO_FAULTS,
+        script: Script | None = None,
     ) -> None:
         self._clock = clock
         self._kind = instrument
         self._every = every
         self._cable = (unplug_every, unplugged)
         self._line = FaultyLine(faults, random)
-        asked = self._answer if instrument == "thermometers" else None
-        self._instrument = Instrument(path, asked)
+        self._scripted = ScriptedInstrument(script) if script is not None else None
+        self._began = clock.monotonic()
+        if script is not None:
+            answer = self._scripted_answer if script.answers else None
+            self._instrument = Instrument(path, answer, script.delimiter.encode("latin-1"), byte_s=10 / script.baud)
+        else:
+            self._instrument = Instrument(path, self._answer if instrument == "thermometers" else None)
         self._task: asyncio.Task[None] | None = None
         self._said = 0
 
@@ -70,6 +78,8 @@ class SerialSimulator:
     def _plug(self) -> None:
         self._instrument.plug()
         make: Callable[[], bytes] | None = {"balance": self._weight, "gps": self._position}.get(self._kind)
+        if self._scripted is not None:
+            make = self._scripted_says if self._scripted.script.says else None
         if make is not None:
             self._instrument.talk(self._every, self._mangled(make))
 
@@ -87,6 +97,19 @@ class SerialSimulator:
             return self._line.fate(make())[1]
 
         return mangled
+
+    def _scripted_says(self) -> bytes:
+        assert self._scripted is not None
+        return self._scripted.says(self._clock.monotonic() - self._began)
+
+    def _scripted_answer(self, line: bytes) -> list[tuple[float, bytes]]:
+        assert self._scripted is not None
+        answer = self._scripted.answer(line, self._clock.monotonic() - self._began)
+        if answer is None:
+            return []
+        self._said += 1
+        late, sent = self._line.fate(answer[1])
+        return [(answer[0] + late, sent)] if sent else []
 
     def _weight(self) -> bytes:
         kilograms = 12.5 + 2.5 * math.sin(self._clock.monotonic() / 20)
@@ -110,11 +133,16 @@ class SerialSimulator:
 
     def says(self) -> list[str]:
         """See `Simulator`."""
-        return [f"{self._kind} on {self._instrument.path}"]
+        return [f"{'an instrument of a script' if self._scripted else self._kind} on {self._instrument.path}"]
 
     def adapters(self) -> dict[str, Any]:
         """See `Simulator`."""
-        port = {"kind": "serial", "port": str(self._instrument.path), "baud": 9600}
+        port: dict[str, Any] = {"kind": "serial", "port": str(self._instrument.path), "baud": 9600}
+        if self._scripted is not None:
+            script = self._scripted.script
+            port["baud"] = script.baud
+            plain = {"instrument": {"framing": {"kind": "delimiter", "delimiter": script.delimiter}, "listen": {}}}
+            return {name: {**port, **adapter} for name, adapter in (script.adapters or (plain if script.says else {})).items()}
         lines = {"kind": "delimiter", "delimiter": "\r\n"}
         if self._kind == "balance":
             form = {

@@ -11,7 +11,7 @@ import pytest
 
 from adapters.serial import SerialAdapter
 from adapters.serial.commands import Command
-from adapters.serial.jobs import MAX_JOBS, Job
+from adapters.serial.jobs import MAX_JOBS, Job, Jobs
 from adapters.serial.poll import Poller
 from rt_edge.sdk import ConfigError, WriteResult
 from rt_edge.testkit.adapter_harness import AdapterHarness, RecordingContext
@@ -116,6 +116,18 @@ def test_command_goes_first_when_the_running_request_has_ended(
     assert w.sent == [(0.0, b"?\r"), (0.1, b"SP\r")]
     assert w.results == [result]
     assert [e.reading.fields for e in w.context.emitted] == [{"n": 5}]
+
+
+def test_commands_go_in_front_of_patient_jobs_when_both_wait() -> None:
+    """Commands in their order, then readings in theirs."""
+    jobs = Jobs()
+    for name, patient in ((b"r1", True), (b"c1", False), (b"r2", True), (b"c2", False)):
+        assert jobs.add(Job(name, (), (), 1.0, 10.0, lambda _: None, None, patient))
+    order = []
+    while (job := jobs.first(0.0)) is not None:
+        order.append(job.frame)
+        jobs.pop()
+    assert order == [b"c1", b"c2", b"r1", b"r2"]
 
 
 def test_nobody_is_asked_while_a_command_without_a_reply_is_on_the_line(settings: Any, tmp_path: Path) -> None:
