@@ -191,14 +191,18 @@ def test_message_ends_with_its_own_answer_when_others_come_too() -> None:
     ours.out.clear()
     assert ours.receive(p.encode_ack(p.PUBCOMP, one)) is None
     assert ours.receive(p.encode_codes(p.SUBACK, one, [0], True)) is None
+    assert ours.receive(p.encode_ack(p.PUBREC, one)) is None
+    assert ours.receive(p.encode_ack(p.PUBREC, 4)) is None
     assert ours.receive(p.encode_ack(p.PUBACK, one, 0x10)) == Ack(p.PUBACK, one, [0x10])
     assert ours.receive(p.encode_ack(p.PUBCOMP, two)) is None
+    ours.out.clear()
     assert ours.receive(p.encode_ack(p.PUBREC, two)) is None
     assert bytes(ours.out) == p.encode_ack(p.PUBREL, two)
     assert ours.receive(p.encode_ack(p.PUBCOMP, two, 0x92)) == Ack(p.PUBCOMP, two, [0])
     three = ours.publish("t", b"", 2, False)
     assert ours.receive(p.encode_ack(p.PUBREC, three, 0x97)) == Ack(p.PUBREC, three, [0x97])
     assert ours.strays == 3
+    assert ours.publish("t", b"", 1, False) == 4
 
 
 def test_pong_says_how_far_when_acknowledgements_went_before_its_ping() -> None:

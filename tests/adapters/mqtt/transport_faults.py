@@ -39,14 +39,17 @@ class Script:
         self.suback = self.pong = True
         self.version = 5
         self.seen: list[tuple[int, bytes]] = []
+        self.messages: list[p.Publish] = []
         self.writers: list[asyncio.StreamWriter] = []
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.writers.append(writer)
         try:
             while True:
-                kind, _, body = await p.read_packet(reader, 10_000_000)
+                kind, flags, body = await p.read_packet(reader, 10_000_000)
                 self.seen.append((kind, body))
+                if kind == p.PUBLISH:
+                    self.messages.append(p.decode_publish(flags, body, self.version == 5))
                 if kind == p.CONNECT:
                     self.version = p.decode_connect(body).version
                     writer.write(p.encode_connack(False, 0, self.version == 5) if self.connack is None else self.connack)
@@ -66,6 +69,10 @@ class Script:
 
     def kinds(self) -> list[int]:
         return [kind for kind, _ in self.seen]
+
+    def published(self) -> list[p.Publish]:
+        """The messages that came."""
+        return list(self.messages)
 
 
 def whole(version: int) -> dict[str, bytes]:
