@@ -35,3 +35,15 @@ class KitRouter(StreamRouterActor):
             answers = f"to-kit-{message.number}" if message.what == "flow" else ""
             self.open_stream(OpenStream(f"from-kit-{message.number}", answers, KIT, sender, OTHER))
         self.send(sender, Serving(message.number))
+
+
+class KitBroadcast(KitRouter):
+    """Both routees get each element, and both have to have done it."""
+
+    settings = RouterSettings(strategy="broadcast", size=2, window=4)
+
+
+class KitByKey(KitRouter):
+    """Each device has its routee, who may be busy while the other has room."""
+
+    settings = RouterSettings(strategy="consistent_hashing", size=2, window=4)

@@ -12,7 +12,7 @@ from rt_edge.actors.system import NodeSystem, start_node
 from rt_edge.settings.plan import NodeInfo, NodePlan, encode_plan
 from rt_edge.testkit.node_process import wait_until
 from tests.tck.island_cast import KIT, OTHER, KitIsland, Play, Played
-from tests.tck.router_cast import KitRouter
+from tests.tck.router_cast import KitBroadcast, KitByKey, KitRouter
 from tests.tck.test_actor_boundary import START_S, ThespianWire, is_running
 
 CAMPAIGN = os.environ.get("RT_EDGE_CAMPAIGN") == "1"
@@ -21,11 +21,14 @@ QUIET_S = 0.1 if CAMPAIGN else 0.03
 """Until all that was said has come."""
 
 
-@pytest.fixture(scope="module")
-def kit() -> Iterator[tuple[NodeSystem, object]]:
+ROUTERS = (KitRouter, KitBroadcast, KitByKey) if CAMPAIGN else (KitRouter,)
+
+
+@pytest.fixture(scope="module", params=ROUTERS)
+def kit(request: pytest.FixtureRequest) -> Iterator[tuple[NodeSystem, object]]:
     """The island in which the kit runs; it knows the router as the other one."""
     with start_node(transport=ThespianWire) as node:
-        island, router = node.create(KitIsland), node.create(KitRouter)
+        island, router = node.create(KitIsland), node.create(request.param)
         node.tell(island, Launch(KIT, encode_plan(NodePlan(NodeInfo("test", "."), {}, {}, {}))))
         wait_until(lambda: is_running(node, island), START_S, "the island runs")
         node.tell(island, Peers({KIT: island, OTHER: router}, 1))
