@@ -1,4 +1,4 @@
-"""MqttAdapter: the life of one connection, and the way of a message through inbox, codec, demand and acknowledgement."""
+"""MqttAdapter: the life of its connections, and what it is asked from outside; the way of a message is in flow.py."""
 
 from __future__ import annotations
 
@@ -7,12 +7,9 @@ import importlib
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar
 
-from adapters.mqtt.acks import AckWindow, ForgetGate
-from adapters.mqtt.answering import Replies
 from adapters.mqtt.control import COMMANDS, Control, response_topic
-from adapters.mqtt.decoder import Decoded, Decoder
-from adapters.mqtt.inbox import Inbox
-from adapters.mqtt.options import connect_options, keyed, window_of
+from adapters.mqtt.flow import Flow
+from adapters.mqtt.options import connect_options, window_of
 from adapters.mqtt.options import words as words_of
 from adapters.mqtt.point_payload import info_of
 from adapters.mqtt.probing import probe_broker
@@ -39,13 +36,8 @@ from rt_edge.sdk import (
 )
 from rt_edge.sdk.answers import Answers
 
-UNACKNOWLEDGED = 65_535
-"""Messages handed on and not acknowledged: there are no more packet identifiers."""
 GOODBYE_S = 1.0
 """How long closing waits for the PUBACK of the last message about ourselves."""
-TURN = 512
-"""Most messages decoded in one turn of the loop."""
-
 MakeTransport = Callable[[Connect, Listener], Transport]
 
 
@@ -84,24 +76,11 @@ class MqttAdapter(DeviceAdapter):
         self._sink: MqttSink | None = None
         self._memory: SessionFile | None = None
         self._peer = ""
-        # one more than a broker may send that keeps to the window: reading stops only for one that does not
-        self._inbox = Inbox(max(settings.inbox.messages, window_of(settings) + 1), settings.inbox.bytes, settings.inbox.qos0)
-        self._decoder = Decoder(settings, context, keyed(settings), self._command)
+        self._flow = Flow(settings, context)
         self._answers = Answers(context)
         self._control: Control | None = None
-        self._replies: Replies | None = None
-        self._acks = AckWindow(0, UNACKNOWLEDGED)
-        self._gate = ForgetGate(session_present=False)
-        self._session_present = False
-        self._flowing = False
         self._opening = False
         self._early: Exception | None = None
-        self._demand = 0
-        self._emitted = 0
-        self._settled = 0
-        self._rest: Decoded | None = None
-        self._pump_due = False
-        self._held_back = False
 
     @classmethod
     def settings_model(cls) -> type[Any]:
@@ -164,20 +143,20 @@ class MqttAdapter(DeviceAdapter):
         if memory.damaged:
             self.context.log("warning", "the session file was damaged and is made anew", reason=memory.damaged)
             memory.damaged = ""
-        self._decoder.prepare()
+        self._flow.decoder.prepare()
         options = connect_options(self.settings, memory, self.context.name)
         if self._control is None and self.settings.points:
-            self._control = self._make_control(options.client_id)
+            self._control = self._flow.control = self._make_control(options.client_id)
         self._peer = f"{options.host}:{options.port} {options.client_id}"
         self._opening, self._early = True, None
         transport = self._transport = self._make_transport(options, self)
+        self._flow.connecting(transport)
         try:
             connected = await transport.connect()
             if self._early is not None:
                 raise self._early
             check_shared(self.settings, connected)
             await self._subscribe(transport, memory)
-            self._replies = Replies(transport, self.context, UNACKNOWLEDGED)
             if self._control is not None:
                 self._control.opened(transport)
             if self.settings.publish is not None:
@@ -193,8 +172,7 @@ class MqttAdapter(DeviceAdapter):
             raise
         finally:
             self._opening = False
-        self._flowing = True
-        self._pump_soon()
+        self._flow.start()
 
     def _remember(self) -> SessionFile:
         try:
@@ -205,21 +183,12 @@ class MqttAdapter(DeviceAdapter):
     def on_connected(self, connected: Connected) -> None:
         """From the transport: everything that hangs on whether the broker still has our session, before its first message."""
         assert self._memory is not None
-        self._session_present = connected.session_present
         try:
             token = self._memory.connected(self._peer, connected.session_present)
         except OSError as error:
             self._early = TransientError(f"the session file in {self.context.data} cannot be written: {error.strerror}")
             return
-        if connected.session_present:
-            # what was not acknowledged comes again, whole: our copies would only come twice
-            self._inbox_forget()
-        else:
-            self._inbox.orphan_held()
-            if self._rest is not None:
-                self._rest.orphan()
-        self._acks = AckWindow(self._acks.through, UNACKNOWLEDGED, self._inbox.arrivals)
-        self._gate = ForgetGate(connected.session_present)
+        self._flow.connected(connected.session_present)
         self.context.session(token)
         self.context.gauge("session_present", float(connected.session_present))
         if connected.session_expiry is not None and self.settings.session == "persistent":
@@ -228,18 +197,13 @@ class MqttAdapter(DeviceAdapter):
                 kept = connected.session_expiry
                 self.context.log("warning", "the broker keeps the session shorter than asked", asked_s=wanted, kept_s=kept)
 
-    def _inbox_forget(self) -> None:
-        self._inbox.forget_held()
-        if self._rest is not None and self._rest.qos and not self._rest.orphaned:
-            self._rest = None
-
     async def _subscribe(self, transport: Transport, memory: SessionFile) -> None:
         add = subscriptions_of(self.settings, self._control.subscriptions() if self._control is not None else ())
         wanted = [one.filter for one in add]
         known = list(memory.memory.filters)
-        self._decoder.known = frozenset(known if self._session_present else ())
+        self._flow.decoder.known = frozenset(known if self._flow.session_present else ())
         memory.subscribing(wanted)
-        codes = await transport.subscribe(add, [f for f in known if f not in wanted and self._session_present])
+        codes = await transport.subscribe(add, [f for f in known if f not in wanted and self._flow.session_present])
         check_granted(add, codes)
         memory.subscribed(wanted)
 
@@ -248,11 +212,6 @@ class MqttAdapter(DeviceAdapter):
         identifier = len(settings.subscribe) + 1 if identified(settings) else 0
         sources = [unshared(entry.filter) for entry in settings.subscribe]
         return Control(settings.points, response_topic(settings, client_id), identifier, settings.version == "5", sources)
-
-    def _command(self, topic: str, payload: bytes) -> None:
-        """From the decoder: something to publish at QoS 0 now."""
-        if self._replies is not None:
-            self._replies.say((topic, payload, b""))
 
     def _make_sink(self, transport: Transport, connected: Connected) -> MqttSink:
         publish = self.settings.publish
@@ -279,11 +238,8 @@ class MqttAdapter(DeviceAdapter):
         self._sink = None
         if self._control is not None:
             self._control.closed()
-        if self._replies is not None:
-            self._replies.close()
-            self._replies = None
-        flowing, self._flowing = self._flowing, False
-        self._held_back = False
+        flowing = self._flow.stop()
+        self._flow.closed()
         if transport is None:
             return
         try:
@@ -297,104 +253,27 @@ class MqttAdapter(DeviceAdapter):
 
     def on_lost(self, error: Exception) -> None:
         """From the transport: the connection is gone."""
-        self._flowing = False
+        self._flow.stop()
         if self._opening:
             self._early = error
         elif self._transport is not None:
             self.context.lost(error)
 
-    # -- messages --------------------------------------------------------------------------------------------------------
-
     def on_messages(self, messages: list[Message]) -> bool:
-        """From the transport: take them in, hand on what is asked for; False when the inbox is full."""
-        inbox = self._inbox
-        received = self.context.clock.wall_ns()
-        at = self.context.clock.monotonic()
-        control = self._control
-        dropped = inbox.dropped
-        for message in messages:
-            if control is not None and control.takes(message):
-                continue
-            if message.dup:
-                self._gate.saw_dup()
-            inbox.add(message, received, at)
-        if inbox.dropped > dropped:
-            self.context.count("dropped_inbox_full", inbox.dropped - dropped)
-        if self._demand > 0 and self._flowing:
-            self._pump()
-        if inbox.full:
-            if not self._held_back:
-                self._held_back = True
-                self.context.count("held_back")
-            return False
-        return True
-
-    def demand(self, n: int) -> None:
-        """See the base class."""
-        self._demand += n
-        self._pump_soon()
-
-    def _pump_soon(self) -> None:
-        if self._flowing and not self._pump_due and self._demand > 0 and (self._rest is not None or len(self._inbox)):
-            self._pump_due = True
-            asyncio.get_running_loop().call_soon(self._pump)
-
-    def _pump(self) -> None:
-        """Decode and hand on as much as is asked for, within one turn of work."""
-        self._pump_due = False
-        if not self._flowing:
-            return
-        readings: list[Reading] = []
-        keys: list[bytes] = []
-        again: list[bool] = []
-        for _ in range(TURN):
-            if len(readings) >= self._demand or self._acks.full:
-                break
-            decoded = self._rest or self._next()
-            if decoded is None:
-                break
-            whole = decoded.take(self._demand - len(readings), readings, keys, again)
-            self._rest = None if whole else decoded
-            if whole:
-                if decoded.reply is not None and self._replies is not None:
-                    self._replies.add(self._emitted + len(readings), decoded.reply)
-                self._acks.add(self._emitted + len(readings), decoded.mid, decoded.qos, decoded.arrival)
-        self._demand -= len(readings)
-        self._emitted += len(readings)
-        if readings:
-            self.context.emit(readings, keys, again)
-        if self._acks:
-            self._acknowledge()
-        if self._held_back and self._inbox.roomy and self._transport is not None:
-            self._held_back = False
-            self._transport.resume()
-        self._pump_soon()
-
-    def _next(self) -> Decoded | None:
-        waiting = self._inbox.pop()
-        return None if waiting is None else self._decoder.decode(waiting, self._session_present)
-
-    # -- acknowledgement -------------------------------------------------------------------------------------------------
-
-    def settled(self, through: int) -> None:
-        """See the base class."""
-        self._settled = through
-        if self._flowing:
-            self._acknowledge()
-
-    def _acknowledge(self) -> None:
-        if self._replies is not None:
-            self._replies.settled(self._settled)
-        before = self._acks.through
-        ready = self._acks.settled(self._settled)
-        if self._transport is not None and (ready or self._acks.through > before):
-            self._transport.acknowledge(ready, self._acks.through)
-            self._pump_soon()
+        """From the transport: messages; False: read no more until `resume`."""
+        return self._flow.take(messages)
 
     def on_acknowledged(self, through: int) -> None:
         """From the transport: the broker is known to have our acknowledgements."""
-        if self._gate.answered(self._inbox.arrivals, self._acks, through):
-            self.context.forget(through)
+        self._flow.acknowledged(through)
+
+    def demand(self, n: int) -> None:
+        """See the base class."""
+        self._flow.demand(n)
+
+    def settled(self, through: int) -> None:
+        """See the base class."""
+        self._flow.settled(through)
 
     # -- probe and sink ------------------------------------------------------------------------------------------------
 

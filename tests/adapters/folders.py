@@ -14,6 +14,7 @@ from rt_edge.testkit.adapter_quality import check_folder
 FILES = ("__init__.py", "adapter.py", "settings.py", "README.md", "sample.yaml", "quality.yaml")
 LIBRARY_FILES = {
     "serial": {"transport.py", "scan.py"},
+    "mqtt": {"paho_client.py"},
     "ble": {"transport.py", "link.py", "cipher.py"},
     "modbus": {"transport.py", "pdu.py"},
     "coap": {

@@ -323,7 +323,7 @@ def test_message_is_not_taken_for_new_when_it_has_waited_too_long(tmp_path: Path
         await h.open()
         broker.publish("t/a", b"old", 1, properties={p.MESSAGE_EXPIRY: 0})
         broker.publish("t/a", b"new", 1, properties={p.MESSAGE_EXPIRY: 600})
-        await until(lambda: len(h.adapter._inbox) == 2, 10)
+        await until(lambda: len(h.adapter._flow.inbox) == 2, 10)
         h.demand(2)
         await h.received(len(wanted))
         h.settle()

@@ -56,12 +56,12 @@ def test_reading_stops_when_a_broker_sends_more_than_the_window(tmp_path: Path) 
             broker.publish("t/a", b"%d" % n + bytes(200), 1)
         await h.until(lambda: h.context.counts.get("held_back") == 1)
         await h.quiet(0.2)
-        assert len(h.adapter._inbox) <= 50 + 256  # type: ignore[attr-defined]
+        assert len(h.adapter._flow.inbox) <= 50 + 256  # type: ignore[attr-defined]
         while len(h.emitted) < 20_000:
             h.demand(1000)
             await h.received(len(h.emitted) + 1000)
             h.settle()
-            assert len(h.adapter._inbox) <= 50 + 256  # type: ignore[attr-defined]
+            assert len(h.adapter._flow.inbox) <= 50 + 256  # type: ignore[attr-defined]
         assert [int(v.rstrip("\0")) for v in values(h)] == list(range(20_000))
         assert not h.context.losses
         await h.close()
