@@ -227,7 +227,7 @@ MIDDLES: dict[str, tuple[Callable[[Blueprint], str], Callable[[int], int]]] = {
     "merge_sorted": (chain(MergeSorted(key=v_of)), lambda _: 1),
     "filter": (chain(Interleave(), Filter(lambda x: v_of(x) % 3 != 0)), lambda v: v % 3 != 0),
     "map_concat": (chain(MergeSorted(key=v_of), MapConcat(lambda x: [x] * (v_of(x) % 3))), lambda v: v % 3),
-    "flat_map": (chain(Interleave(), FlatMapMerge(_stream_of, breadth=3)), lambda v: v % 3),
+    "flat_map": (chain(Interleave(), FlatMapMerge(_stream_of)), lambda v: v % 3),
     "buffer": (chain(Interleave(), Buffer(size=30)), lambda _: 1),
     "dedupe": (chain(MergeSorted(key=v_of), Dedupe(per=lambda x: (x.source, v_of(x)))), lambda _: 1),
 }
