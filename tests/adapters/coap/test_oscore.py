@@ -10,6 +10,7 @@ import signal
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import aiocoap
@@ -21,6 +22,7 @@ from aiocoap.numbers.types import ACK
 from aiocoap.oscore_sitewrapper import OscoreSiteWrapper
 
 from adapters.coap import oscore as ours
+from adapters.coap.observation import Observation
 from adapters.coap.oscore import AHEAD, Keys, OscoreContext
 from rt_edge.data.errors import FatalAdapterError
 from rt_edge.testkit.adapter_harness import AdapterHarness
@@ -272,6 +274,8 @@ class Site:
             context.lockfile = None
 
 
+# aiocoap's server forgets a request that comes in the turn in which it is shut down
+@pytest.mark.filterwarnings("ignore:coroutine .Context._render_to_pipe:RuntimeWarning")
 def test_is_polled_and_observed_when_a_host_wants_oscore(tmp_path: Path) -> None:
     """Values, notifications, blocks; a host that was killed and has lost its memory asks for an answer to its challenge."""
 
@@ -309,6 +313,7 @@ def test_is_polled_and_observed_when_a_host_wants_oscore(tmp_path: Path) -> None
     run(work)
 
 
+@pytest.mark.filterwarnings("ignore:coroutine .Context._render_to_pipe:RuntimeWarning")
 def test_an_observation_goes_on_when_it_is_registered_again(tmp_path: Path) -> None:
     """Max-Age is 1 s: the next registration has a token of its own, and notifications after it are taken."""
 
@@ -316,7 +321,7 @@ def test_an_observation_goes_on_when_it_is_registered_again(tmp_path: Path) -> N
         level = Value(b"1", max_age=1)
         site = Site(tmp_path / "peer", {"level": level})
         await site.start()
-        resources = {"level": {"path": "/level", "observe": True}}
+        resources = {"level": {"path": "/level", "observe": True, "every": "1h"}}
         host = {"url": f"coap://127.0.0.1:{site.port}", "oscore": OURS, "resources": resources}
         h = harness(tmp_path / "d", hosts={"tank": host})
         h.demand(1000)
@@ -324,10 +329,34 @@ def test_an_observation_goes_on_when_it_is_registered_again(tmp_path: Path) -> N
         await h.until(lambda: h.context.counts.get("refreshed", 0) >= 1)
         level.set(b"2")
         await h.until(lambda: h.readings[-1].fields["value"] == 2)
+        await site.stop(crash=True)  # and the first thing that the host hears again is a registration: it is challenged
+        await h.until(lambda: bool(h.context.losses))
+        await h.adapter.close()
+        level.payload = b"3"
+        await site.start()
+        await h.open()
+        await h.until(lambda: h.readings[-1].fields["value"] == 3)
+        level.set(b"4")
+        await h.until(lambda: h.readings[-1].fields["value"] == 4)
         await h.close()
         await site.stop(crash=False)
 
     run(work)
+
+
+def test_what_was_overtaken_is_told_when_the_sequence_numbers_say_so() -> None:
+    """The first response has none and is the oldest; a lower one gets the number of the newest, which nobody takes."""
+    observation = Observation.__new__(Observation)
+    observation._channel = SimpleNamespace(sealed=True)  # type: ignore[assignment]
+    observation._opened, observation._at, observation._number = lambda message: message, -2, 0
+
+    def number(observe: int) -> int | None:
+        message = aiocoap.Message(code=aiocoap.CONTENT)
+        message.opt.observe = observe
+        taken: int | None = observation._open(message).opt.observe
+        return taken
+
+    assert [number(each) for each in (-1, 20_000_000, 19_999_999, 20_000_001, 1 << 39)] == [1, 2, 2, 3, 4]
 
 
 def test_says_what_to_install_when_the_library_is_not_there(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

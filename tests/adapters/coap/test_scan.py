@@ -67,7 +67,7 @@ class Node(asyncio.DatagramProtocol):
         self.asked.append(question)
         answer = Message(code=CONTENT, payload=b'</temp>;rt="temperature-c";obs,</.well-known/core>;ct=40')
         answer.mtype, answer.mid, answer.token = NON, 7, question.token
-        for data_out in (b"\x00", answer.encode(), answer.encode(), _other(answer)):
+        for data_out in (b"\x00", _other(answer), answer.encode(), answer.encode()):
             self.own.sendto(data_out, addr)
 
 

@@ -18,6 +18,7 @@ from adapters.coap.transport import AiocoapChannel
 from rt_edge.data.errors import FatalAdapterError, TransientError
 from rt_edge.settings.load import load
 from rt_edge.testkit.adapter_harness import AdapterHarness
+from rt_edge.testkit.waiting import Bell
 from tests.adapters.coap.peers import LibcoapServer, Relay, harness, libcoap_client
 
 KEY = "hex:736563726574"  # secret
@@ -147,7 +148,7 @@ def test_the_old_session_lives_when_a_stranger_says_hello_from_its_address(tmp_p
     """RFC 6347, 4.2.8: a ClientHello with a forged address ends nothing; the real client, restarted, gets a new session."""
 
     async def work() -> None:
-        listener, sent = Listener(lambda _name: b"secret"), []
+        sent: list[bytes] = []
         socket = secure_socket.SecureSocket(lambda _name: b"secret", asyncio.get_running_loop().time, lambda _error: None)
         socket.transport = type("T", (), {"sendto": lambda _self, data, _to: sent.append(data), "abort": lambda _self: None})()
         here = ("127.0.0.1", 9)
@@ -180,10 +181,107 @@ def test_the_old_session_lives_when_a_stranger_says_hello_from_its_address(tmp_p
         second = shake()
         assert second.ready
         assert socket._sessions[here] is not remote
-        assert listener is not socket
         await socket.shutdown()
 
     run(work)
+
+
+@asynccontextmanager
+async def mute() -> AsyncIterator[tuple[int, list[bytes], Bell]]:
+    """A server that hears and says nothing."""
+    heard: list[bytes] = []
+    bell = Bell()
+
+    class Ear(asyncio.DatagramProtocol):
+        def datagram_received(self, data: bytes, addr: Any) -> None:
+            heard.append(data)
+            bell.ring()
+
+    end, _ = await asyncio.get_running_loop().create_datagram_endpoint(Ear, local_addr=("127.0.0.1", 0))
+    try:
+        yield end.get_extra_info("sockname")[1], heard, bell
+    finally:
+        end.close()
+        await asyncio.sleep(0)
+
+
+class Wire:
+    """What a `SecureSocket` sends."""
+
+    def __init__(self) -> None:
+        self.sent: list[bytes] = []
+        self.bell = Bell()
+
+    def sendto(self, data: bytes, _to: object) -> None:
+        self.sent.append(data)
+        self.bell.ring()
+
+    def abort(self) -> None:
+        """Nothing to let go."""
+
+    def take(self) -> list[bytes]:
+        taken, self.sent = self.sent, []
+        return taken
+
+
+def test_a_lost_flight_is_sent_again_by_the_server_when_the_client_says_nothing() -> None:
+    """RFC 6347, 4.2.4: by its own timer; the handshake ends well."""
+
+    async def work() -> None:
+        wire, here = Wire(), ("127.0.0.1", 9)
+        socket = secure_socket.SecureSocket(lambda _name: b"secret", asyncio.get_running_loop().time, lambda _error: None)
+        socket.connection_made(wire)  # type: ignore[arg-type]
+        client = ClientSession("gw", b"secret")
+        client.handshake()
+        for _ in range(2):  # hello, and hello with the cookie
+            (hello,) = client.outgoing()
+            for answer in wire.take():
+                client.receive(answer)
+            socket.datagram_received(hello, here)
+            for answer in wire.take()[:1] if not socket._pending else []:
+                client.receive(answer)
+        wire.take()
+        await wire.bell.until(lambda: len(wire.sent) >= 2, 5, "the flight again")
+        for answer in wire.take():
+            client.receive(answer)
+        for datagram in client.outgoing():
+            socket.datagram_received(datagram, here)
+        for answer in wire.take():
+            client.receive(answer)
+        assert client.ready
+        assert not socket._pending
+        await socket.shutdown()
+
+    run(work)
+
+
+def test_a_lost_hello_is_sent_again_by_the_client(tmp_path: Path) -> None:
+    """By its own timer, too; closing in the middle leaves nothing behind."""
+
+    async def work() -> None:
+        async with mute() as (port, heard, bell):
+            channel = AiocoapChannel("127.0.0.1", port, QUICK, lambda: Security("gw", b"secret"))
+            opening = asyncio.get_running_loop().create_task(channel.open())
+            await bell.until(lambda: len(heard) >= 2, 5, "the hello again")
+            opening.cancel()
+            await asyncio.wait([opening])
+            await channel.close()
+            assert all(is_client_hello(one) for one in heard)
+
+    run(work)
+
+
+def test_a_cookie_counts_for_one_address_only() -> None:
+    """Who shows the cookie of another gets one of its own, and no session."""
+    listener = Listener(lambda _name: b"secret")
+    client = ClientSession("gw", b"secret")
+    client.handshake()
+    (cookie,), nobody = listener.hello(client.outgoing()[0], "a")
+    client.receive(cookie)
+    (second,) = client.outgoing()
+    out, session = listener.hello(second, "b")
+    assert (nobody, session, len(out)) == (None, None, 1)
+    assert listener.hello(second, "a")[1] is not None
 
 
 def test_sessions_are_bounded_when_many_clients_come(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -233,29 +233,33 @@ def test_it_is_asked_without_accept_when_the_host_does_not_know_the_format(obser
 
     class Picky(Value):
         asked: list[int | None]
+        never = False
 
         async def render_get(self, request: Any) -> aiocoap.Message:
             self.asked.append(request.opt.accept)
-            if request.opt.accept is not None:
+            if request.opt.accept is not None or self.never:
                 return aiocoap.Message(code=code)
             return await super().render_get(request)
 
     async def work() -> None:
         value, strict = Picky(b'{"a": 1}', form=50), Picky(b'{"a": 1}', form=50)
-        value.asked, strict.asked = [], []
-        async with AiocoapServer({"/v": value, "/s": strict}) as server:
+        never = Picky(b"1", form=50)
+        never.never = True
+        value.asked, strict.asked, never.asked = [], [], []
+        async with AiocoapServer({"/v": value, "/s": strict, "/n": never}) as server:
             resources = {
                 "v": {"path": "/v", "every": "20ms", "codec": "json", "observe": observe},
                 "s": {"path": "/s", "every": "20ms", "codec": "json", "accept": 50},
+                "n": {"path": "/n", "every": "20ms", "codec": "json"},
             }
             h = harness(tmp_path / "d", hosts={"a": {"url": f"coap://127.0.0.1:{server.port}", "resources": resources}})
             h.demand(1000)
             await h.open()
-            await h.until(lambda: bool(h.readings) and len(strict.asked) > 2)
+            await h.until(lambda: bool(h.readings) and min(len(strict.asked), len(never.asked)) > 2)
             assert value.asked[:2] == [50, None]
             assert set(value.asked[1:]) == {None}
             assert set(strict.asked) == {50}
-            assert h.context.counts["accept_refused"] == 1
+            assert h.context.counts["accept_refused"] == 2  # once for each that may be asked otherwise
             await h.close()
 
     run(work)
