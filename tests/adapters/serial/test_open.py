@@ -104,7 +104,7 @@ def test_text_is_sent_first_and_what_came_before_is_left_out(settings: Any, tmp_
         with plugged(tmp_path / "tty", lambda line: [(0.0, b"42\r")] if line == b"?" else []) as instrument:
             request = {"requests": {"v": {"request": "?\r", "every": "10ms", "format": NUMBER}}}
             line = {"kind": "delimiter", "delimiter": "\r"}
-            at_open = {"wait": "30ms", "send": "REMOTE\r"}
+            at_open = {"wait": "100ms", "send": "REMOTE\r"}
             made = settings(port=str(instrument.path), framing=line, poll=request, at_open=at_open)
             h = AdapterHarness(SerialAdapter, made, tmp_path)
             h.demand(2)

@@ -13,6 +13,7 @@ from adapters.serial import SerialAdapter
 from rt_edge.sdk import TransientError
 from rt_edge.testkit.adapter_harness import AdapterHarness
 from rt_edge.testkit.serial_instrument import Instrument, plugged
+from rt_edge.testkit.waiting import until
 
 LINES = {"kind": "delimiter", "delimiter": "\r"}
 NUMBER = {"kind": "text", "field": "n", "type": "int"}
@@ -23,6 +24,19 @@ POLL: dict[str, Any] = {"poll": {"requests": {"v": REQUEST}, "late_limit": "20ms
 
 def run(work: Coroutine[Any, Any, None]) -> None:
     asyncio.run(asyncio.wait_for(work, 30))
+
+
+def heard(h: AdapterHarness) -> list[bytes]:
+    """What comes from the line, from now on."""
+    came: list[bytes] = []
+    on_data = h.adapter.on_data  # type: ignore[attr-defined]
+
+    def told(data: bytes) -> None:
+        came.append(data)
+        on_data(data)
+
+    h.adapter.on_data = told  # type: ignore[attr-defined]
+    return came
 
 
 async def lost(h: AdapterHarness, times: int = 1) -> None:
@@ -38,10 +52,11 @@ def test_no_half_of_a_frame_is_read_when_the_cable_is_pulled(settings: Any, tmp_
     async def main() -> None:
         with plugged(tmp_path / "tty") as instrument:
             h = AdapterHarness(SerialAdapter, settings(port=str(instrument.path), framing=LINES, **LISTEN), tmp_path)
+            came = heard(h)
             await h.open()
             h.demand(demand)
             instrument.say(said)
-            await h.quiet(0.02)
+            await until(lambda: b"".join(came) == said)
             instrument.unplug()
             await lost(h)
             instrument.plug()
@@ -70,10 +85,11 @@ def test_asking_goes_on_when_the_cable_is_pulled_in_a_reply(settings: Any, tmp_p
 
         with plugged(tmp_path / "tty", answer) as instrument:
             h = AdapterHarness(SerialAdapter, settings(port=str(instrument.path), framing=LINES, **POLL), tmp_path)
+            came = heard(h)
             await h.open()
             h.demand(1 if reply.endswith(b"\r") else 3)
             await told.wait()
-            await h.quiet(0.02)
+            await until(lambda: b"".join(came) == reply)
             instrument.unplug()
             await lost(h)
             instrument.plug()

@@ -310,3 +310,32 @@ def test_no_reply_is_misattributed_when_the_line_is_bad(world: Any, seed: int) -
     assert len(w.right) > emitted or w.context.asked == len(w.right), "it goes on behind whatever happened"
     assert len(w.right) > 20
     assert w.context.violations == []
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_each_value_is_its_instruments_when_several_share_a_line_with_echo(world: Any, seed: int) -> None:
+    """Multi-drop: every request comes back first, replies are late or missing, a turn-around is kept; replies name who speaks."""
+    random = Random(seed)
+    w: World
+
+    def fate(number: int) -> list[tuple[float, bytes]]:
+        asked = w.sent[number - 1][1]
+        address = asked[1:3]
+        late = random.choice([0.01, 0.01, 0.03, 0.15, 0.4, None])
+        cut = random.randrange(len(asked) + 1)
+        echo = [(0.001, asked[:cut]), (0.002, asked[cut:])]
+        return echo if late is None else [*echo, (0.003 + late, b">" + address + b"%d" % int(address) + b"\r")]
+
+    form = {"kind": "regex", "pattern": r"^>\d\d(?P<n>\d+)$"}
+    ask = {"request": "#{address:02d}?\r", "reply_begins": ">{address:02d}", "every": "100ms", "timeout": "60ms", "format": form}
+    requests = {f"i{n}": {**ask, "values": {"address": n}} for n in (1, 2, 11)}
+    w = world(fate, requests, local_echo=True, pause="20ms")
+    w.start()
+    w.demand(10**6)
+    w.run(60)
+    named = [(reading.source, reading.fields["n"]) for reading in (e.reading for e in w.context.emitted)]
+    assert len(named) > 100
+    assert set(named) == {("lab/i1", 1), ("lab/i2", 2), ("lab/i11", 11)}
+    replies = [(e.reading.ts - EPOCH_NS) / 1e9 for e in w.context.emitted]
+    turns = [min((at - came for at, _ in w.sent if at > came), default=1.0) for came in replies]
+    assert min(turns) >= 0.02 - 1e-5
