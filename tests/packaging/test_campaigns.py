@@ -25,7 +25,7 @@ def campaign(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     return _campaign
 
 
-@pytest.mark.parametrize("name", ["image", "unit"])
+@pytest.mark.parametrize("name", ["ble-vm", "image", "unit"])
 def test_help_says_what_must_be_seen_when_asked(name: str) -> None:
     """Each campaign starts without root for --help, says what it is about, and refuses what it does not know."""
     done = subprocess.run([FOLDER / name, "--help"], capture_output=True, text=True, timeout=30, check=False)
@@ -91,3 +91,29 @@ def test_the_sources_of_the_wheel_are_copied_when_a_campaign_builds(campaign, tm
     command = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", tmp_path / "out"]
     done = subprocess.run(command, cwd=tmp_path / "src", capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 0, done.stderr
+
+
+def test_steps_and_parts_are_said_when_the_ble_machine_is_run_dry() -> None:
+    """Without root: what runs inside compiles, the libraries are those of the adapter, and nothing is made."""
+    before = set(Path("/var/tmp").glob("rt-edge-*"))
+    done = subprocess.run([FOLDER / "ble-vm", "--dry-run"], capture_output=True, text=True, timeout=30, check=False)
+    assert done.returncode == 0, done.stderr
+    for word in ("the emulator and the kernel", "Debian with bluetoothd", "bleak", "bumble==", "debootstrap"):
+        assert word in done.stdout
+    assert "thespian" not in done.stdout
+    assert set(Path("/var/tmp").glob("rt-edge-*")) <= before
+
+
+def test_verdict_is_read_from_a_console_when_the_ble_machine_has_said_it(monkeypatch) -> None:
+    """Only lines that are steps count; a machine that ends without a verdict has not passed."""
+    monkeypatch.syspath_prepend(str(FOLDER))
+    monkeypatch.delitem(sys.modules, "_campaign", raising=False)
+    import _ble_vm
+
+    said = (
+        "[    1.0] Linux\r\n\x1b[0mok connect (2.0 s): 12.3\r\nokay\r\nFAILED notify: TimeoutError\r\nverdict: 1 of 2 steps\r\n"
+    )
+    assert _ble_vm.read_verdict(said) == (["ok connect (2.0 s): 12.3"], ["FAILED notify: TimeoutError"], 2)
+    assert _ble_vm.read_verdict("ok connect\nKernel panic") == (["ok connect"], [], 0)
+    for name in ("_campaign", "_ble_vm", "_apt"):
+        monkeypatch.delitem(sys.modules, name, raising=False)

@@ -1,0 +1,134 @@
+"""Virtual devices around a virtual controller, by bumble; runs inside the machine that _ble_vm.py starts.
+
+A fridge that advertises BTHome and manufacturer data, and a pump with characteristics to read, write and hear.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import struct
+from typing import Any
+
+from bumble.controller import Controller
+from bumble.core import PhysicalTransport
+from bumble.device import Device
+from bumble.gatt import Characteristic, CharacteristicValue, Service
+from bumble.hci import Address
+from bumble.host import Host
+from bumble.link import LocalLink
+from bumble.transport import open_transport
+
+FRIDGE, PUMP = "C0:FF:EE:00:00:01", "C0:FF:EE:00:00:02"
+SERVICE = "0000181a-0000-1000-8000-00805f9b34fb"
+TEMPERATURE = "00002a6e-0000-1000-8000-00805f9b34fb"
+BATTERY = "00002a19-0000-1000-8000-00805f9b34fb"
+LEVEL = "12345678-1234-1234-1234-123456789abc"
+COMPANY = 0xFFFF
+INTERVAL_MS = 100
+
+
+class Link(LocalLink):
+    """bumble's, with data marked by the address that the connection was made with: its own takes the random one always."""
+
+    def send_acl_data(self, sender_controller: Any, destination_address: Any, transport: Any, data: bytes) -> None:
+        """See LocalLink."""
+        target = self.find_le_controller(destination_address)
+        if transport != PhysicalTransport.LE or target is None:
+            super().send_acl_data(sender_controller, destination_address, transport, data)
+            return
+        source = next(c.self_address for c in sender_controller.le_connections.values() if c.peer_address == destination_address)
+        asyncio.get_running_loop().call_soon(target.on_link_acl_data, source, transport, data)
+
+
+def fridge_data(count: int) -> bytes:
+    """Flags, BTHome (packet id, 32-bit count), manufacturer data (16-bit count)."""
+    bthome = b"\xd2\xfc\x40\x00" + bytes([count % 256]) + b"\x3e" + struct.pack("<I", count)
+    company = struct.pack("<HH", COMPANY, count % 65536)
+    return b"\x02\x01\x06" + bytes([len(bthome) + 1, 0x16]) + bthome + bytes([len(company) + 1, 0xFF]) + company
+
+
+class Air:
+    """All of it."""
+
+    def __init__(self) -> None:
+        self.level = 0
+        self.count = 0
+        self._link = Link()
+        self._transport: Any = None
+        self._fridge: Controller | None = None
+        self._pump: Device | None = None
+        self._temperature: Characteristic | None = None
+        self._beat: asyncio.Task[None] | None = None
+
+    async def open(self) -> None:
+        """The controller appears in the kernel, and devices begin to advertise."""
+        self._transport = await open_transport("vhci")
+        address = Address("00:11:22:33:44:55", Address.PUBLIC_DEVICE_ADDRESS)
+        Controller("hci0", self._transport.source, self._transport.sink, self._link, address)
+        fridge, self._fridge = self._device("fridge", FRIDGE)
+        self._pump, _ = self._device("pump", PUMP)
+        self._pump.add_service(self._service())
+        for device, data in ((fridge, fridge_data(0)), (self._pump, b"\x02\x01\x06\x05\x09pump")):
+            await device.power_on()
+            await device.start_advertising(
+                auto_restart=True,
+                advertising_data=data,
+                advertising_interval_min=INTERVAL_MS,
+                advertising_interval_max=INTERVAL_MS,
+            )
+        self._beat = asyncio.create_task(self._change())
+
+    def _device(self, name: str, address: str) -> tuple[Device, Controller]:
+        controller = Controller(name, link=self._link)
+        host = Host()
+        host.controller = controller
+        return Device(name=name, address=Address(address), host=host), controller
+
+    def _service(self) -> Service:
+        read, write, notify = (
+            Characteristic.Properties.READ,
+            Characteristic.Properties.WRITE,
+            Characteristic.Properties.NOTIFY,
+        )
+
+        def written(_connection: Any, value: bytes) -> None:
+            self.level = int.from_bytes(value, "little")
+
+        level = CharacteristicValue(read=lambda _connection: struct.pack("<H", self.level), write=written)
+        self._temperature = Characteristic(TEMPERATURE, read | notify, Characteristic.READABLE, struct.pack("<h", 2150))
+        return Service(
+            SERVICE,
+            [
+                self._temperature,
+                Characteristic(BATTERY, read, Characteristic.READABLE, b"\x5a"),
+                Characteristic(LEVEL, read | write, Characteristic.READABLE | Characteristic.WRITEABLE, level),
+            ],
+        )
+
+    async def _change(self) -> None:
+        """Each advertisement of the fridge is a new one; what the radio says is set in the controller itself."""
+        assert self._fridge is not None
+        while True:
+            await asyncio.sleep(INTERVAL_MS / 1000)
+            self.count += 1
+            data = fridge_data(self.count)
+            self._fridge.le_legacy_advertiser.advertising_data = data
+            for advertising in self._fridge.advertising_sets.values():
+                advertising.data = bytearray(data)
+
+    @property
+    def connected(self) -> int:
+        """Connections to the pump."""
+        return len(self._pump.connections) if self._pump is not None else 0
+
+    async def say(self, value: int) -> None:
+        """The pump notifies a temperature."""
+        assert self._pump is not None
+        assert self._temperature is not None
+        await self._pump.notify_subscribers(self._temperature, struct.pack("<h", value))
+
+    async def hang_up(self) -> None:
+        """The pump ends the connection."""
+        assert self._pump is not None
+        for connection in list(self._pump.connections.values()):
+            await connection.disconnect()
