@@ -16,6 +16,7 @@ from adapters.mqtt.pings import Pings
 from adapters.mqtt.reasons import connect_error, disconnect_error, v5_code
 from adapters.mqtt.seam import Connect, Subscription
 from adapters.mqtt.wire import Ack, Bare, Connack
+from rt_edge.sdk import TransientError
 
 IDENTIFIERS = 65_535
 
@@ -157,7 +158,7 @@ class Exchange:
         """A packet identifier that is not in use (2.2.1)."""
         awaited, mid = self._awaited, self._mid
         if len(awaited) >= IDENTIFIERS:
-            raise ValueError("all packet identifiers are in use")
+            raise TransientError(f"{self._address} has left all {IDENTIFIERS} packet identifiers unanswered")
         while True:
             mid = mid % IDENTIFIERS + 1
             if mid not in awaited:

@@ -26,7 +26,7 @@ from rt_edge.sdk import RtEdgeError, TransientError
 
 CLOSE_S = 1.0
 """How long closing waits for what is queued to be written, and again for the broker to close its side."""
-QOS_NOT_SUPPORTED, PACKET_TOO_LARGE = 0x9B, 0x95
+QOS_NOT_SUPPORTED, PACKET_TOO_LARGE, TOPIC_NAME_INVALID = 0x9B, 0x95, 0x90
 
 
 class FastTransport:
@@ -122,7 +122,10 @@ class FastTransport:
         exchange, limits = self._exchange, self._limits
         if qos > limits.max_qos:
             return QOS_NOT_SUPPORTED
-        if limits.max_packet and len(topic.encode()) + len(payload) + len(properties) + 14 > limits.max_packet:
+        name = len(topic.encode())
+        if name > 65_535:
+            return TOPIC_NAME_INVALID
+        if limits.max_packet and name + len(payload) + len(properties) + 14 > limits.max_packet:
             return PACKET_TOO_LARGE
         before = len(exchange.out)
         mid = exchange.publish(topic, payload, qos, retain, properties)
@@ -163,24 +166,27 @@ class FastTransport:
         if self._closing:
             return
         self._closing = True
-        writer, polite = self._writer, self._established and self._over is None
-        if writer is not None and polite:
-            writer.write(GOODBYE)
-            writer.flush()
-            try:
-                async with asyncio.timeout(CLOSE_S):
-                    await writer.written()
-                    if self._over is None and self._reader is not None:
-                        self._reader.close()
-                        await drained(self._sock)
-            except TimeoutError:
-                pass  # it takes nothing more: what it has is all it will get
-            finally:
-                self._end(TransientError("closed"))
-        self._end(TransientError("closed"))
-        if self._sock is not None:
-            self._sock.close()
-            self._sock = None
+        try:
+            if self._writer is not None and self._established and self._over is None:
+                await self._leave(self._writer)
+        finally:
+            self._end(TransientError("closed"))
+            if self._sock is not None:
+                self._sock.close()
+                self._sock = None
+
+    async def _leave(self, writer: Writer) -> None:
+        """What is queued and DISCONNECT go out, and the broker closes its side, if it does so in time."""
+        writer.write(GOODBYE)
+        writer.flush()
+        try:
+            async with asyncio.timeout(CLOSE_S):
+                await writer.written()
+                if self._over is None and self._reader is not None:
+                    self._reader.close()
+                    await drained(self._sock)
+        except TimeoutError:
+            return  # it takes nothing more: what it has is all it will get
 
     # -- from the reader and the writer ------------------------------------------------------------------------------------
 

@@ -44,6 +44,7 @@ class Outflow:
         """
         if self._waiting or (mid and len(self._in_flight) >= self.most):
             if len(self._waiting) >= MOST_WAITING:
+                del out[at:]
                 raise TransientError(f"{MOST_WAITING} messages wait for the broker's acknowledgements already")
             held: asyncio.Future[None] = asyncio.get_running_loop().create_future()
             self._waiting.append((mid, bytes(out[at:]), held))

@@ -157,26 +157,30 @@ class PahoTransport:
         if self._closing:
             return
         self._closing = True
-        if self._established and not self._over:
-            # paho would close the socket as soon as its DISCONNECT is written, whatever lies unread in it (see `drained`)
-            self._client._packet_queue(_PUBACK, GOODBYE, 0, 1)  # noqa: SLF001
-            self._flush()
-            try:
-                async with asyncio.timeout(CLOSE_S):
-                    if self._client.want_write() and self._ended is not None:
-                        await self._ended
-                    if not self._over and self._reader is not None:
-                        self._reader.close()
-                        await drained(self._sock)
-            except TimeoutError:
-                pass  # it takes nothing more: what it has is all it will get
-            finally:
-                self._end(TransientError("closed"))
-        self._end(TransientError("closed"))
-        if self._sock is not None:
-            self._client._sock_close()  # noqa: SLF001  # paho has no public way to close without a DISCONNECT
-            self._sock.close()
-            self._sock = None
+        try:
+            if self._established and not self._over:
+                await self._leave()
+        finally:
+            self._end(TransientError("closed"))
+            if self._sock is not None:
+                self._client._sock_close()  # noqa: SLF001  # paho has no public way to close without a DISCONNECT
+                self._sock.close()
+                self._sock = None
+
+    async def _leave(self) -> None:
+        """What is queued and DISCONNECT go out, and the broker closes its side, if it does so in time."""
+        # paho would close the socket as soon as its DISCONNECT is written, whatever lies unread in it (see `drained`)
+        self._client._packet_queue(_PUBACK, GOODBYE, 0, 1)  # noqa: SLF001
+        self._flush()
+        try:
+            async with asyncio.timeout(CLOSE_S):
+                if self._client.want_write() and self._ended is not None:
+                    await self._ended
+                if not self._over and self._reader is not None:
+                    self._reader.close()
+                    await drained(self._sock)
+        except TimeoutError:
+            return  # it takes nothing more: what it has is all it will get
 
     def take_messages(self, batch: list[Message]) -> bool:
         """From the reader: PUBLISH packets."""

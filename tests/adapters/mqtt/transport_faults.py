@@ -29,6 +29,7 @@ class Script:
         connack: what a CONNECT is answered with; empty: nothing.
         suback: whether a SUBSCRIBE is answered.
         pong: whether a PINGREQ is answered.
+        stays: after a DISCONNECT it keeps its side open.
         seen: (kind, body) of all that came.
     """
 
@@ -37,6 +38,7 @@ class Script:
         self.bell = Bell()
         self.connack: bytes | None = None
         self.suback = self.pong = True
+        self.stays = False
         self.version = 5
         self.seen: list[tuple[int, bytes]] = []
         self.messages: list[p.Publish] = []
@@ -59,6 +61,7 @@ class Script:
                 elif kind == p.PINGREQ and self.pong:
                     writer.write(p.frame(p.PINGRESP, b""))
                 self.bell.ring()
+                await self.bell.until(lambda kind=kind: kind != p.DISCONNECT or not self.stays, 30)  # type: ignore[misc]
         except (OSError, asyncio.IncompleteReadError, asyncio.CancelledError):
             self.bell.ring()
         finally:
@@ -294,6 +297,26 @@ class FaultContract(TransportBench):
             assert {type(r) for r in results[1:]} == {TransientError}
             assert len(end.ears.losses) == 1
             await end.close()
+
+        self.faults(tmp_path, body)
+
+    def test_nothing_is_left_when_closing_is_cancelled(self, tmp_path: Path) -> None:
+        """A broker that keeps its side open; who closes gives up: socket, timers and descriptors are gone at once."""
+
+        async def body(script: Script) -> None:
+            script.stays = True
+            end = self.end(script.port, 5)
+            await end.open("t/#")
+            closing = asyncio.ensure_future(end.close())
+            await script.bell.until(lambda: p.DISCONNECT in script.kinds())
+            sock = end.transport._sock  # type: ignore[attr-defined]
+            closing.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await closing
+            assert sock.fileno() == -1
+            await end.close()
+            script.stays = False
+            script.bell.ring()
 
         self.faults(tmp_path, body)
 
