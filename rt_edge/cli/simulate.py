@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 from enum import StrEnum
 from pathlib import Path
 from random import Random
@@ -148,11 +149,13 @@ def serial(
 
 @app.command("mqtt")
 def mqtt(
-    url: Annotated[str, typer.Argument(help="The broker: mqtt://HOST[:PORT].")],
+    url: Annotated[str, typer.Argument(help="The broker: mqtt://HOST[:PORT], or mqtts:// for TLS.")],
     devices: Annotated[int, typer.Option("--devices", min=1, max=100_000, help="How many.")] = 10,
     rate: Annotated[float, typer.Option("--rate", min=0.01, max=20_000, help="Messages a second, of all together.")] = 10.0,
     username: Annotated[str | None, typer.Option("--username", help="User name.")] = None,
     password: Annotated[Path | None, typer.Option("--password-file", help="File with the password.")] = None,
+    ca_file: Annotated[Path | None, typer.Option("--ca-file", help="Who signed the broker's certificate; the system's.")] = None,
+    cert_file: Annotated[Path | None, typer.Option("--cert-file", help="The fleet's certificate and its key.")] = None,
     duration: DurationOption = None,
     seed: SeedOption = 1,
     as_json: JsonFlag = False,
@@ -166,12 +169,16 @@ def mqtt(
     from rt_edge.testkit.simulators.mqtt import MqttFleet
 
     parts = urlsplit(url if "://" in url else f"mqtt://{url}")
-    if parts.scheme != "mqtt" or not parts.hostname:
-        raise typer.BadParameter(f"{url!r} is not mqtt://HOST[:PORT] (the fleet has no TLS)", param_hint="URL")
-    host, port = parts.hostname, parts.port or 1883
+    if parts.scheme not in ("mqtt", "mqtts") or not parts.hostname:
+        raise typer.BadParameter(f"{url!r} is not mqtt://HOST[:PORT], nor mqtts://", param_hint="URL")
+    tls = _tls(ca_file, cert_file) if parts.scheme == "mqtts" else None
+    if tls is None and (ca_file or cert_file):
+        raise typer.BadParameter("certificates are for mqtts://", param_hint="URL")
+    host, port = parts.hostname, parts.port or (1883 if tls is None else 8883)
+    shown = str(ca_file.resolve()) if ca_file is not None else None
     secret = password.read_text().strip().encode() if password is not None else None
     run(
-        lambda: MqttFleet(SystemClock(), Random(seed), host, port, devices, rate, username, secret),  # noqa: S311
+        lambda: MqttFleet(SystemClock(), Random(seed), host, port, devices, rate, username, secret, tls, shown),  # noqa: S311
         duration,
         as_json,
     )
@@ -230,6 +237,17 @@ def ble(
         raise typer.BadParameter(f"this needs {error.name} (pip install 'rt-edge[ble]')") from None
     period = seconds(every, "--every")
     run(lambda: BleSimulator(devices, period), duration, as_json)
+
+
+def _tls(ca_file: Path | None, cert_file: Path | None) -> ssl.SSLContext:
+    """How the broker is checked, and what is shown to it."""
+    try:
+        context = ssl.create_default_context(cafile=ca_file)
+        if cert_file is not None:
+            context.load_cert_chain(cert_file)
+    except OSError as error:  # SSLError is one, too
+        raise typer.BadParameter(f"the certificates cannot be used: {error}") from None
+    return context
 
 
 def _free(path: Path | None) -> Path | None:

@@ -6,6 +6,7 @@ It acknowledges only when told to, so that a test sees what a broker does meanwh
 from __future__ import annotations
 
 import asyncio
+import ssl
 from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Self
@@ -23,6 +24,7 @@ class RawClient:
         port: of the broker.
         connect: what to say first.
         host: of the broker.
+        tls: how its certificate is checked, and ours; None: no TLS.
 
     Attributes:
         present: session present, from the CONNACK.
@@ -34,8 +36,8 @@ class RawClient:
         goodbye: code of its DISCONNECT, or None.
     """
 
-    def __init__(self, port: int, connect: p.Connect, host: str = "127.0.0.1") -> None:
-        self._host, self._port = host, port
+    def __init__(self, port: int, connect: p.Connect, host: str = "127.0.0.1", tls: ssl.SSLContext | None = None) -> None:
+        self._host, self._port, self._tls = host, port, tls
         self._connect = connect
         self._v5 = connect.version == 5
         self._writer: asyncio.StreamWriter | None = None
@@ -60,7 +62,7 @@ class RawClient:
 
     async def open(self) -> None:
         """Connect and wait for the CONNACK, whatever it says."""
-        reader, self._writer = await asyncio.open_connection(self._host, self._port)
+        reader, self._writer = await asyncio.open_connection(self._host, self._port, ssl=self._tls)
         self._task = asyncio.get_running_loop().create_task(self._read(reader))
         self._writer.write(p.encode_connect(self._connect))
         await self.until(lambda: self.code >= 0 or self.ended, what="a CONNACK")

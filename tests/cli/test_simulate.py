@@ -138,6 +138,8 @@ def readings(store: Path) -> list[Reading]:
         (["modbus", "--for", "0s"], 2, "more than 0"),
         (["mqtt", "http://x"], 2, "is not mqtt://HOST[:PORT]"),
         (["mqtt", "127.0.0.1:9"], 1, "connection refused"),
+        (["mqtt", "mqtts://x", "--ca-file", "/nowhere/ca.pem"], 2, "the certificates cannot be used"),
+        (["mqtt", "mqtt://x", "--ca-file", "/nowhere/ca.pem"], 2, "certificates are for mqtts://"),
         (["coap", "--push", "x"], 2, "is not coap://HOST:PORT/PATH"),
         (["serial", "/nowhere/tty", "--script", "/nowhere/script.yaml"], 3, "/nowhere/script.yaml cannot be read: No such file"),
         (["nothing"], 2, "nothing"),

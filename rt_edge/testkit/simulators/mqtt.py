@@ -6,6 +6,7 @@ import asyncio
 import json
 import math
 import os
+import ssl
 from random import Random
 from types import TracebackType
 from typing import Any, Self
@@ -29,6 +30,8 @@ class MqttFleet:
         devices: how many.
         rate: messages a second, of all together.
         username, password: for the broker; None: none.
+        tls: how the broker's certificate is checked, and ours; None: no TLS.
+        ca_file: for the printed configuration.
     """
 
     def __init__(
@@ -41,6 +44,8 @@ class MqttFleet:
         rate: float = 10.0,
         username: str | None = None,
         password: bytes | None = None,
+        tls: ssl.SSLContext | None = None,
+        ca_file: str | None = None,
     ) -> None:
         self._clock = clock
         self._random = random
@@ -48,6 +53,8 @@ class MqttFleet:
         self._devices = devices
         self._rate = rate
         self._user = (username, password)
+        self._tls = tls
+        self._ca_file = ca_file
         self._id = f"rt-edge-fleet-{random.getrandbits(48):012x}"
         self._task: asyncio.Task[None] | None = None
         self._published = [0] * devices
@@ -66,9 +73,13 @@ class MqttFleet:
     async def _connect(self) -> RawClient:
         host, port = self._where
         username, password = self._user
-        client = RawClient(port, p.Connect(self._id, keepalive=0, username=username, password=password), host)
+        client = RawClient(port, p.Connect(self._id, keepalive=0, username=username, password=password), host, self._tls)
         try:
             await client.open()
+        except ssl.SSLCertVerificationError as error:
+            raise TransientError(f"{host}:{port}: {error.verify_message}", "--ca-file names who signed its certificate") from None
+        except ssl.SSLError as error:
+            raise TransientError(f"{host}:{port}: {error.reason or error}", "does the broker want TLS on this port?") from None
         except OSError as error:
             # asyncio's own words are "Connect call failed ('127.0.0.1', 1883)"
             reason = os.strerror(error.errno).lower() if error.errno and error.errno > 0 else error.strerror or error
@@ -131,7 +142,9 @@ class MqttFleet:
         """See `Simulator`."""
         host, port = self._where
         topics = [{"filter": "plant/+/telemetry", "qos": 1, "topic": "plant/{device}/telemetry", "codec": "json", "time": "ts"}]
-        return {"fleet": {"kind": "mqtt", "url": f"mqtt://{host}:{port}", "subscribe": topics}}
+        scheme = "mqtts" if self._tls is not None else "mqtt"
+        checked = {"tls": {"ca": self._ca_file}} if self._ca_file is not None else {}
+        return {"fleet": {"kind": "mqtt", "url": f"{scheme}://{host}:{port}", **checked, "subscribe": topics}}
 
     def environment(self) -> dict[str, str]:
         """See `Simulator`."""
