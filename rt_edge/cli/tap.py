@@ -66,7 +66,7 @@ def command(
         rt-edge tap "filter.out>set.in" --where "pressure > 3" --json
     """
     if wire is not None and config is None and Path(wire).exists():
-        wire, config = None, Path(wire)  # `rt-edge tap edge.yaml`: which wires that node has
+        config, wire = Path(wire), None  # `rt-edge tap edge.yaml`: which wires that node has
     place = data_dir(config, data)
     limit = _seconds(duration)
     keeps = _predicate(where)
