@@ -21,7 +21,7 @@ from rt_edge.testkit.mqtt_broker import packets as p
 from rt_edge.testkit.mqtt_client import RawClient
 from rt_edge.testkit.writable_contract import WritableBench, WritableContract
 from tests.adapters.mqtt.bench import harness
-from tests.adapters.mqtt.device import Device
+from tests.adapters.mqtt.device import CORRELATION, RESPONSE_TOPIC, Device
 
 POINT: dict[str, Any] = {"writable": True, "topic": "dev/set", "payload": '{{"set": {value}}}', "max": 100}
 STATE = {"state": "dev/state", "at": "/v"}
@@ -188,8 +188,8 @@ def test_state_is_not_believed_when_it_is_of_an_earlier_connection(mosquitto_pat
         assert (sent.status, sent.message) == ("sent", "dev/state did not show it within 0.2 s")
         same = await h.adapter.write("dev/v", 1.0, "k2")
         assert same.status == "confirmed"
-        await device.publish("dev/state", b"", retain=True)
         await h.close()
+        await device.publish("dev/state", b"", retain=True)
         assert (await h.adapter.write("dev/v", 4.0, "k3")).status == "failed"
         with pytest.raises(TransientError, match="not connected"):
             await h.adapter.read("dev/v")
@@ -215,6 +215,27 @@ def test_command_ends_when_the_connection_goes_meanwhile(tmp_path: Path) -> None
                 assert (await writing).status == "sent"
 
     asyncio.run(main())
+
+
+def test_answer_belongs_to_its_command_when_two_are_under_way(mosquitto_path: Path, tmp_path: Path) -> None:
+    """By correlation data: the later command is answered first, and badly; an answer to nothing is none."""
+
+    async def body(broker: MosquittoProcess, device: Device) -> None:
+        points = {f"dev/{name}": {**POINT, **RESPONSE, "topic": f"cmd/{name}"} for name in "ab"}
+        h = harness(broker.port, tmp_path / "data", points=points)
+        await h.open()
+        async with RawClient(broker.port, p.Connect("other")) as other:
+            await other.subscribe(p.Wanted("cmd/#", 0))
+            writes = [asyncio.ensure_future(h.adapter.write(f"dev/{name}", 1.0, f"key-{name}")) for name in "ab"]
+            asked = {m.topic: m.properties for m in await other.received(2)}
+            answers = [(b"key-x", "busy"), (asked["cmd/b"][CORRELATION], "busy"), (asked["cmd/a"][CORRELATION], "ok")]
+            for correlation, status in answers:
+                topic = asked["cmd/a"][RESPONSE_TOPIC].decode()
+                await other.publish(topic, b'{"status": "%s"}' % status.encode(), properties={CORRELATION: correlation})
+            assert [(await one).status for one in writes] == ["confirmed", "failed"]
+        await h.close()
+
+    run(mosquitto_path, tmp_path, body)
 
 
 def settings(**more: Any) -> Point:

@@ -57,6 +57,11 @@ def test_zero_is_a_value_when_the_field_has_no_presence() -> None:
     assert codec("old.Reading", OLD).parse(bytes.fromhex(payload)) == {"id": 5, "many": [1, 2]}
 
 
+def test_number_has_64_bits_when_more_are_written() -> None:
+    """Ten bytes can hold 70 bits: what is beyond 64 does not count, as in Google's library."""
+    assert codec().parse(b"\x30" + b"\xff" * 9 + b"\x7f")["u64"] == 2**64 - 1
+
+
 def test_rows_are_readings_when_places_and_times_are_named() -> None:
     """Fields by name, the time taken out, repeated messages as Readings."""
     payload = bytes.fromhex(GOLDEN["samples"][1][0])
