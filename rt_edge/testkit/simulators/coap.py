@@ -131,6 +131,7 @@ class CoapDevice:
         raw = {"codec": "raw", "type": "float", "field": "temperature", "observe": True}
         resources: dict[str, Any] = {f"sensor-{n}": {"path": f"/sensors/{n}", **raw} for n in range(1, len(self._sensors) + 1)}
         resources["state"] = {"path": "/state", "every": "5s"}
+        resources["set-point"] = {"path": "/set-point", "every": "5s", "codec": "raw", "type": "float", "writable": True}
         return {
             "device": {"kind": "coap", "hosts": {"device-1": {"url": f"coap://127.0.0.1:{self.port}", "resources": resources}}}
         }
