@@ -427,3 +427,53 @@ def test_opening_fails_when_the_broker_lacks_what_is_asked_for(tmp_path: Path) -
             await sink.open()
 
     run(broker, body)
+
+
+def test_it_is_said_when_the_broker_keeps_the_session_shorter(tmp_path: Path) -> None:
+    """Session expiry is asked for; a broker that changes it is believed and named in the log."""
+    broker = TestBroker()
+    broker.faults.connack = {p.SESSION_EXPIRY: 60}
+
+    async def body() -> None:
+        h = harness(broker.port, tmp_path, session_expiry="1h")
+        await h.open()
+        assert broker.session().expiry == 3600
+        (line,) = [line for line in h.context.logs if "shorter than asked" in line.event]
+        assert (line.level, line.fields) == ("warning", {"asked_s": 3600, "kept_s": 60})
+        await h.close()
+
+    run(broker, body)
+
+
+@clients
+@pytest.mark.parametrize("version", ["5", "3.1.1"])
+def test_retained_state_comes_once_and_again_when_the_session_is_lost(
+    mosquitto_path: Path, tmp_path: Path, client: str, version: str
+) -> None:
+    """A reconnect brings it no second time; what was published meanwhile comes; after a lost session it is the state."""
+    broker = MosquittoProcess(mosquitto_path, tmp_path / "mosquitto", ["retain_available true"])
+
+    async def body() -> None:
+        h = harness(broker.port, tmp_path / "d", client=client, version=version)
+        async with RawClient(broker.port, p.Connect("w")) as w:
+            await w.publish("t/a", b"1", retain=True)
+            await h.open()
+            h.demand(10)
+            await h.received(1)
+            h.settle()
+            await h.close()
+            await w.publish("t/a", b"2", retain=True)
+            await h.open()
+            await h.received(2)
+            assert await h.quiet(0.1) == 0
+            h.settle()
+            await h.close()
+        name = h.adapter._peer.split()[-1]  # type: ignore[attr-defined]
+        async with RawClient(broker.port, p.Connect(name, 5 if version == "5" else 4, clean=True)):
+            pass  # who begins with an empty session ends the one that is kept
+        await h.open()
+        await h.received(3)
+        assert values(h) == ["1", "2", "2"]
+        await h.close()
+
+    run(broker, body)
