@@ -21,7 +21,6 @@ CIPHERS = (
 )
 MTU = 1232
 """Bytes of a datagram of the handshake: fits into 1280, which every IPv6 path takes."""
-MAX_DATAGRAM = 65_535
 HEADER = 13
 """Bytes of a record's header: type, version, epoch, number, length."""
 HANDSHAKE, CLIENT_HELLO = 22, 1
@@ -95,7 +94,6 @@ class Session:
             lib.BIO_ctrl(bio, openssl.BIO_EOF_RETURN, -1, None)
         lib.SSL_set_bio(self._ssl, self._in, self._out)  # which owns them now
         lib.SSL_ctrl(self._ssl, openssl.CTRL_SET_MTU, MTU, None)
-        self._buffer = ctypes.create_string_buffer(MAX_DATAGRAM)
 
     def __del__(self) -> None:
         if getattr(self, "_ssl", None):
@@ -127,12 +125,13 @@ class Session:
         self._feed(datagram)
         self.handshake()
         found: list[bytes] = []
+        buffer = ctypes.create_string_buffer(max(len(datagram), 1))  # no message is longer than what it came in
         while self.ready:
             self._lib.ERR_clear_error()
-            n = self._lib.SSL_read(self._ssl, self._buffer, MAX_DATAGRAM)
+            n = self._lib.SSL_read(self._ssl, buffer, len(buffer))
             if not self._judge(n):
                 break
-            found.append(self._buffer.raw[:n])
+            found.append(buffer.raw[:n])
         return found
 
     def send(self, message: bytes) -> None:
@@ -148,10 +147,12 @@ class Session:
 
     def outgoing(self) -> list[bytes]:
         """Datagrams to be sent now."""
-        found = b""
-        while (n := self._lib.BIO_read(self._out, self._buffer, MAX_DATAGRAM)) > 0:
-            found += self._buffer.raw[:n]
-        return records(found)
+        waiting = self._lib.BIO_ctrl(self._out, openssl.BIO_PENDING, 0, None)
+        if waiting <= 0:
+            return []
+        buffer = ctypes.create_string_buffer(waiting)
+        n = self._lib.BIO_read(self._out, buffer, waiting)
+        return records(buffer.raw[: max(n, 0)])
 
     def wait(self) -> float | None:
         """Seconds until `expired` is to be called; None: not at all."""

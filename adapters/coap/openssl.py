@@ -19,7 +19,7 @@ WANT_READ, ZERO_RETURN = 2, 6
 OP_NO_QUERY_MTU, OP_NO_TICKET, OP_NO_RENEGOTIATION = 1 << 12, 1 << 14, 1 << 30
 CTRL_SET_MTU, CTRL_SESSION_CACHE, CTRL_MIN_VERSION = 17, 44, 123
 CTRL_GET_TIMEOUT, CTRL_HANDLE_TIMEOUT = 73, 74
-BIO_EOF_RETURN = 130
+BIO_PENDING, BIO_EOF_RETURN = 10, 130
 
 PskClient = CFUNCTYPE(c_uint, c_void_p, c_char_p, POINTER(c_ubyte), c_uint, POINTER(c_ubyte), c_uint)
 PskServer = CFUNCTYPE(c_uint, c_void_p, c_char_p, POINTER(c_ubyte), c_uint)

@@ -14,7 +14,7 @@ from aiocoap.messagemanager import MessageManager
 from adapters.coap.dtls import DtlsError, Listener, Session, is_client_hello, is_first_flight
 
 MAX_SESSIONS = 1024
-"""Clients at a time; beyond, the one that has been silent longest has to shake hands anew. About 30 kB each."""
+"""Clients at a time; beyond, the one that has been silent longest has to shake hands anew. About 50 kB each."""
 MAX_HANDSHAKES = 64
 """Handshakes under way at a time; beyond, the oldest one is given up."""
 HANDSHAKE_S = 30.0
