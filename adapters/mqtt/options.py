@@ -50,14 +50,19 @@ def connect_options(settings: Any, memory: SessionFile, name: str) -> Connect:
         timeout=settings.timeout,
         username=settings.username,
         password=password.reveal() if hasattr(password, "reveal") else password,
-        tls=_tls(settings) if settings.secure else None,
+        tls=tls_of(settings) if settings.secure else None,
         will=None if settings.will is None else words(settings.will, settings.version == "5"),
         websocket=settings.websocket,
         topic_aliases=settings.topic_aliases if settings.version == "5" else 0,
     )
 
 
-def _tls(settings: Any) -> ssl.SSLContext:
+def tls_of(settings: Any) -> ssl.SSLContext:
+    """The context for `tls:`, with the protocols to offer.
+
+    Raises:
+        FatalAdapterError: a file that cannot be used.
+    """
     context = tls_context(settings.tls)
     if settings.tls.alpn:
         context.set_alpn_protocols(list(settings.tls.alpn))

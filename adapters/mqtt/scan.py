@@ -6,7 +6,7 @@ import asyncio
 import json
 from typing import Any
 
-from adapters.mqtt.dial import tls_context
+from adapters.mqtt.options import tls_of
 from adapters.mqtt.seam import Connect, Connected, Message, Subscription
 from rt_edge.sdk import FatalAdapterError, Found, ScanReport
 
@@ -65,7 +65,8 @@ def _connect(settings: Any, report: ScanReport) -> Connect:
         timeout=settings.timeout,
         username=settings.username,
         password=password.reveal() if hasattr(password, "reveal") else password,
-        tls=tls_context(settings.tls) if settings.url.startswith("mqtts") else None,
+        tls=tls_of(settings) if settings.secure else None,
+        websocket=settings.websocket,
     )
 
 

@@ -6,6 +6,7 @@ from typing import Any, Literal
 from urllib.parse import urlsplit
 
 from adapters.mqtt.settings import MqttSettings, Publish, Tls
+from adapters.mqtt.url import is_secure, port_of, websocket_of
 from rt_edge.sdk import Duration
 from rt_edge.sdk.settings import DurationField, Field, SecretField, Settings, SizeField, computed_field, model_validator
 
@@ -14,7 +15,7 @@ class MqttScan(Settings):
     """Listening to what a broker carries, as a guest: a session of its own, QoS 0, gone afterwards."""
 
     target: str
-    """The broker: mqtt://host[:port], or mqtts:// for TLS."""
+    """The broker: mqtt://host[:port], mqtts:// for TLS, ws:// and wss:// for websockets."""
     filter: str = Field(default="#", min_length=1, max_length=65_535)
     """Topics that are listened to; what begins with $ is not among those of `#`."""
     duration: DurationField = Field(default=Duration(10.0), gt=0, le=86_400)
@@ -64,5 +65,15 @@ class MqttScan(Settings):
 
     @computed_field
     def port(self) -> int:
-        """From the url: 1883, or 8883 with TLS, by default."""
-        return urlsplit(self.target).port or (8883 if self.target.startswith("mqtts") else 1883)
+        """From the url, or that of its scheme."""
+        return port_of(self.target)
+
+    @computed_field
+    def secure(self) -> bool:
+        """From the url: whether it is TLS."""
+        return is_secure(self.target)
+
+    @computed_field
+    def websocket(self) -> str | None:
+        """From the url: path and query of the websocket; None where it is none."""
+        return websocket_of(self.target)

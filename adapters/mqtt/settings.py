@@ -11,6 +11,7 @@ from adapters.mqtt.point_settings import Point, PointName
 from adapters.mqtt.publish_settings import LastMessage, Publish, Will, topic
 from adapters.mqtt.subscribe_settings import Subscribe
 from adapters.mqtt.topics import overlapping
+from adapters.mqtt.url import PORTS, is_secure, port_of, websocket_of
 from rt_edge.sdk.settings import (
     DurationField,
     Field,
@@ -25,8 +26,6 @@ from rt_edge.sdk.settings import (
 )
 
 __all__ = ["Inbox", "LastMessage", "MqttSettings", "Point", "Publish", "Subscribe", "Tls", "Will"]
-
-PORTS = {"mqtt": 1883, "mqtts": 8883, "ws": 80, "wss": 443}
 
 
 class Tls(Settings):
@@ -146,21 +145,17 @@ class MqttSettings(Settings):
     @computed_field
     def port(self) -> int:
         """From the url: by default 1883, 8883 with TLS, 80 for websockets, 443 with TLS."""
-        parts = urlsplit(self.url)
-        return parts.port or PORTS[parts.scheme]
+        return port_of(self.url)
 
     @computed_field
     def secure(self) -> bool:
         """From the url: whether it is TLS."""
-        return urlsplit(self.url).scheme in ("mqtts", "wss")
+        return is_secure(self.url)
 
     @computed_field
     def websocket(self) -> str | None:
         """From the url: path and query of the websocket, `/mqtt` by default; None where it is none."""
-        parts = urlsplit(self.url)
-        if parts.scheme not in ("ws", "wss"):
-            return None
-        return (parts.path if parts.path not in ("", "/") else "/mqtt") + (f"?{parts.query}" if parts.query else "")
+        return websocket_of(self.url)
 
     @computed_field
     def overlap(self) -> bool:

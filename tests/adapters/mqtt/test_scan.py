@@ -16,16 +16,17 @@ from rt_edge.testkit.mqtt_broker import packets as p
 from rt_edge.testkit.mqtt_client import RawClient
 
 
-def test_topics_are_listed_with_what_they_carry_when_a_broker_has_some(mosquitto_path: Path, tmp_path: Path) -> None:
-    """Retained messages of two topics; what begins with $ is not among them."""
+@pytest.mark.parametrize("scheme", ["", "ws://"])
+def test_topics_are_listed_with_what_they_carry_when_a_broker_has_some(mosquitto_path: Path, tmp_path: Path, scheme: str) -> None:
+    """Retained messages of two topics; what begins with $ is not among them; over a websocket too."""
 
     async def run() -> str:
-        async with MosquittoProcess(mosquitto_path, tmp_path) as broker:
+        async with MosquittoProcess(mosquitto_path, tmp_path, websocket_lines=[] if scheme else None) as broker:
             async with RawClient(broker.port, p.Connect(client_id="feeder", version=5)) as feeder:
                 await feeder.publish("plant/line1/telemetry", b'{"pressure": 1.5}', qos=1, retain=True)
                 await feeder.publish("plant/line1/state", b"\xff\x00", qos=1, retain=True)
-            where = f"127.0.0.1:{broker.port}"
-            return await command("scan", "mqtt", where, "--for", "300ms", "--json")
+            where = f"{scheme}127.0.0.1:{broker.websocket_port if scheme else broker.port}"
+            return await command("scan", "mqtt", where, "--for", "800ms" if scheme else "300ms", "--json")
 
     found = json.loads(asyncio.run(asyncio.wait_for(run(), 30)))["found"]
     assert [one["name"] for one in found] == ["plant/line1/state", "plant/line1/telemetry"]
