@@ -156,7 +156,7 @@ class Control:
         if transport is None:
             return WriteResult("failed", "not connected")
         payload = payload_of(point, value, key)
-        correlation = key.encode()[:128]
+        correlation = key.encode("utf-8", "replace")
         properties = four_bytes(EXPIRY, int(point.expiry)) if point.expiry and self._v5 else b""
         until = asyncio.get_running_loop().time() + point.timeout
         answer: asyncio.Future[bytes] | None = None
