@@ -16,10 +16,13 @@ from pymodbus.pdu import DecodePDU
 from pymodbus.server import ModbusSerialServer, ModbusTcpServer
 
 from adapters.modbus import ModbusAdapter
+from adapters.modbus.address import data_bits_of
 from adapters.modbus.ascii import MAX_FRAME, AsciiFraming, lrc
 from adapters.modbus.late import Shape
-from adapters.modbus.pdu import read, write_registers
+from adapters.modbus.pdu import check_write, mask_write, read, write_registers
+from adapters.modbus.plan import wire_of
 from rt_edge.data.clock import SystemClock
+from rt_edge.sdk import CodecError
 from rt_edge.testkit.adapter_harness import AdapterHarness
 from rt_edge.testkit.modbus_slave import RtuSlave, SlaveBank, SlaveUnit
 from rt_edge.testkit.modbus_wire import frame_of
@@ -180,3 +183,27 @@ def test_simulator_is_read_when_it_speaks_ascii(tmp_path: Path, settings: Any) -
         assert all(r.quality == "good" for r in h.readings)
 
     asyncio.run(asyncio.wait_for(main(), 30))
+
+
+def test_line_has_seven_bits_and_two_characters_a_byte_when_it_is_ascii(settings: Any) -> None:
+    """10 bits a character (7E1); a read of 10 registers is 17 + 51 characters, and no silence is needed between frames."""
+    made = settings(
+        channel={"serial": "/dev/ttyS0", "baud": 9600, "framing": "ascii"}, units={"u": {"points": {"a": {"holding": 0}}}}
+    )
+    assert data_bits_of(made.channel) == 7
+    wire = wire_of(made.channel)
+    assert wire.char == pytest.approx(10 / 9600)
+    request = read("holding", 0, 10)
+    characters = len(frame_of("ascii", 1, request.pdu)) + len(frame_of("ascii", 1, bytes(request.reply)))
+    assert characters == 17 + 51
+    assert wire.exchange(len(request.pdu), request.reply) == pytest.approx(characters * 10 / 9600 + 0.005)
+
+
+@pytest.mark.parametrize("wrong", [b"\6\0\7\0\2", b"\6\0\5\0\1"])
+def test_write_is_not_confirmed_when_the_reply_names_another_value_or_register(wrong: bytes) -> None:
+    """The reply to a write repeats it; one that says something else confirms nothing."""
+    with pytest.raises(CodecError, match="confirms something else"):
+        check_write(write_registers(7, b"\0\1"), wrong)
+    with pytest.raises(CodecError, match="confirms something else"):
+        check_write(mask_write(7, 0xFFF0, 1), b"\x16\0\7\xff\xf0\0\2")
+    check_write(write_registers(7, b"\0\1"), b"\6\0\7\0\1")
