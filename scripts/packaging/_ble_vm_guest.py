@@ -133,7 +133,7 @@ class Run:
     async def connect(self) -> str:
         """connect, read, write, read back"""
         points = {"temperature": T, "battery": BATTERY, "level": LEVEL}
-        h = self.adapter(devices={"pump": {"address": PUMP, "every": "200ms", "points": points}})
+        h = self.adapter(devices={"pump": {"address": PUMP, "every": "200ms", "hold": True, "points": points}})
         await h.open()
         began = time.monotonic()
         assert await h.adapter.read("pump/temperature") == 21.5
@@ -225,7 +225,7 @@ class Run:
     async def all(self) -> int:
         """Each step in its turn; how many failed."""
         steps: list[Callable[[], Awaitable[str]]] = [
-            *(self.start, self.active, self.passive, self.connect, self.notify, self.killed, self.off)
+            *(self.start, self.active, self.passive, self.killed, self.off, self.connect, self.notify)
         ]
         failed = 0
         for step in steps:
