@@ -95,7 +95,17 @@ def programs(c: Campaign) -> None:
         shutil.copy(Path(__file__).with_name(name), opt / name)
     python = next(path.name for path in sorted((c.folder / "root/usr/lib").glob("python3.*")))
     wheels = [flag for tag in ("2014", "_2_17", "_2_28", "_2_34", "_2_36") for flag in ("--platform", f"manylinux{tag}_x86_64")]
-    pip = [sys.executable, "-m", "pip", "install", "--quiet", "--target", opt / "site", "--only-binary=:all:", *wheels]
+    pip: list[str | Path] = [
+        sys.executable,
+        "-m",
+        "pip",
+        "install",
+        "--quiet",
+        "--target",
+        opt / "site",
+        "--only-binary=:all:",
+        *wheels,
+    ]
     version = ["--python-version", python.removeprefix("python"), "--implementation", "cp"]
     c.run(*pip, *version, *requirements(), seconds=300)
     c.run(*pip, *version, "--no-deps", "--upgrade", *BUMBLE, seconds=120)

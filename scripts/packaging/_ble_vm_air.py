@@ -1,3 +1,5 @@
+# mypy: disable-error-code="import-not-found,misc"
+# bumble is there inside the machine only.
 """Virtual devices around a virtual controller, by bumble; runs inside the machine that _ble_vm.py starts.
 
 A fridge that advertises BTHome and manufacturer data, and a pump with characteristics to read, write and hear.

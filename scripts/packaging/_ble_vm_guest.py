@@ -191,7 +191,7 @@ class Run:
         await self.daemon.kill()
         await h.until(lambda: bool(h.context.losses), 10)
         noticed = time.monotonic() - began
-        assert [error.message for error in h.context.losses] == ["bluetoothd has ended"], h.context.losses
+        assert [getattr(error, "message", "") for error in h.context.losses] == ["bluetoothd has ended"], h.context.losses
         await h.adapter.close()
         said = ""
         try:
