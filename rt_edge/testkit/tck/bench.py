@@ -83,7 +83,8 @@ class Verification:
                 raise TypeError(f"{cls.__name__} declines {name}, which is no test of it")
             if not reason.strip():
                 raise TypeError(f"{cls.__name__} declines {name} without a reason")
-        for name in {name for base in cls.__mro__ for name in vars(base) if name.startswith("test_")}:
+        # in the order of definition: the same in every process of a run
+        for name in dict.fromkeys(name for base in cls.__mro__ for name in vars(base) if name.startswith("test_")):
             test = _definition(cls, name)
             if test is None:
                 continue
