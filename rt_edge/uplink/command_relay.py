@@ -3,6 +3,9 @@
 An ask waits for the edge's session, is sent, and sent again after each reconnection and every `AGAIN_S` until its end was said.
 One that was never sent in its time is `expired`; one that was sent and of which no end was heard is `unknown` (the edge knows:
 the same key asks again). It is in memory only: who asked is gone with this process, and the edge has the journal.
+
+A command to a point is held until the edge has said a word of the one before it to the same point: from then on the order is in
+the edge's journal. Without this, one that was lost on its way and is asked again would be carried out after its successor.
 """
 
 from __future__ import annotations
@@ -31,13 +34,19 @@ Tell = Callable[[Outcome], None]
 
 
 class _Asked:
-    __slots__ = ("again", "ask", "deadline", "node", "over", "sent", "tell")
+    __slots__ = ("again", "ask", "deadline", "heard", "node", "over", "sent", "tell")
 
     def __init__(self, node: str, ask: CommandAsk, tell: Tell, deadline: float, over: float) -> None:
         self.node, self.ask, self.tell = node, ask, tell
         self.deadline, self.over = deadline, over
-        self.sent = False
+        self.sent = self.heard = False
         self.again = 0.0
+
+    def place(self) -> str:
+        """Whose order it keeps; empty for what changes nothing."""
+        if self.ask.command is None or self.ask.command.dry_run:
+            return ""
+        return f"{self.node} {self.ask.point.replace('.', '/')}"  # both spellings of a point
 
 
 class CommandRelay:
@@ -77,14 +86,12 @@ class CommandRelay:
         self._asks[self._number] = asked
         self._count("asked")
         if asked.node in self._up:
-            self._put(self._number, asked)
+            self._put_all(asked.node)
 
     def link_up(self, node: str) -> None:
         """The session of an edge is open."""
         self._up.add(node)
-        for number, asked in list(self._asks.items()):
-            if asked.node == node:
-                self._put(number, asked)
+        self._put_all(node, again=True)
 
     def link_down(self, node: str) -> None:
         """It is not any more."""
@@ -102,21 +109,26 @@ class CommandRelay:
             self._count("garbled")
             return
         self._count("said")
+        asked.heard = True
         if outcome.final or not asked.ask.wait:
             del self._asks[number]
         asked.tell(outcome)
+        self._put_all(node)
 
     def tick(self) -> None:
         """Time has passed."""
         now = self._clock.monotonic()
         for number, asked in list(self._asks.items()):
             if not asked.sent and now >= asked.deadline:
-                self._end(number, "expired", f"not sent: node {asked.node} is not connected")
+                why = "has not answered the command before it" if asked.node in self._up else "is not connected"
+                self._end(number, "expired", f"not sent: node {asked.node} {why}")
             elif now >= asked.over:
                 where = "" if asked.node in self._up else ", which is not connected"
                 self._end(number, "unknown", f"no answer from node {asked.node}{where}; ask again with --key {asked.ask.key}")
             elif asked.sent and now >= asked.again and asked.node in self._up:
                 self._put(number, asked)
+        for node in list(self._up):
+            self._put_all(node)
 
     def next_time(self) -> float | None:
         """When `tick` has something to do at the latest."""
@@ -126,6 +138,18 @@ class CommandRelay:
         if not asked.sent:
             return asked.deadline
         return min(asked.over, asked.again) if asked.node in self._up else asked.over
+
+    def _put_all(self, node: str, again: bool = False) -> None:
+        """Send what may go to a node now, in the order of asking; `again`: also what was sent before."""
+        held: set[str] = set()
+        for number, asked in list(self._asks.items()):
+            if asked.node != node:
+                continue
+            place = asked.place()
+            if place not in held and (again or not asked.sent):
+                self._put(number, asked)
+            if place and not asked.heard:
+                held.add(place)
 
     def _put(self, number: int, asked: _Asked) -> None:
         now = self._clock.monotonic()
