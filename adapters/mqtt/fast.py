@@ -18,6 +18,7 @@ from adapters.mqtt.link import connect_link
 from adapters.mqtt.outflow import Outflow
 from adapters.mqtt.pings import Pings
 from adapters.mqtt.reader import Reader
+from adapters.mqtt.reasons import unanswered_error
 from adapters.mqtt.seam import Connect, Connected, Listener, Message, Subscription
 from adapters.mqtt.subscribing import subscribe_all
 from adapters.mqtt.wire import GOODBYE, SERVER_KEEPALIVE, Ack, Connack, connected_of
@@ -219,13 +220,13 @@ class FastTransport:
 
     def take_end(self, error: RtEdgeError) -> None:
         """Nothing more will come."""
-        self._fail(error)
+        self._fail(error if self._established else unanswered_error(error, self._address, self._options.tls is not None))
 
     def _malformed(self, error: FramingError) -> RtEdgeError:
         return TransientError(f"{self._address}: what came is not MQTT as asked for: {error}")
 
     def _broke(self, error: OSError) -> None:
-        self._fail(TransientError(f"{self._address}: the connection broke: {error.strerror or error}"))
+        self.take_end(TransientError(f"{self._address}: the connection broke: {error.strerror or error}"))
 
     def _accepted(self, connack: Connack) -> None:
         loop = asyncio.get_running_loop()

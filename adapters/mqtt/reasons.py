@@ -74,6 +74,18 @@ def connect_error(code: int, address: str) -> RtEdgeError:
     return TransientError(message)
 
 
+def unanswered_error(error: RtEdgeError, address: str, secure: bool) -> RtEdgeError:
+    """The error for a connection that ended before a CONNACK.
+
+    With TLS 1.3 our handshake is over before the broker judges our certificate (RFC 8446, 4.4.2.4): a refusal is an alert or a
+    closed connection by then, which the TLS library calls many things.
+    """
+    if not secure:
+        return error
+    message = f"{address} ended the connection before it answered the CONNECT"
+    return TransientError(message, "a broker that asks for client certificates does so: check tls.certificate and tls.key")
+
+
 def subscribe_error(code: int, filter_: str) -> RtEdgeError:
     """The error for a filter refused in a SUBACK; v3.1.1 knows only 0x80."""
     message = f"the broker refused the subscription {filter_!r}: {text_of(code)}"

@@ -21,7 +21,7 @@ from adapters.mqtt.link import connect_link
 from adapters.mqtt.paho_client import PahoClient, RawProperties, connect_arguments, make_client, subscribe_arguments
 from adapters.mqtt.pings import Pings
 from adapters.mqtt.reader import Reader
-from adapters.mqtt.reasons import connect_error, disconnect_error, v5_code
+from adapters.mqtt.reasons import connect_error, disconnect_error, unanswered_error, v5_code
 from adapters.mqtt.seam import Connect, Connected, Listener, Message, Subscription
 from adapters.mqtt.subscribing import subscribe_all
 from adapters.mqtt.wire import DISCONNECT, GOODBYE, NAMES, PUBREC, Ack, Bare, Connack, connected_of, decode, encode_acks
@@ -229,7 +229,11 @@ class PahoTransport:
 
     def take_end(self, error: RtEdgeError) -> None:
         """From the reader: the connection ended."""
-        self._fail(error)
+        self._fail(self._ended_with(error))
+
+    def _ended_with(self, error: RtEdgeError) -> RtEdgeError:
+        secure = self._options.tls is not None
+        return error if self._established else unanswered_error(error, self._address, secure)
 
     def _heard(self) -> None:
         self._client._last_bytes_received = asyncio.get_running_loop().time()  # noqa: SLF001  # else paho's keepalive gives up
@@ -273,7 +277,7 @@ class PahoTransport:
         self._connack.set_result(connected)
 
     def _on_disconnect(self, client: Any, userdata: Any, flags: Any, reason: Any, properties: Any) -> None:
-        self._fail(TransientError(f"{self._address}: {reason}"))
+        self._fail(self._ended_with(TransientError(f"{self._address}: {reason}")))
 
     def _on_answer(self, client: Any, userdata: Any, mid: int, reasons: Any, properties: Any) -> None:
         answer = self._answers.get(mid)

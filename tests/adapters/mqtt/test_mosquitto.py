@@ -207,7 +207,8 @@ def test_sink_delivers_when_mosquitto_acknowledges(broker: MosquittoProcess, tmp
 @pytest.mark.usefixtures("both_clients")
 @pytest.mark.parametrize("version", ["1.2", "1.3"])
 def test_mutual_tls_carries_large_bursts_when_certificates_fit(mosquitto_path: Path, tmp_path: Path, version: str) -> None:
-    """TLS with client certificates; bursts larger than any buffer leave nothing pending inside the TLS layer."""
+    """TLS with client certificates; bursts larger than any buffer leave nothing pending inside the TLS layer; who shows none is
+    refused, and told what to check."""
     ours = Authority(tmp_path / "pki")
     certificate, key = ours.leaf("broker")
     mine, my_key = ours.leaf("edge")
@@ -238,6 +239,10 @@ def test_mutual_tls_carries_large_bursts_when_certificates_fit(mosquitto_path: P
         wrong = harness(broker.port, tmp_path / "wrong", url=url, tls=files | {"ca": str(stranger.ca)})
         with pytest.raises(TransientError, match="certificate not accepted"):
             await wrong.open()
+        bare = harness(broker.port, tmp_path / "bare", url=url, tls={"ca": str(ours.ca)})
+        with pytest.raises(TransientError, match=r"before it answered the CONNECT .*check tls.certificate"):
+            await bare.open()
+        await bare.close()
 
     run(broker, body)
 
