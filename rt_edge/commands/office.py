@@ -31,7 +31,7 @@ MAX_READS = 64
 """Reads for people and programs under way; one more is refused."""
 
 MAX_LISTENERS = 16
-"""Askers that wait for the end of one command."""
+"""Askers that wait for the end of one command; of one more the oldest makes room: who asks again counts each time."""
 
 CLOSE_S = 3.0
 """What is under way at a stop may end within this; then it stays in doubt."""
@@ -107,12 +107,13 @@ class CommandOffice:
         outcome = self.desk.submit(command)
         if outcome.final:
             tell(outcome)
-        elif len(self._listeners.setdefault(command.key, [])) < MAX_LISTENERS:
-            self._listeners[command.key].append(tell)
+        else:
+            listeners = self._listeners.setdefault(command.key, [])
+            if len(listeners) >= MAX_LISTENERS:
+                del listeners[0]  # most likely one that has asked again since
+            listeners.append(tell)
             if outcome.state == "sent":  # asked again
                 tell(outcome)
-        else:
-            tell(Outcome(command.key, "refused", True, f"{MAX_LISTENERS} wait for the end of this command already"))
         self._run()
 
     def read(self, point: str, key: str, tell: Listener) -> None:

@@ -34,12 +34,12 @@ Tell = Callable[[Outcome], None]
 
 
 class _Asked:
-    __slots__ = ("again", "ask", "deadline", "heard", "node", "over", "sent", "tell")
+    __slots__ = ("again", "ask", "deadline", "heard", "node", "over", "repeated", "sent", "tell")
 
     def __init__(self, node: str, ask: CommandAsk, tell: Tell, deadline: float, over: float) -> None:
         self.node, self.ask, self.tell = node, ask, tell
         self.deadline, self.over = deadline, over
-        self.sent = self.heard = False
+        self.sent = self.repeated = self.heard = False
         self.again = 0.0
 
     def place(self) -> str:
@@ -57,7 +57,7 @@ class CommandRelay:
         send: puts a frame of kind `cmd.ask` on the link of a node, as (node, number, data).
 
     Attributes:
-        counters: `asked`, `repeated`, `said`, `late`, `garbled`.
+        counters: `asked`, `repeated`, `said`, `restarting`, `late`, `garbled`.
     """
 
     def __init__(self, clock: Clock, send: Send) -> None:
@@ -107,6 +107,9 @@ class CommandRelay:
             outcome = decode_said(data)
         except CodecError:
             self._count("garbled")
+            return
+        if asked.repeated and outcome.state == "failed" and not outcome.key:
+            self._count("restarting")  # from one who does not know the command: its adapter is being started, and may have it
             return
         self._count("said")
         asked.heard = True
@@ -160,6 +163,7 @@ class CommandRelay:
                 return  # `tick` says that it has expired
             ask = msgspec.structs.replace(ask, command=msgspec.structs.replace(ask.command, expires_s=left))
         self._count("repeated" if asked.sent else "sent")
+        asked.repeated = asked.sent and ask.command is not None
         asked.sent, asked.again = True, now + AGAIN_S
         self._send(asked.node, number, encode(ask))
 

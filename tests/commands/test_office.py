@@ -7,7 +7,7 @@ import json
 
 from rt_edge.commands.command import Command
 from rt_edge.commands.desk import DeskLimits
-from rt_edge.commands.office import CommandOffice
+from rt_edge.commands.office import MAX_LISTENERS, CommandOffice
 from rt_edge.data.clock import SystemClock
 from rt_edge.data.errors import TransientError
 from rt_edge.sdk import PointInfo, WriteResult
@@ -100,6 +100,29 @@ def test_two_askers_of_one_key_hear_the_same_end(tmp_path):
         await until(lambda: second.states == ["sent"], 5)
         device.gate.set()
         assert (await first.end()).state == (await second.end()).state == "confirmed"
+        assert device.writes == [("speed", 40)]
+        await one.close()
+
+    asyncio.run(run())
+
+
+def test_who_asks_again_and_again_hears_the_end_and_is_not_refused(tmp_path):
+    """As an upstream node does every few seconds: only the oldest asks are forgotten."""
+
+    async def run():
+        one = office(tmp_path)
+        device = Device()
+        device.gate.clear()
+        one.connected(device)
+        first, again = Heard(), [Heard() for _ in range(MAX_LISTENERS)]
+        one.submit(Command("k", "speed", 40), first)
+        await until(lambda: "sent" in first.states, 5)
+        for heard in again:
+            one.submit(Command("k", "speed", 40), heard)
+        await until(lambda: again[-1].states == ["sent"], 5)
+        device.gate.set()
+        assert {(await heard.end()).state for heard in again} == {"confirmed"}
+        assert first.states[-1] == "sent"
         assert device.writes == [("speed", 40)]
         await one.close()
 

@@ -140,6 +140,22 @@ def test_command_is_held_until_a_word_came_of_the_one_before_it_to_its_point():
     assert [(number, ask.key) for _, number, ask in world.sent] == [(2, "second"), (3, "third")]
 
 
+def test_command_has_not_failed_when_its_adapter_is_started_again():
+    """Who says so does not know the command, which may be in the adapter's journal. Before it was asked twice it cannot be."""
+    world = World()
+    world.relay.link_up("hall-3")
+    world.write()
+    world.relay.said("hall-3", 1, said("accepted", final=False))
+    world.until(AGAIN_S)
+    world.relay.said("hall-3", 1, said("failed", key=""))
+    assert [outcome.state for outcome in world.heard] == ["accepted"]
+    world.until(AGAIN_S)
+    world.relay.said("hall-3", 1, said("unknown"))
+    world.write("other")
+    world.relay.said("hall-3", 2, said("failed", key=""))
+    assert [outcome.state for outcome in world.heard] == ["accepted", "unknown", "failed"]
+
+
 def test_command_goes_when_the_one_before_it_was_given_up():
     """With its time left; it expires where it was not sent by then, and says why."""
     world = World()
