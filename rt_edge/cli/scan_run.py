@@ -19,7 +19,9 @@ from rt_edge.cli.output import console, print_json, print_table
 from rt_edge.data.clock import Clock, SystemClock
 from rt_edge.data.errors import ConfigError
 from rt_edge.data.text import visible
+from rt_edge.data.units import Duration, show_duration
 from rt_edge.sdk.discovery import Found
+from rt_edge.sdk.settings import InUnit
 from rt_edge.settings.frozen import freeze
 from rt_edge.settings.report import Report
 from rt_edge.settings.validate import melt, validate
@@ -113,7 +115,7 @@ def natural(name: str) -> list[tuple[int, int, str]]:
 def list_settings(model: type[Any], as_json: bool) -> None:
     """What --set takes."""
     rows = [
-        (name, " ".join((field.description or "").split()), "" if field.is_required() else _shown(field.default))
+        (name, " ".join((field.description or "").split()), "" if field.is_required() else _shown(field))
         for name, field in model.model_fields.items()
     ]
     if as_json:
@@ -122,8 +124,15 @@ def list_settings(model: type[Any], as_json: bool) -> None:
         print_table(("setting", "meaning", "default"), rows)
 
 
-def _shown(default: Any) -> str:
-    return "" if default is None or hasattr(type(default), "model_fields") else str(default)
+def _shown(field: Any) -> str:
+    """A default as a user would write it: with its unit."""
+    default = field.default
+    if default is None or hasattr(type(default), "model_fields"):
+        return ""
+    if isinstance(default, Duration):
+        return show_duration(default)
+    unit = next((f" {one.unit}" for one in field.metadata if isinstance(one, InUnit)), "")
+    return f"{default}{unit}"
 
 
 def put(values: dict[str, Any], text: str) -> None:

@@ -17,7 +17,7 @@ from rt_edge.sdk.settings import DurationField, InUnit, SizeField
 UNITS = frozenset(
     (
         *("baud", "bits", "bytes", "connections", "dbm", "devices", "failures", "hz", "messages", "percent", "readings"),
-        *("registers", "requests", "retransmits"),
+        *("registers", "requests", "retransmits", "topics"),
     )
 )
 """Last words of a name that say the unit, or what is counted."""

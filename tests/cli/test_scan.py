@@ -14,6 +14,7 @@ import pytest
 from rt_edge.cli.app import main
 from rt_edge.cli.scan_run import from_config, natural, put
 from rt_edge.data.errors import ConfigError
+from rt_edge.data.units import parse_duration
 from rt_edge.testkit.node_process import wait_until
 
 
@@ -48,12 +49,15 @@ def test_one_line_says_what_is_wrong_when_a_command_line_is(
 
 
 def test_settings_of_every_kind_are_listed_when_asked_for(capsys: pytest.CaptureFixture[str]) -> None:
-    """Each with its meaning."""
+    """Each with its meaning; times with their unit, as they are to be written."""
+    times: list[str] = []
     for kind in ("ble", "coap", "modbus", "mqtt", "serial"):
         assert main(["scan", kind, "--settings", "--json"]) == 0
         listed = json.loads(capsys.readouterr().out)
         assert {"target"} <= {one["name"] for one in listed}
         assert all(one["meaning"] for one in listed)
+        times += [one["default"] for one in listed if one["name"].endswith(("duration", "timeout"))]
+    assert [parse_duration(text) for text in times] == [10, 10, 2, 0.2, 10, 10], times
 
 
 def test_settings_come_from_a_configuration_when_it_has_one_adapter_of_the_kind(tmp_path: Path) -> None:
