@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import msgspec
 
 from rt_edge.actors.command_messages import PointResult, ReadPoint, WritePoint
-from rt_edge.actors.errors import NoNode
+from rt_edge.actors.errors import AskTimeout, NoNode
 from rt_edge.actors.node_messages import Control, Controlled, GetStatus, Status
 from rt_edge.actors.system import NodeClient, actor_at, attach
 from rt_edge.actors.tap_messages import Tap, Tapped
 from rt_edge.commands.command import Command, Outcome
 from rt_edge.daemon.data_dir import NodeFile, read_node_file
+from rt_edge.data.clock import Clock, SystemClock
 from rt_edge.data.errors import RefusedError
 from rt_edge.telemetry.status import NodeStatus
 
@@ -29,16 +31,29 @@ WRITE_S = 75.0
 """A command is waited for so long beyond its expiry: the node gives up earlier, and says so."""
 
 
+AGAIN_S = 5.0
+"""A command of which nothing was heard for so long is asked for again, under the same key."""
+
+
 class RunningNode:
     """A node that runs on this host.
+
+    Args:
+        file: what it has published.
+        client: the way to it.
+        clock, pause: time, and how it is let pass.
 
     Attributes:
         file: what it has published.
     """
 
-    def __init__(self, file: NodeFile, client: NodeClient) -> None:
+    def __init__(
+        self, file: NodeFile, client: NodeClient, clock: Clock | None = None, pause: Callable[[float], object] | None = None
+    ) -> None:
         self.file = file
         self._client = client
+        self._clock = clock or SystemClock()
+        self._pause = pause or threading.Event().wait
         self._guardian = actor_at(file.guardian)
 
     def status(self, timeout: float = ASK_S) -> NodeStatus:
@@ -84,6 +99,9 @@ class RunningNode:
     ) -> Outcome:
         """Have a command carried out by the running node, through its own arbitration.
 
+        Asked again every `AGAIN_S` under its key, since a process of the node that dies takes the answer along, not the command.
+        A point of another node is asked for once: this one asks again there.
+
         Args:
             point: as for `read_point`.
             command: its `point` is not looked at.
@@ -93,8 +111,26 @@ class RunningNode:
         Raises:
             NoNode: no answer in time: what became of the command is not known; ask again with the same key.
         """
-        ask = WritePoint(0, node, point, msgspec.msgpack.encode(command), wait)
-        return self._point(ask, timeout or (command.expires_s + WRITE_S if wait else ASK_S + READ_S))
+        begun = self._clock.monotonic()
+        limit = timeout or (command.expires_s + WRITE_S if wait else ASK_S + READ_S)
+        passed = 0.0
+        while True:
+            left = msgspec.structs.replace(command, expires_s=max(0.0, command.expires_s - passed))
+            ask = WritePoint(0, node, point, msgspec.msgpack.encode(left), wait)
+            try:
+                outcome = self._point(ask, limit if node else min(AGAIN_S, limit - passed))
+                if not passed or outcome.key or outcome.state != "failed":
+                    return outcome  # else from one who does not know the command: its adapter is being started, and may have it
+                self._pause(AGAIN_S)
+            except NoNode as error:
+                ended = not isinstance(error.__cause__, AskTimeout)
+                if ended and not passed:
+                    raise  # nothing was asked
+                if ended:
+                    raise NoNode(f"node {self.file.node} has ended meanwhile", error.hint) from AskTimeout(error.message)
+            passed = self._clock.monotonic() - begun
+            if passed >= limit:
+                raise NoNode(f"node {self.file.node} has not said it within {limit:g} s", "see its log") from AskTimeout("late")
 
     def tap(self, member: str, wire: str, tap: str, most: int = 256, close: bool = False, timeout: float = ASK_S) -> Tapped:
         """What has passed a wire since the last look; the first look opens the tap.
