@@ -1,4 +1,4 @@
-"""Against pymodbus's own servers, on a pty and on TCP: an implementation that is not ours."""
+"""Against pymodbus's own servers, on a pty, on TCP, and RTU frames on TCP: an implementation that is not ours."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pymodbus import FramerType
 from pymodbus.client.mixin import ModbusClientMixin
 from pymodbus.server import ModbusSerialServer, ModbusTcpServer
 from pymodbus.simulator import DataType, SimData, SimDevice
@@ -84,12 +85,13 @@ async def pty_relay() -> AsyncIterator[tuple[str, str]]:
 async def peer(kind: str) -> AsyncIterator[dict[str, Any]]:
     """A pymodbus server with units 1 and 2, and the channel that leads to it."""
     devices = [device(1), device(2)]
-    if kind == "tcp":
-        server = ModbusTcpServer(devices, address=("127.0.0.1", 0))
+    if kind != "rtu":
+        framer = FramerType.RTU if kind == "rtu-over-tcp" else FramerType.SOCKET
+        server = ModbusTcpServer(devices, framer=framer, address=("127.0.0.1", 0))
         await server.serve_forever(background=True)
         port = server.transport.sockets[0].getsockname()[1]
         try:
-            yield {"tcp": f"127.0.0.1:{port}"}
+            yield {"tcp": f"127.0.0.1:{port}", "framing": "rtu" if kind == "rtu-over-tcp" else "mbap"}
         finally:
             await server.shutdown()
         return
@@ -102,7 +104,7 @@ async def peer(kind: str) -> AsyncIterator[dict[str, Any]]:
             await server.shutdown()
 
 
-@pytest.mark.parametrize("kind", ["rtu", "tcp"])
+@pytest.mark.parametrize("kind", ["rtu", "tcp", "rtu-over-tcp"])
 def test_values_are_those_of_pymodbus_when_it_is_the_peer(kind: str, settings: Any, tmp_path: Path) -> None:
     """Every type in both word orders, inputs, coils and discrete inputs of two units are read as pymodbus stores them."""
 
@@ -128,7 +130,7 @@ def test_values_are_those_of_pymodbus_when_it_is_the_peer(kind: str, settings: A
     asyncio.run(asyncio.wait_for(main(), 30))
 
 
-@pytest.mark.parametrize("kind", ["rtu", "tcp"])
+@pytest.mark.parametrize("kind", ["rtu", "tcp", "rtu-over-tcp"])
 def test_writes_stick_when_pymodbus_is_the_peer(kind: str, settings: Any, tmp_path: Path) -> None:
     """Functions 5, 6, 15 and 16 are taken by pymodbus and read back the same."""
 
