@@ -50,9 +50,9 @@ def command(
 ) -> None:
     """See it work on this machine, with no hardware and no account; it leaves no process and no file behind.
 
-    A broker, two pumps on a serial line, a meter on Modbus TCP, a balance, a CoAP tank, Bluetooth thermometers (with dbus-daemon), an
-    edge node and an upstream node, on loopback. Keys cut the uplink, restore it, and kill a process: nothing is lost or comes twice.
-    Exit code 0 if so, else 1.
+    A broker, two pumps on a serial line, a meter on Modbus TCP, a balance, a CoAP tank, Bluetooth thermometers (by dbus-daemon),
+    an edge node and an upstream node, on loopback. Keys cut the uplink, restore it, and kill a process: nothing is lost or comes
+    twice. Exit code 0 if so, else 1.
 
     \b
     Example:
