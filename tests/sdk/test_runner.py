@@ -169,6 +169,56 @@ def test_is_tried_again_when_it_was_open_once_whatever_the_policy(tmp_path: Path
     play(work)
 
 
+class Bounds(AtOnce):
+    """Writes down the longest wait that was possible."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked: list[float] = []
+
+    def uniform(self, a: float, b: float) -> float:
+        self.asked.append(b)
+        return 0.0
+
+
+class Wound(SystemClock):
+    """Stands still unless it is moved."""
+
+    now = 0.0
+
+    def monotonic(self) -> float:
+        return self.now
+
+
+def test_waits_longer_each_time_when_it_is_thrown_out_as_soon_as_it_is_open(tmp_path: Path) -> None:
+    """Two clients with one id at an MQTT broker: opening works, and does not count as long as it does not last."""
+
+    async def work() -> None:
+        clock, bounds, lasted = Wound(), Bounds(), iter([1.0, 1.0, 1.0, 29.0, 30.0, 1.0])
+        runner = AdapterRunner("plc", lambda context: Device(context, absent=0), clock, bounds, tmp_path)
+        over = asyncio.Event()
+
+        def thrown_out() -> None:
+            seconds = next(lasted, None)
+            if seconds is None:
+                over.set()
+                return
+            clock.now += seconds
+            runner.lost(TransientError("session taken over"))
+
+        def follow(state: str) -> None:
+            if state == "open":
+                asyncio.get_running_loop().call_soon(thrown_out)
+
+        runner.on_state.append(follow)
+        runner.start()
+        await over.wait()
+        assert bounds.asked == [1, 2, 4, 8, 1, 2]
+        await runner.stop()
+
+    play(work)
+
+
 def test_absence_is_said_once_and_the_return_once_when_the_reasons_change(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
