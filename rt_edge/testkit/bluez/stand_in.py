@@ -42,8 +42,9 @@ class BluezStandIn:
         self._bus: MessageBus | None = None
         self._controller = Controller(self)
         self._known: dict[str, Peripheral] = {}
-        self._monitors: set[str] = set()
-        self._client = ""
+        self._monitors: set[tuple[str, str]] = set()
+        self._scanners: set[str] = set()
+        self._caller = ""
         self.peripherals: dict[str, Peripheral] = {}
         self.address = "00:11:22:33:44:55"
         self.roles = ["central", "peripheral"]
@@ -95,6 +96,7 @@ class BluezStandIn:
             peripheral.hidden()
         self._known.clear()
         self._monitors.clear()
+        self._scanners.clear()
         self.discovering = False
         self._controller = Controller(self)
         if bus is not None:
@@ -118,6 +120,7 @@ class BluezStandIn:
             return
         for path in list(self._known):
             self.remove_device(path)
+        self._scanners.clear()
         self.discovering = False
         self._bus.unexport(self._path)
 
@@ -125,6 +128,7 @@ class BluezStandIn:
         """The controller is switched on or off."""
         self.powered = on
         if not on:
+            self._scanners.clear()
             self._discover(False)
             for peripheral in self._known.values():
                 if peripheral.connected:
@@ -168,15 +172,23 @@ class BluezStandIn:
             raise DBusError("org.bluez.Error.NotReady", "Resource Not Ready")
         if self.fail_scan is not None:
             raise DBusError(*self.fail_scan)
-        if self.discovering:
+        if self._caller in self._scanners:  # several clients may scan at a time, each of them once
             raise DBusError("org.bluez.Error.InProgress", "Operation already in progress")
-        self._discover(True)
+        self._scanners.add(self._caller)
+        if not self.discovering:
+            self._discover(True)
 
     def stop_discovery(self) -> None:
         """See `ControllerState`."""
-        if not self.discovering:
+        if self._caller not in self._scanners:
             raise DBusError("org.bluez.Error.Failed", "No discovery started")
-        self._discover(False)
+        self._scan_ends(self._caller)
+
+    def _scan_ends(self, client: str) -> None:
+        if client in self._scanners:
+            self._scanners.remove(client)
+            if not self._scanners:
+                self._discover(False)
 
     def _discover(self, on: bool) -> None:
         self.scans += on and not self.discovering
@@ -200,9 +212,9 @@ class BluezStandIn:
         """See `ControllerState`."""
         if on:
             self.scans += 1
-            self._monitors.add(path)
+            self._monitors.add((self._caller, path))
         else:
-            self._monitors.discard(path)
+            self._monitors.discard((self._caller, path))
         self.bell.ring()
 
     # -- clients that end without a word -----------------------------------------------------------------------------
@@ -220,11 +232,10 @@ class BluezStandIn:
         await bus.call(call)
 
     def _pass_by(self, message: Message) -> None:
-        """Remember who scans; the scan of a client that has left the bus ends, as BlueZ does it."""
-        if message.message_type is MessageType.METHOD_CALL and message.member in {"StartDiscovery", "RegisterMonitor"}:
-            self._client = message.sender or ""
-        elif message.member == "NameOwnerChanged" and message.body[0] == self._client and not message.body[2]:
-            self._client = ""
-            self._monitors.clear()
-            if self.discovering:
-                self._discover(False)
+        """Remember who calls; the scans of a client that has left the bus end, as BlueZ does it."""
+        if message.message_type is MessageType.METHOD_CALL:
+            self._caller = message.sender or ""
+        elif message.member == "NameOwnerChanged" and not message.body[2]:
+            client = message.body[0]
+            self._monitors = {(by, path) for by, path in self._monitors if by != client}
+            self._scan_ends(client)

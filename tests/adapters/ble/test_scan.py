@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 
 import pytest
+from dbus_fast import BusType, Message
+from dbus_fast.aio import MessageBus
 
 from adapters.ble import BleAdapter
 from adapters.ble.codec import Advertisement
@@ -39,6 +42,30 @@ def test_devices_are_listed_with_their_format_when_they_advertise() -> None:
     assert fridge.details["formats"] == ["bthome"]
     assert fridge.settings == {"accept": [{"formats": ["bthome"], "addresses": [FRIDGE]}]}
     assert report.seen[PUMP].details["fields"] == {"manufacturer_1234": "0102", "name": "pump"}
+
+
+def test_others_scan_beside_it_when_a_node_runs() -> None:
+    """As BlueZ does it: each client scans for itself, once; the radio is quiet when the last has gone, even without a word."""
+
+    async def run() -> None:
+        report = RecordingReport()
+        call = partial(Message, destination="org.bluez", path="/org/bluez/hci0", interface="org.bluez.Adapter1")
+        async with bluez() as stand_in:
+            fridge = stand_in.add(Peripheral(FRIDGE, "fridge"))
+            node = await MessageBus(bus_type=BusType.SYSTEM).connect()
+            replies = [await node.call(call(member="StartDiscovery")) for _ in range(2)]
+            assert [reply.error_name for reply in replies if reply] == [None, "org.bluez.Error.InProgress"]
+            scan = asyncio.create_task(BleAdapter.scan(freeze(melt(BleScan(duration="100ms"))), report))  # type: ignore[arg-type]
+            while not scan.done():
+                fridge.advertise(service=bthome(7))
+                await asyncio.wait([scan], timeout=0.01)
+            await scan
+            assert set(report.seen) == {FRIDGE}
+            assert stand_in.scanning
+            node.disconnect()
+            await stand_in.bell.until(lambda: not stand_in.scanning, 5, "no scan")
+
+    asyncio.run(asyncio.wait_for(run(), 30))
 
 
 def test_no_controller_is_an_error_and_not_an_empty_list_when_there_is_none() -> None:
