@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from importlib import resources
 from typing import Annotated, Any, NamedTuple
 
+import msgspec
 import typer
 
 from rt_edge.cli.errors import ExitCode
@@ -14,6 +15,7 @@ from rt_edge.cli.output import JsonFlag, print_json, print_table
 from rt_edge.data.errors import ConfigError
 from rt_edge.sdk.adapter import Capability, DeviceAdapter
 from rt_edge.sdk.registry import AdapterEntry, Registry, broken
+from rt_edge.settings.adapters import COMMON
 from rt_edge.settings.frozen import freeze
 from rt_edge.settings.validate import melt
 from rt_edge.settings.yaml_text import read_yaml
@@ -106,30 +108,30 @@ def describe_kind(entry: AdapterEntry) -> Kind:
 
 
 def sample_capability(adapter: type[DeviceAdapter]) -> Capability | None:
-    """What the adapter promises with its sample settings, or with none; None if there are no valid ones."""
+    """What the adapter promises with its first sample settings, or with none, and writable if any sample is; None if there are no
+    valid ones."""
     try:
         model = adapter.settings_model()
-        for settings in (_sample(adapter), {}):
-            if settings is not None:
-                return adapter.capability(freeze(melt(model.model_validate(settings))))
+        samples = _samples(adapter) or [{}]
+        promises = [adapter.capability(freeze(melt(model.model_validate(settings)))) for settings in samples]
     except Exception:  # noqa: BLE001 - of a broken or not installed adapter: the list goes on
         return None
-    return None
+    return msgspec.structs.replace(promises[0], writable=any(promise.writable for promise in promises))
 
 
-def _sample(adapter: type[DeviceAdapter]) -> dict[str, Any] | None:
+def _samples(adapter: type[DeviceAdapter]) -> list[dict[str, Any]]:
+    """The settings in its sample.yaml; none if there is none that can be read."""
     package = adapter.__module__.rpartition(".")[0]
     try:
         data = resources.files(package).joinpath("sample.yaml").read_bytes()
         entries = read_yaml(data, "sample.yaml").plain()["adapters"]
-    except (OSError, ImportError, ConfigError, KeyError, TypeError, ValueError):
-        return None
-    for entry in entries.values():
-        if entry.pop("kind", None) == adapter.kind:
-            entry.pop("island", None)
-            entry.pop("startup", None)
-            return dict(entry)
-    return None
+        return [
+            {key: value for key, value in entry.items() if key not in ("kind", *COMMON)}
+            for entry in entries.values()
+            if entry.get("kind") == adapter.kind
+        ]
+    except (OSError, ImportError, ConfigError, KeyError, TypeError, ValueError, AttributeError):
+        return []
 
 
 def _data(kind: Kind) -> dict[str, Any]:
