@@ -102,17 +102,17 @@ async def serve(folder: Path, broker: str) -> None:
         random = Random()  # noqa: S311  # nothing goes wrong with these
         await stack.enter_async_context(SerialSimulator(clock, random, balance))
         device = await stack.enter_async_context(CoapDevice(clock))
-        bluetooth = await _bluetooth(stack)
+        bluetooth = await _bluetooth(stack, folder)
         ports = Ports(name, port, str(rtu.path), tcp.port, str(balance), device.port, bluetooth)
         sys.stdout.write(msgspec.json.encode(ports).decode() + "\n")
         sys.stdout.flush()
         await _end_of_stdin()
 
 
-async def _bluetooth(stack: AsyncExitStack) -> str:
-    """The address of a D-Bus with sensors; empty without a dbus-daemon."""
+async def _bluetooth(stack: AsyncExitStack, folder: Path) -> str:
+    """The address of a D-Bus with sensors, in the demo's folder, which the janitor removes; empty without a dbus-daemon."""
     try:
-        simulator = await stack.enter_async_context(BleSimulator(devices=2, places=PEERS))
+        simulator = await stack.enter_async_context(BleSimulator(devices=2, places=PEERS, folder=folder))
     except TransientError as error:
         sys.stderr.write(f"no Bluetooth: {error}\n")
         return ""

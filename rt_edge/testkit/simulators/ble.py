@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import shutil
 import struct
 import tempfile
@@ -20,6 +21,8 @@ TEMPERATURE = "00002a6e-0000-1000-8000-00805f9b34fb"
 BATTERY = "00002a19-0000-1000-8000-00805f9b34fb"
 SETPOINT = "12345678-1234-1234-1234-123456789abc"
 PUMP = "C0:FF:EE:FF:FF:FF"
+SOCKET_PATH_MOST = 107
+"""Bytes of the path of a Unix socket."""
 
 
 class BleSimulator:
@@ -30,14 +33,23 @@ class BleSimulator:
         every: seconds between the advertisements of one.
         places: folders where dbus-daemon may be, besides PATH.
         address: of a D-Bus that is there already; empty: one of its own is started.
+        folder: where the socket of that one goes; None: a temporary folder.
     """
 
-    def __init__(self, devices: int = 10, every: float = 1.0, places: Path = Path(".peers/bin"), address: str = "") -> None:
+    def __init__(
+        self,
+        devices: int = 10,
+        every: float = 1.0,
+        places: Path = Path(".peers/bin"),
+        address: str = "",
+        folder: Path | None = None,
+    ) -> None:
         self._crowd = [
             Peripheral(f"C0:FF:EE:{i >> 16:02X}:{i >> 8 & 255:02X}:{i & 255:02X}", f"sensor-{i}") for i in range(devices)
         ]
         self._every = every
         self._places = places
+        self._folder = folder
         self._stack = AsyncExitStack()
         self._temperature = Value(struct.pack("<h", 2150))
         self._setpoint = Value(struct.pack("<H", 50), ("read", "write"))
@@ -60,8 +72,11 @@ class BleSimulator:
             program = find_dbus_daemon(self._places)
             if program is None:
                 raise TransientError("there is no dbus-daemon", "install the package dbus (Debian: dbus-daemon)")
-            folder = Path(tempfile.mkdtemp(prefix="ble"))  # short: the path of a socket has at most 107 bytes
-            self._stack.callback(shutil.rmtree, folder)
+            folder = Path(tempfile.mkdtemp(prefix="ble")) if self._folder is None else self._folder / "dbus"
+            folder.mkdir(exist_ok=True)
+            self._stack.callback(shutil.rmtree, folder, ignore_errors=True)
+            if len(os.fsencode(folder / "bus")) > SOCKET_PATH_MOST:
+                raise TransientError(f"{folder} is too long for the path of a socket", "set TMPDIR to a shorter one")
             self.address = (await self._stack.enter_async_context(PrivateBus(folder, program))).address
         bluez = await self._stack.enter_async_context(BluezStandIn(self.address))
         bluez.add(self._pump)
