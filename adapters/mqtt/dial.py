@@ -8,6 +8,7 @@ import ssl
 from pathlib import Path
 from typing import Any
 
+from adapters.mqtt.readiness import ready
 from rt_edge.sdk import FatalAdapterError, TransientError
 
 
@@ -110,26 +111,11 @@ async def _handshake(sock: socket.socket, tls: ssl.SSLContext, host: str, patien
                 try:
                     wrapped.do_handshake()
                 except ssl.SSLWantReadError:
-                    await _ready(wrapped, for_write=False)
+                    await ready(wrapped, for_write=False)
                 except ssl.SSLWantWriteError:
-                    await _ready(wrapped, for_write=True)
+                    await ready(wrapped, for_write=True)
                 else:
                     return wrapped
     except BaseException:
         wrapped.close()
         raise
-
-
-async def _ready(sock: socket.socket, for_write: bool) -> None:
-    loop = asyncio.get_running_loop()
-    ready: asyncio.Future[None] = loop.create_future()
-
-    def wake() -> None:
-        if not ready.done():
-            ready.set_result(None)
-
-    (loop.add_writer if for_write else loop.add_reader)(sock, wake)
-    try:
-        await ready
-    finally:
-        (loop.remove_writer if for_write else loop.remove_reader)(sock)

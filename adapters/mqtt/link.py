@@ -7,6 +7,7 @@ import ssl
 from typing import Any
 
 from adapters.mqtt.dial import dial
+from adapters.mqtt.readiness import ready
 from adapters.mqtt.seam import Connect
 from adapters.mqtt.websocket import FrameReader, WebsocketError, check_response, closing, frame, new_key, request, response_end
 from rt_edge.sdk import TransientError
@@ -54,34 +55,19 @@ async def _upgrade(sock: Any, options: Connect, secure: bool) -> WebsocketLink:
         try:
             waiting = waiting[sock.send(waiting) :]
         except _BLOCKED:
-            await _ready(sock, for_write=True)
+            await ready(sock, for_write=True)
     data = b""
     while (end := response_end(data)) < 0:
         try:
             piece = sock.recv(4096)
         except _BLOCKED:
-            await _ready(sock, for_write=False)
+            await ready(sock, for_write=False)
             continue
         if not piece:
             raise WebsocketError("the connection was closed in the handshake")
         data += piece
     check_response(data[: end - 4], key)
     return WebsocketLink(sock, data[end:])
-
-
-async def _ready(sock: Any, for_write: bool) -> None:
-    loop = asyncio.get_running_loop()
-    ready: asyncio.Future[None] = loop.create_future()
-
-    def wake() -> None:
-        if not ready.done():
-            ready.set_result(None)
-
-    (loop.add_writer if for_write else loop.add_reader)(sock, wake)
-    try:
-        await ready
-    finally:
-        (loop.remove_writer if for_write else loop.remove_reader)(sock)
 
 
 class WebsocketLink:
