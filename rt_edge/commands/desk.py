@@ -104,28 +104,29 @@ class Desk:
         """A command, new or again.
 
         Returns:
-            What became of it so far; of one that has not ended, `Tell` follows.
+            What became of it so far; of one that has not ended, or whose end is not durable yet, `Tell` follows.
         """
         self._forget()
         known = self._live.get(command.key) or self._known.get(command.key) or self._dry.get(command.key)
-        if not command.expires_s > 0:  # it was on its way too long: what is known of it is said, and nothing begun
-            return known.row.outcome() if known is not None else self._refused(command, "it came after its time", "expired")
         try:
             value = checked(self._points, command)
         except RefusedError as error:
-            return self._refused(command, str(error))
+            return self.turn_away(command, "refused", str(error))
         expires_s = min(command.expires_s, MAX_EXPIRES_S)
         command = msgspec.structs.replace(command, value=value, text=False, expires_s=expires_s)
         if known is not None:
             was = known.row.command
             if (was.point, was.value) != (command.point, command.value):
-                return self._refused(command, f"the key {command.key!r} was used for {was.value!r} to {was.point}")
+                return self.turn_away(command, "refused", f"the key {command.key!r} was used for {was.value!r} to {was.point}")
             self._count("repeated")
-            return known.row.outcome()
+            outcome = known.row.outcome()
+            return msgspec.structs.replace(outcome, final=outcome.final and known.told)
+        if not command.expires_s > 0:  # it was on its way too long: what is known of its key was said, and nothing is begun
+            return self.turn_away(command, "expired", "it came after its time")
         if len(self._live) + len(self._dry) >= self._limits.waiting:
-            return self._refused(command, f"{self._limits.waiting} commands wait already")
+            return self.turn_away(command, "refused", f"{self._limits.waiting} commands wait already")
         if self._closing:
-            return self._refused(command, "the node is stopping")
+            return self.turn_away(command, "refused", "the node is stopping")
         self._number += 1
         deadline = self._clock.monotonic() + command.expires_s
         arrived = self._clock.wall_ns()
@@ -139,8 +140,13 @@ class Desk:
         self._go()
         return entry.row.outcome()
 
-    def _refused(self, command: Command, message: str, state: State = "refused") -> Outcome:
-        """Not remembered under its key: nothing was tried, and it may be asked again."""
+    def can_say(self, key: str) -> bool:
+        """Whether an asker may be told at once where the command of this key, which has not ended, is: it is written down."""
+        entry = self._live.get(key)
+        return entry is not None and entry.durable
+
+    def turn_away(self, command: Command, state: State, message: str) -> Outcome:
+        """The end of a command that is not taken. Its key is not remembered: nothing was tried, and it may be asked again."""
         self._count(state)
         wall = self._clock.wall_ns()
         row = Row(0, command, "ended", state, message, None, None, wall, wall, self._boot, 0.0)
@@ -178,10 +184,11 @@ class Desk:
             self._number = max(self._number, row.number)
             entry = Entry(row, row.deadline)
             if row.phase == "ended":
-                entry.phase = Phase.ENDED
+                entry.phase, entry.told = Phase.ENDED, True
                 entry.forget_at = now + self._limits.keep_s - max(0.0, (wall - row.ended) / 1e9)
                 self._known[row.command.key] = entry
                 continue
+            entry.durable = True
             self._live[row.command.key] = entry
             self._turns.add(entry)
             if row.phase == "sending":
@@ -208,6 +215,7 @@ class Desk:
         if entry is None:
             self._saved_after_the_end(key, phase)
             return
+        entry.durable = entry.durable or not error
         if error and phase != "ended" and entry.phase is not Phase.SENT:
             self._end(entry, "failed", f"not sent: it cannot be written down first: {error}")
         elif phase == "accepted" and entry.phase in (Phase.WAIT, Phase.OLD):

@@ -29,12 +29,13 @@ class Entry:
         deadline: monotonic seconds after which it is not sent, or, in doubt, not cleared up any more.
         limit: when the adapter should have answered.
         in_hand: the adapter or the journal has it, and its point is taken.
-        told: whether those who asked know its end.
+        durable: it is written down, whatever follows.
+        told: whether those who asked know its end, which is written down too.
         forget_at: when its key means nothing any more.
         not_before: in doubt: when its point is read again.
     """
 
-    __slots__ = ("deadline", "forget_at", "in_hand", "limit", "not_before", "phase", "row", "told")
+    __slots__ = ("deadline", "durable", "forget_at", "in_hand", "limit", "not_before", "phase", "row", "told")
 
     def __init__(self, row: Row, deadline: float) -> None:
         self.row = row
@@ -42,6 +43,7 @@ class Entry:
         self.deadline = deadline
         self.limit = 0.0
         self.in_hand = False
+        self.durable = False
         self.told = False
         self.forget_at = 0.0
         self.not_before = 0.0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import deque
 from collections.abc import Callable, Coroutine, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -29,6 +30,9 @@ READ_S = 10.0
 
 MAX_READS = 64
 """Reads for people and programs under way; one more is refused."""
+
+MAX_ASKS = 256
+"""Commands that wait while the journal is being opened; one more is refused."""
 
 MAX_LISTENERS = 16
 """Askers that wait for the end of one command; of one more the oldest makes room: who asks again counts each time."""
@@ -74,6 +78,8 @@ class CommandOffice:
         self._timer: asyncio.TimerHandle | None = None
         self._unsaved: dict[str, Row] = {}
         self._saving = False
+        self._asks: deque[tuple[Command, Listener]] = deque()
+        self._taking = False
         self._reads = 0
         self._closed = False
 
@@ -93,18 +99,42 @@ class CommandOffice:
     # -- what is asked -----------------------------------------------------------------------------------------------
 
     def submit(self, command: Command, tell: Listener) -> None:
-        """A command; `tell` hears of every state it gets into, the last time with a final one, perhaps at once."""
-        self._spawn(self._submit(command, tell))
+        """A command; `tell` hears of every state it gets into, the last time with a final one.
 
-    async def _submit(self, command: Command, tell: Listener) -> None:
-        if self._journal is None:
-            self._open_soon()
-            if self._opening is not None:
-                await asyncio.wait([self._opening])
-        if self._journal is None:
-            tell(Outcome(command.key, "failed", True, f"not sent: commands cannot be written down: {self.problem}"))
+        One that was asked before is told where it is now, as soon as it is written down, and what follows.
+        """
+        if len(self._asks) >= MAX_ASKS:
+            tell(self.desk.turn_away(command, "refused", f"{MAX_ASKS} commands wait for the journal already"))
+            self._run()
             return
-        outcome = self.desk.submit(command)
+        self._asks.append((command, tell))
+        self._take_soon()
+
+    def _take_soon(self) -> None:
+        if not self._taking:
+            self._taking = True
+            self._spawn(self._take_all())
+
+    async def _take_all(self) -> None:
+        """In the order of arrival, whatever the opening of the journal takes: one task, as several would wake up in any order."""
+        try:
+            if self._journal is None:
+                self._open_soon()
+                if self._opening is not None:
+                    await asyncio.wait([self._opening])
+            while self._asks:
+                self._take(*self._asks.popleft())
+        finally:
+            self._taking = False
+            if self._asks and not self._closed:  # one of them raised
+                self._take_soon()
+
+    def _take(self, command: Command, tell: Listener) -> None:
+        if self._journal is None:
+            why = f"not sent: commands cannot be written down: {self.problem}"
+            outcome = self.desk.turn_away(command, "failed", why)
+        else:
+            outcome = self.desk.submit(command)
         if outcome.final:
             tell(outcome)
         else:
@@ -112,7 +142,7 @@ class CommandOffice:
             if len(listeners) >= MAX_LISTENERS:
                 del listeners[0]  # most likely one that has asked again since
             listeners.append(tell)
-            if outcome.state == "sent":  # asked again
+            if self.desk.can_say(command.key):  # asked again
                 tell(outcome)
         self._run()
 

@@ -86,6 +86,36 @@ def test_command_that_comes_after_its_time_is_not_begun():
     assert world.wire == [("a", 5, "k")]
 
 
+def test_late_command_under_the_key_of_another_one_is_refused():
+    """It is not told what became of the other one as if that were its own end."""
+    world = DeskWorld()
+    world.ask("a", 5, "k")
+    world.until(1)
+    assert world.ask("a", 6, "k", expires_s=0.0).state == "refused"
+    assert world.ask("b", 5, "k", expires_s=0.0).state == "refused"
+
+
+def test_nothing_is_told_before_it_is_written_down():
+    """Neither to who asks first nor to who asks again, at no moment: a crash would make it untrue."""
+    world = DeskWorld(save_s=1.0)
+    world.desk.connected(False)
+    command = Command("k", "blind", 5, expires_s=1000)
+    assert not world.desk.submit(command).final
+    world.run()
+    assert not world.desk.submit(command).final
+    assert not world.desk.can_say("k")
+    world.time.run_until(100, lambda: "k" in world.told)
+    assert world.desk.can_say("k")
+    world.desk.connected(True)
+    world.run()
+    world.time.run_until(100, lambda: world.desk.counters.get("confirmed", 0))
+    assert not world.desk.submit(command).final
+    assert not world.desk.can_say("k")
+    world.until(10)
+    assert world.desk.submit(command).final
+    assert world.told["k"] == ["accepted", "sent", "confirmed"]
+
+
 def test_key_is_forgotten_when_it_is_too_old_or_too_many_came_after():
     """The table of keys has a bound and an age."""
     world = DeskWorld(limits=DeskLimits(keep=2, keep_s=100))

@@ -7,7 +7,7 @@ import json
 
 from rt_edge.commands.command import Command
 from rt_edge.commands.desk import DeskLimits
-from rt_edge.commands.office import MAX_LISTENERS, CommandOffice
+from rt_edge.commands.office import MAX_ASKS, MAX_LISTENERS, CommandOffice
 from rt_edge.data.clock import SystemClock
 from rt_edge.data.errors import TransientError
 from rt_edge.sdk import PointInfo, WriteResult
@@ -102,6 +102,71 @@ def test_two_askers_of_one_key_hear_the_same_end(tmp_path):
         assert (await first.end()).state == (await second.end()).state == "confirmed"
         assert device.writes == [("speed", 40)]
         await one.close()
+
+    asyncio.run(run())
+
+
+def test_who_asks_again_hears_where_the_command_is_and_its_end(tmp_path):
+    """Also while it waits, and also who wants to know only that it is written down; under a new life of the office as well."""
+
+    async def run():
+        one = office(tmp_path)
+        first, again = Heard(), Heard()
+        one.submit(Command("k", "speed", 40, expires_s=60), first)
+        await until(lambda: first.states == ["accepted"], 5)
+        one.submit(Command("k", "speed", 40), again)
+        await until(lambda: again.states == ["accepted"], 5)
+        assert first.states == ["accepted"]
+        one.abandon()
+        two = office(tmp_path)
+        two.start()
+        later = Heard()
+        two.submit(Command("k", "speed", 40, expires_s=0.0), later)
+        await until(lambda: later.states == ["accepted"], 5)
+        two.connected(Device())
+        await later.end()
+        assert later.states == ["accepted", "sent", "confirmed"]
+        await two.close()
+
+    asyncio.run(run())
+
+
+def test_commands_keep_their_order_while_the_journal_is_opened(tmp_path):
+    """One that comes in the moment in which the journal is there and those that waited for it are not yet awake comes last."""
+
+    async def run():
+        one = office(tmp_path)
+        device, last = Device(), Heard()
+        one.connected(device)
+        restore = one.desk.restore
+
+        def restored(rows):
+            restore(rows)
+            one.submit(Command("k3", "blind", 3), last)
+
+        one.desk.restore = restored
+        for number in (1, 2):
+            one.submit(Command(f"k{number}", "blind", number), Heard())
+        await last.end()
+        assert device.writes == [("blind", 1), ("blind", 2), ("blind", 3)]
+        await one.close()
+
+    asyncio.run(run())
+
+
+def test_commands_that_wait_for_the_journal_have_a_bound(tmp_path):
+    """One more is refused, and is in the log like the others."""
+
+    async def run():
+        one = office(tmp_path, waiting=1000)
+        heard = [Heard() for _ in range(MAX_ASKS + 1)]
+        for number, asker in enumerate(heard):
+            one.submit(Command(f"k{number}", "speed", 1), asker)
+        assert heard[-1].states == ["refused"]
+        await until(lambda: all(asker.states for asker in heard), 5)
+        assert "refused" not in [asker.states[-1] for asker in heard[:-1]]
+        await one.close()
+        assert json.loads((tmp_path / "commands" / "plc.audit.jsonl").read_text())["key"] == f"k{MAX_ASKS}"
 
     asyncio.run(run())
 
