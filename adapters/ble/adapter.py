@@ -46,7 +46,7 @@ class BleAdapter(DeviceAdapter):
 
     def __init__(self, settings: Any, context: AdapterContext) -> None:
         super().__init__(settings, context)
-        self._outbox = Outbox(context, settings.ring, self._emitted, self._hunger)
+        self._outbox = Outbox(context, settings.ring_notifications, self._emitted, self._hunger)
         self._transport: BluezTransport | None = None
         self._scanner: Scanner | None = None
         self._devices: dict[str, GattDevice] = {}

@@ -14,7 +14,6 @@ from rt_edge.sdk import ConfigError, Duration
 from rt_edge.sdk.settings import (
     DurationField,
     Field,
-    InUnit,
     Name,
     SecretField,
     SettingError,
@@ -127,7 +126,7 @@ class Point(Settings):
     """UUID of the characteristic: four hex digits in quotes, or all 36 characters."""
     type: Type
     """What its bytes are; numbers are least significant byte first."""
-    skip: Annotated[int, InUnit("bytes")] = Field(default=0, ge=0, le=511)
+    skip_bytes: int = Field(default=0, ge=0, le=511)
     """Bytes before the value, where a characteristic holds several."""
     scale: int | float = 1
     """value = raw * scale + offset; for writes the other way round."""
@@ -158,8 +157,8 @@ class Point(Settings):
             raise SettingError("a scale of 0 makes every value the same", "leave scale out for the raw value", ("scale",))
         if self.type in {"bool", "string", "bytes"} and (self.scale, self.offset) != (1, 0):
             raise SettingError(f"{self.type} is no number", "remove scale and offset", ("type",))
-        if self.skip and self.writable:
-            raise SettingError("a part of a characteristic cannot be written", "remove skip or writable", ("skip",))
+        if self.skip_bytes and self.writable:
+            raise SettingError("a part of a characteristic cannot be written", "remove skip_bytes or writable", ("skip_bytes",))
         problem = bound_problem(self)
         if problem is not None:
             raise SettingError(problem[0], problem[1], (problem[2],))
@@ -217,7 +216,7 @@ class BleSettings(Settings):
     """Upper bound of every such wait."""
     idle_after: DurationField = Field(default=Duration(10.0), ge=0, le=3600)
     """Without demand for this time, scanning and notifications stop; they begin again with demand."""
-    ring: Annotated[int, InUnit("notifications")] = Field(default=RING, ge=1, le=65_536)
+    ring_notifications: int = Field(default=RING, ge=1, le=65_536)
     """Notifications of a device kept while there is no demand; then the oldest are dropped, counted, and recorded as a gap."""
     write_expiry: DurationField = Field(default=Duration(30.0), gt=0, le=3600)
     """A command that could not be sent for this long fails, and so does `rt-edge read`."""

@@ -91,7 +91,7 @@ class CoapAdapter(DeviceAdapter):
     def capability(cls, settings: Any) -> Capability:
         """Pushes are redelivering; what is asked for is polled; what hosts say by themselves is volatile."""
         if settings.listen is not None:
-            return Capability("redelivering", "withhold_ack", window=settings.listen.window)
+            return Capability("redelivering", "withhold_ack", window=settings.listen.window_readings)
         observed = any(resource.observe for host in settings.hosts.values() for resource in host.resources.values())
         writes = writable(cls.points(settings))
         if observed:

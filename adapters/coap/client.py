@@ -46,7 +46,7 @@ class Client(Reader):
             resources = [Resource(name, each, one, tags, context) for each, one in host.resources.items()]
             address = host_address(host.url)
             channel = partial(make, address.host, address.port, tuning, partial(keyring.for_channel, name, host))
-            limits = (settings.in_flight, settings.keepalive)
+            limits = (settings.in_flight_requests, settings.keepalive)
             self._hosts[name] = Host(name, str(address), channel, resources, self, context, *limits)
         self.points = Points(settings, self._hosts, context)
         self._seen = Seen(context)

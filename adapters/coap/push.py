@@ -64,7 +64,7 @@ class Intake:
     def __init__(self, settings: Any, context: AdapterContext) -> None:
         self._context = context
         self._retry_after = int(settings.retry_after)
-        self._window: int = settings.window
+        self._window: int = settings.window_readings
         self._routes = []
         for one in settings.paths:
             segments, _ = split_path(one.path)

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
 from adapters.coap.address import host_address, is_secure
 from rt_edge.sdk import ConfigError, Duration
-from rt_edge.sdk.settings import DurationField, Field, InUnit, SettingError, Settings, field_validator, model_validator
+from rt_edge.sdk.settings import DurationField, Field, SettingError, Settings, field_validator, model_validator
 
 
 class CoapScan(Settings):
@@ -16,7 +14,7 @@ class CoapScan(Settings):
     """The host: coap://host[:port]; without it all hosts on `interface` are asked."""
     interface: str | None = None
     """Network interface, eth0: all CoAP nodes on it are asked (multicast to 224.0.1.187 and ff02::fd)."""
-    port: Annotated[int, InUnit("UDP port")] = Field(default=5683, ge=1, le=65_535)
+    port: int = Field(default=5683, ge=1, le=65_535)
     """Where they listen."""
     duration: DurationField = Field(default=Duration(10.0), gt=0, le=300)
     """How long the whole answer may take; on an interface, how long is listened: hosts take up to 5 s by default."""

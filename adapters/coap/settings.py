@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
 from adapters.coap.address import host_address, is_secure, split_path, variables
 from adapters.coap.oscore_claims import used_as
 from adapters.coap.resource_settings import Payload, Resource
@@ -14,7 +12,6 @@ from rt_edge.sdk.settings import (
     DurationField,
     Field,
     HostPort,
-    InUnit,
     Name,
     SecretField,
     SettingError,
@@ -92,7 +89,7 @@ class Listen(Settings):
     """OSCORE is asked of every request: name -> security context. The name becomes the tag `identity` of what it pushes."""
     paths: list[Push] = Field(min_length=1, max_length=1000)
     """What is accepted; a request belongs to the first entry whose path fits."""
-    window: Annotated[int, InUnit("readings")] = Field(default=1000, ge=1, le=16_384)
+    window_readings: int = Field(default=1000, ge=1, le=16_384)
     """Most Readings taken in and not yet durable; beyond it a push is answered with 5.03."""
     retry_after: DurationField = Field(default=Duration(10.0), ge=1, le=86_400)
     """What a 5.03 says when to try again."""
@@ -154,7 +151,7 @@ class CoapSettings(Settings):
     """How often it is sent again (MAX_RETRANSMIT)."""
     timeout: DurationField = Field(default=Duration(30.0), ge=0.1, le=300)
     """Longest time from the sending of a request to its whole response."""
-    in_flight: Annotated[int, InUnit("requests")] = Field(default=4, ge=1, le=64)
+    in_flight_requests: int = Field(default=4, ge=1, le=64)
     """Requests that may wait for the response of one host; one of them at a time for its acknowledgement (NSTART)."""
     hold: DurationField = Field(default=Duration(30.0), ge=0, le=86_400)
     """How long nothing may be asked for before observations are given up at the hosts."""
@@ -173,7 +170,7 @@ class CoapSettings(Settings):
                 f"{what}: an adapter asks, or it listens", "make two adapters of it", ("listen",) if self.hosts else ()
             )
         if self.listen is not None:
-            foreign = {"in_flight", "hold", "refresh", "keepalive", "timeout"}
+            foreign = {"in_flight_requests", "hold", "refresh", "keepalive", "timeout"}
             wrong = sorted(foreign & self.model_fields_set)
             if wrong:
                 raise SettingErrors(SettingError(f"a listener has no {name}", f"remove {name}", (name,)) for name in wrong)

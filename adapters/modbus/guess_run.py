@@ -49,7 +49,7 @@ async def _read(settings: Any, report: ScanReport, table: str, address: int) -> 
     framing = make_framing(settings.channel, lambda name, n: counts.update({name: n}), LATE_S)
     asker = Asker(framing, report)
     wire = wire_of(settings.channel)
-    request = read(table, address, settings.count)
+    request = read(table, address, settings.registers)
     within = settings.unit_timeout + wire.airtime(len(request.pdu)) + wire.airtime(request.reply)
     transport = await open_channel(settings.channel, asker)
     found: list[bytes] = []
@@ -79,7 +79,7 @@ def _found(rank: int, candidate: Candidate, table: str, address: int) -> Found:
     if candidate.scale != 1:
         point["scale"] = candidate.scale
     if candidate.kind == "string":
-        point["length"] = max(1, len(str(candidate.values[0]).encode()) + 1 >> 1)
+        point["length_registers"] = max(1, len(str(candidate.values[0]).encode()) + 1 >> 1)
     scaled = f" x {candidate.scale:g}" if candidate.scale != 1 else ""
     name = f"{rank} {table} {at} {candidate.kind} {'/'.join(candidate.orders)}{scaled}"
     what = f"{_shown(candidate.values)}  ({candidate.score:.2f}: {', '.join(candidate.why)})"

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Literal
 
 from adapters.modbus.guess import TYPES, parse_expected
 from adapters.modbus.scan_settings import LineSettings
 from adapters.modbus.settings import RegisterAddress
 from rt_edge.sdk import ConfigError, Duration
-from rt_edge.sdk.settings import DurationField, Field, InUnit, SettingError, field_validator, model_validator
+from rt_edge.sdk.settings import DurationField, Field, SettingError, field_validator, model_validator
 
 GuessType = Literal["uint16", "int16", "float32", "uint32", "int32", "float64", "uint64", "int64", "float16", "string"]
 
@@ -22,13 +22,13 @@ class ModbusGuess(LineSettings):
     """First holding register, from 0."""
     input: RegisterAddress | None = None
     """First input register, from 0."""
-    count: Annotated[int, InUnit("registers")] = Field(default=4, ge=1, le=32)
+    registers: int = Field(default=4, ge=1, le=32)
     """Registers that are read."""
     expect: str = ""
     """What the value should be: 21.5 (2 % either way), or 20..25; best read from the device's own display."""
     types: tuple[GuessType, ...] = TYPES  # type: ignore[assignment]
     """Types that are tried."""
-    reads: Annotated[int, InUnit("reads")] = Field(default=5, ge=1, le=1000)
+    reads: int = Field(default=5, ge=1, le=1000)
     """How often the registers are read: a wrong order shows in values that jump."""
     every: DurationField = Field(default=Duration(0.5), ge=0, le=60)
     """Time between reads."""

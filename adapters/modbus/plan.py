@@ -109,13 +109,13 @@ def point_of(name: str, settings: Any, base: int) -> Point:
         kind = settings.type or ("bool" if settings.bit is not None else "uint16")
         if (kind == "bool") != (settings.bit is not None):
             raise ConfigError("a bool in a register needs `bit: 0..15`, and only a bool has one")
-        if (kind == "string") != (settings.length is not None):
-            raise ConfigError("a string needs `length` (registers), and only a string has one")
+        if (kind == "string") != (settings.length_registers is not None):
+            raise ConfigError("a string needs `length_registers`, and only a string has one")
         if kind in ("bool", "string") and (settings.scale != 1 or settings.offset != 0):
             raise ConfigError(f"a {kind} has no scale or offset")
         if kind != "string" and settings.encoding != "utf-8":
             raise ConfigError("only a string has an encoding")
-        high, length = settings.byte == "high", settings.length or 1
+        high, length = settings.byte == "high", settings.length_registers or 1
         codec = PointCodec(kind, settings.order, settings.scale, settings.offset, settings.bit, high, length, settings.encoding)
     point = Point(name, table, address, codec)
     if address < 0 or address + point.size > 0x10000:
@@ -133,7 +133,8 @@ def unit_plan(name: str, settings: Any, channel: Any, wire: Wire) -> UnitPlan:
     Raises:
         ConfigError: a point does not work.
     """
-    limits = Limits(settings.max_registers, settings.max_bits, wire.hole() if settings.hole is None else settings.hole)
+    hole = wire.hole() if settings.hole_registers is None else settings.hole_registers
+    limits = Limits(settings.max_registers, settings.max_bits, hole)
     points: dict[str, PointPlan] = {}
     periods: dict[tuple[float, int, str], list[Point]] = {}
     for point_name, p in settings.points.items():
@@ -146,7 +147,7 @@ def unit_plan(name: str, settings: Any, channel: Any, wire: Wire) -> UnitPlan:
         PollPlan(every, lane, tuple(members), merge(members, limits)) for (every, _, lane), members in sorted(periods.items())
     ]
     timeout = channel.timeout if settings.timeout is None else settings.timeout
-    measured = settings.hole is None and channel.turnaround is None
+    measured = settings.hole_registers is None and channel.turnaround is None
     return UnitPlan(name, settings.unit, timeout, polls, points, dict(settings.tags), limits, wire, measured)
 
 

@@ -9,7 +9,7 @@ from adapters.modbus.plan import load, point_of, units_of, wire_of
 from adapters.modbus.points import bound_problem
 from rt_edge.sdk import ConfigError, Duration
 from rt_edge.sdk.serial_settings import Rs485
-from rt_edge.sdk.settings import DurationField, Field, InUnit, Name, SettingError, SettingErrors, Settings, model_validator
+from rt_edge.sdk.settings import DurationField, Field, Name, SettingError, SettingErrors, Settings, model_validator
 
 Order = Literal[
     "ABCD", "CDAB", "BADC", "DCBA", "AB", "BA", "ABCDEFGH", "GHEFCDAB", "BADCFEHG", "HGFEDCBA", "CDABGHEF", "EFGHABCD"
@@ -114,7 +114,7 @@ class Point(Settings):
     """For a bool in a register: its bit, 0 is the least significant."""
     byte: Literal["high", "low"] = "low"
     """For int8 and uint8: which half of the register."""
-    length: Annotated[int | None, InUnit("registers")] = Field(default=None, ge=1, le=125)
+    length_registers: int | None = Field(default=None, ge=1, le=125)
     """For a string: its registers, two bytes each; `order: BA` where the bytes of each register are swapped."""
     encoding: Literal["utf-8", "ascii", "latin-1", "utf-16"] = "utf-8"
     """For a string: how its characters are bytes; utf-16 is one character a register, most significant byte first."""
@@ -165,7 +165,7 @@ class Unit(Settings):
     """Most registers the device gives in one reply."""
     max_bits: int = Field(default=2000, ge=1, le=2000)
     """Most coils or discrete inputs the device gives in one reply."""
-    hole: Annotated[int | None, InUnit("registers")] = Field(default=None, ge=0, le=124)
+    hole_registers: int | None = Field(default=None, ge=0, le=124)
     """Most unwanted registers read through in a row; computed from baud and turnaround if not given."""
     verify: bool = False
     """Read back after each write and compare."""

@@ -17,7 +17,7 @@ WINDOW_V311 = 20
 
 def window_of(settings: Any) -> int:
     """Most unacknowledged messages: as set, or by version."""
-    return settings.window or (WINDOW_V5 if settings.version == "5" else WINDOW_V311)
+    return settings.window_messages or (WINDOW_V5 if settings.version == "5" else WINDOW_V311)
 
 
 def keyed(settings: Any) -> bool:

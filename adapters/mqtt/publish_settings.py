@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated, Literal
+from typing import Literal
 
 from rt_edge.sdk.settings import (
     Duration,
     DurationField,
     Field,
-    InUnit,
     SettingError,
     Settings,
     field_validator,
@@ -68,7 +67,7 @@ class Publish(Settings):
     """1, 2: delivered when the broker has acknowledged (2: with PUBCOMP); 0: when it is written to the connection."""
     retain: bool = False
     """Whether the broker keeps the last one of each topic."""
-    in_flight: Annotated[int, InUnit("messages")] = Field(default=100, ge=1, le=65_535)
+    in_flight_messages: int = Field(default=100, ge=1, le=65_535)
     """Most messages without their PUBACK; the broker's Receive Maximum may be lower and counts then."""
     layout: Literal["nested", "flat"] = "nested"
     """nested: {source, ts, quality, tags, fields}; flat: the fields with `ts` beside them."""
@@ -80,7 +79,7 @@ class Publish(Settings):
     """MQTT 5: said of each message, `application/json`."""
     user_properties: dict[str, str] = {}
     """MQTT 5: name -> value, which may use the names that `topic` may: `{tags.line}`."""
-    topic_aliases: Annotated[int, InUnit("topics")] = Field(default=64, ge=0, le=65_535)
+    topic_aliases: int = Field(default=64, ge=0, le=65_535)
     """MQTT 5: most topics that are replaced by a number after their first message; the broker may allow fewer."""
 
     @field_validator("topic")

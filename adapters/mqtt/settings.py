@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Literal
 from urllib.parse import urlsplit
 
 from adapters.mqtt.point_settings import Point, PointName
@@ -15,7 +15,6 @@ from adapters.mqtt.url import PORTS, is_secure, port_of, websocket_of
 from rt_edge.sdk.settings import (
     DurationField,
     Field,
-    InUnit,
     SecretField,
     SettingError,
     Settings,
@@ -88,7 +87,7 @@ class MqttSettings(Settings):
     """persistent: the broker keeps what arrives while we are away, and sends again what we did not acknowledge."""
     session_expiry: DurationField = Field(default="7d", ge=1, le=4_000_000_000)  # type: ignore[assignment]
     """MQTT 5: how long it keeps it."""
-    window: Annotated[int | None, InUnit("messages")] = Field(default=None, ge=1, le=65_535)
+    window_messages: int | None = Field(default=None, ge=1, le=65_535)
     """Most unacknowledged messages. MQTT 5: sent as Receive Maximum (2000 by default). MQTT 3.1.1: the broker decides; say here
     what it allows (mosquitto: max_inflight_messages, 20 by default) so that `check` can reckon with it."""
     inbox: Inbox = Inbox()
@@ -99,7 +98,7 @@ class MqttSettings(Settings):
     """How long each step of connecting may take."""
     max_packet: SizeField = Field(default="1MB", ge=1024, le=268_435_455)  # type: ignore[assignment]
     """Largest message; a larger one is counted, dropped and acknowledged."""
-    topic_aliases: Annotated[int, InUnit("topics")] = Field(default=64, ge=0, le=65_535)
+    topic_aliases: int = Field(default=64, ge=0, le=65_535)
     """MQTT 5: topics that the broker may replace by a number (mosquitto 2.0 does not)."""
     will: Will | None = None
     """What the broker says when we are gone without a word."""

@@ -40,7 +40,7 @@ class MqttSink:
         self._transport = transport
         self._context = context
         self._max_packet = connected.max_packet
-        self._free = asyncio.Semaphore(min(settings.in_flight, connected.send_quota))
+        self._free = asyncio.Semaphore(min(settings.in_flight_messages, connected.send_quota))
         self._aliases = OutgoingAliases(min(settings.topic_aliases, connected.topic_aliases) if v5 else 0)
         self._fixed = fixed_properties(settings) if v5 else b""
         self._user = tuple(settings.user_properties.items()) if v5 else ()

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from adapters.serial.codec import MAX_FIELDS
 from adapters.serial.layout import size_of
-from rt_edge.sdk.settings import Field, InUnit, SettingError, SettingErrors, Settings, field_validator, model_validator
+from rt_edge.sdk.settings import Field, SettingError, SettingErrors, Settings, field_validator, model_validator
 
 FieldName = Annotated[str, Field(min_length=1, max_length=64)]
 Encoding = Literal["ascii", "utf-8", "latin-1"]
@@ -134,7 +134,7 @@ class NmeaFormat(Settings):
 class StructField(_Scaled):
     """A value at a fixed place of a binary frame."""
 
-    at: Annotated[int, InUnit("bytes")] = Field(ge=0, le=65_535)
+    at_byte: int = Field(ge=0, le=65_535)
     """Bytes before it."""
     type: Literal[
         "int8",
@@ -156,13 +156,13 @@ class StructField(_Scaled):
     """Order of its bytes; that of the format if not given."""
     bit: int | None = Field(default=None, ge=0, le=63)
     """For true or false: which bit of a whole number, 0 is the least significant."""
-    length: Annotated[int | None, InUnit("bytes")] = Field(default=None, ge=1, le=65_535)
+    length_bytes: int | None = Field(default=None, ge=1, le=65_535)
     """For string and bytes: how many bytes."""
 
     @model_validator(mode="after")
     def _fits(self) -> StructField:
-        if (self.type in ("string", "bytes")) != (self.length is not None):
-            wrong = "needs a length" if self.length is None else "has no length of its own"
+        if (self.type in ("string", "bytes")) != (self.length_bytes is not None):
+            wrong = "needs `length_bytes`" if self.length_bytes is None else "has no `length_bytes` of its own"
             raise SettingError(f"a {self.type} {wrong}", "", ("type",))
         if self.bit is not None and ("int" not in self.type or self.bit >= 8 * size_of(self.type, None)):
             raise SettingError(f"a {self.type} has no bit {self.bit}", "", ("bit",))
@@ -178,7 +178,7 @@ class StructFormat(Settings):
     """Binary, fields at fixed places."""
     order: Literal["big", "little"] = "big"
     """Order of bytes, of fields that do not say."""
-    length: Annotated[int | None, InUnit("bytes")] = Field(default=None, ge=1, le=65_536)
+    length_bytes: int | None = Field(default=None, ge=1, le=65_536)
     """Bytes of a frame, without its checksum; another length is an error. At least what the fields need if not given."""
     fields: dict[FieldName, StructField] = Field(min_length=1, max_length=MAX_FIELDS)
     """Field -> where it is and what."""
@@ -187,10 +187,10 @@ class StructFormat(Settings):
     def _inside(self) -> StructFormat:
         errors = []
         for name, field in self.fields.items():
-            end = field.at + size_of(field.type, field.length)
-            if self.length is not None and end > self.length:
+            end = field.at_byte + size_of(field.type, field.length_bytes)
+            if self.length_bytes is not None and end > self.length_bytes:
                 errors.append(
-                    SettingError(f"{name} ends at byte {end} of {self.length}", "", ("fields", name, "at")),
+                    SettingError(f"{name} ends at byte {end} of {self.length_bytes}", "", ("fields", name, "at_byte")),
                 )
         if errors:
             raise SettingErrors(errors)

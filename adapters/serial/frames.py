@@ -26,7 +26,9 @@ SLIP_END = b"\xc0"
 def length_field_of(framing: Any) -> LengthField:
     """Where the length stands, by the settings."""
     magic = wire_bytes(framing.magic)
-    return LengthField(framing.offset, framing.size, framing.order, framing.includes_header, framing.trailer, magic)
+    return LengthField(
+        framing.offset_bytes, framing.size_bytes, framing.order, framing.includes_header, framing.trailer_bytes, magic
+    )
 
 
 class Cutter:
@@ -45,18 +47,18 @@ class Cutter:
         match framing.kind:
             case "delimiter":
                 self._end = wire_bytes(framing.delimiter)
-                self._framer = DelimiterFramer(self._end, framing.max_length)
+                self._framer = DelimiterFramer(self._end, framing.max_length_bytes)
             case "cobs":
                 self._end = COBS_END
-                self._framer = CobsFramer(framing.max_length)
+                self._framer = CobsFramer(framing.max_length_bytes)
             case "slip":
                 self._end = SLIP_END
-                self._framer = SlipFramer(framing.max_length)
+                self._framer = SlipFramer(framing.max_length_bytes)
             case _:
-                self._framer = LengthFieldFramer(length_field_of(framing), framing.max_length, strip=False)
+                self._framer = LengthFieldFramer(length_field_of(framing), framing.max_length_bytes, strip=False)
         self._crc: Crc | None = crc_named(framing.crc) if framing.crc else None
         self._order: Any = None if framing.crc_order == "usual" else framing.crc_order
-        self._skip: int = framing.crc_skip
+        self._skip: int = framing.crc_skip_bytes
         self._seeking = False
         self._tail = b""
 
@@ -125,9 +127,9 @@ def frame_of(framing: Any, payload: bytes) -> bytes:
         if crc is None:
             return length_field_of(framing).encode(payload)
         frame = length_field_of(framing).encode(payload + bytes(crc.size))[: -crc.size]
-        return frame + crc.bytes_of(frame[framing.crc_skip :], order)
+        return frame + crc.bytes_of(frame[framing.crc_skip_bytes :], order)
     if crc is not None:
-        payload += crc.bytes_of(payload[framing.crc_skip :], order)
+        payload += crc.bytes_of(payload[framing.crc_skip_bytes :], order)
     match framing.kind:
         case "cobs":
             return cobs_encode(payload) + COBS_END

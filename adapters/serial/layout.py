@@ -47,7 +47,7 @@ class Layout:
     """Fields at fixed places of a frame."""
 
     def __init__(self, settings: Any) -> None:
-        self._length: int | None = settings.length
+        self._length: int | None = settings.length_bytes
         self._fields = [self._field(name, field, settings.order) for name, field in settings.fields.items()]
         self._least = max(field.at + field.size for field in self._fields)
 
@@ -55,8 +55,8 @@ class Layout:
     def _field(name: str, field: Any, order: str) -> _Field:
         code = CODES.get(field.type)
         unpack = struct.Struct(ORDERS[field.order or order] + code) if code else None
-        size = size_of(field.type, field.length)
-        return _Field(name, field.at, size, field.type, unpack, field.bit, field.scale, field.offset)
+        size = size_of(field.type, field.length_bytes)
+        return _Field(name, field.at_byte, size, field.type, unpack, field.bit, field.scale, field.offset)
 
     def __call__(self, payload: bytes) -> Parsed | None:
         """See `adapters.serial.codec.Parser`."""

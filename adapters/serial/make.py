@@ -44,7 +44,7 @@ def _listener(settings: Any, context: AdapterContext, cutter: Cutter, seen: Seen
         listen.tags,
         cutter,
         parser_of(listen.format),
-        Ring(max(CHUNK, listen.ring) if hold else listen.ring, listen.overflow),
+        Ring(max(CHUNK, listen.ring_readings) if hold else listen.ring_readings, listen.overflow),
         hold,
         listen.silent_after,
         seen.emitted,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Literal
 
 from adapters.serial.codec import wire_bytes
 from adapters.serial.commands import SAMPLES
@@ -17,7 +17,6 @@ from rt_edge.sdk.serial_settings import Rs485
 from rt_edge.sdk.settings import (
     DurationField,
     Field,
-    InUnit,
     Name,
     SettingError,
     SettingErrors,
@@ -35,7 +34,7 @@ class Listen(Settings):
     """Tags of every reading."""
     format: Format = TextFormat()
     """What a frame says."""
-    ring: Annotated[int, InUnit("readings")] = Field(default=1000, ge=1, le=100_000)
+    ring_readings: int = Field(default=1000, ge=1, le=100_000)
     """Frames that wait while nothing is asked for, at most; with flow control none has to."""
     overflow: Literal["drop_oldest", "drop_newest"] = "drop_oldest"
     """Which frame is dropped when the ring is full; counted, and a gap record says of when."""

@@ -8,7 +8,7 @@ from adapters.serial.codec import wire_bytes
 from adapters.serial.frames import length_field_of
 from rt_edge.sdk import ConfigError
 from rt_edge.sdk.framing import crc_named
-from rt_edge.sdk.settings import Field, InUnit, SettingError, Settings, field_validator, model_validator
+from rt_edge.sdk.settings import Field, SettingError, Settings, field_validator, model_validator
 
 
 def _wire(text: str, at: str = "") -> str:
@@ -20,13 +20,13 @@ def _wire(text: str, at: str = "") -> str:
 
 
 class _Framing(Settings):
-    max_length: Annotated[int, InUnit("bytes")] = Field(default=1024, ge=1, le=65_536)
+    max_length_bytes: int = Field(default=1024, ge=1, le=65_536)
     """Bytes of a frame as it is on the line, at most; a longer one is left out and counted."""
     crc: str | None = None
     """Checksum at the end of a frame, verified and taken off: CRC-16/MODBUS, CRC-8, CRC-32, ..."""
     crc_order: Literal["usual", "big", "little"] = "usual"
     """Order of its bytes; usual: little for reflected algorithms, like CRC-16/MODBUS and CRC-32, else big."""
-    crc_skip: Annotated[int, InUnit("bytes")] = Field(default=0, ge=0, le=64)
+    crc_skip_bytes: int = Field(default=0, ge=0, le=64)
     """Bytes at the beginning of a frame that the checksum leaves out."""
 
     @field_validator("crc")
@@ -61,15 +61,15 @@ class LengthFraming(_Framing):
 
     kind: Literal["length_field"]
     """Frames say how long they are."""
-    offset: Annotated[int, InUnit("bytes")] = Field(default=0, ge=0, le=64)
+    offset_bytes: int = Field(default=0, ge=0, le=64)
     """Bytes before the length."""
-    size: Annotated[Literal[1, 2, 3, 4, 8], InUnit("bytes")] = 2
+    size_bytes: Literal[1, 2, 3, 4, 8] = 2
     """Bytes of the length."""
     order: Literal["big", "little"] = "big"
     """Order of its bytes."""
     includes_header: bool = False
     """Whether the length counts itself and what is before it."""
-    trailer: Annotated[int, InUnit("bytes")] = Field(default=0, ge=0, le=64)
+    trailer_bytes: int = Field(default=0, ge=0, le=64)
     """Bytes at the end that the length does not count, like a checksum."""
     magic: str = ""
     """What every frame begins with, text or hex:aa55; the next frame behind garbage is found by it."""

@@ -22,7 +22,7 @@ adapters:
     kind: mqtt
     url: mqtt://127.0.0.1:{mqtt}
     client: {client}
-    window: 2000
+    window_messages: 2000
     subscribe: [{{filter: plant/+/telemetry, qos: {qos}, codec: json, time: ts, time_format: ns}}]
 {more}
 graphs:

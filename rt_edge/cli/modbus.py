@@ -32,7 +32,7 @@ def guess(
     unit: Annotated[int | None, typer.Option(help="Unit identifier; 1.")] = None,
     holding: Annotated[int | None, typer.Option(help="First holding register, from 0.")] = None,
     input_: Annotated[int | None, typer.Option("--input", help="First input register, from 0.")] = None,
-    count: Annotated[int | None, typer.Option(help="Registers to read, 1 to 32; 4.")] = None,
+    registers: Annotated[int | None, typer.Option(help="Registers to read, 1 to 32; 4.")] = None,
     expect: Annotated[str | None, typer.Option(help="What the value should be: 21.5 (2 % either way), or 20..25.")] = None,
     kind: Annotated[list[str] | None, typer.Option("--type", help="A type to try; all if none is given.")] = None,
     reads: Annotated[int | None, typer.Option(help="How often to read; 5.")] = None,
@@ -48,7 +48,7 @@ def guess(
     \b
     Examples:
         rt-edge modbus guess /dev/serial/by-id/usb-FTDI_0001 --unit 11 --holding 100 --expect 20..25 --set baud=9600
-        rt-edge modbus guess plc.local --input 0 --count 8 --reads 20 --every 1s --json
+        rt-edge modbus guess plc.local --input 0 --registers 8 --reads 20 --every 1s --json
     """
     cls = Registry.installed().load("modbus")
     tool = cls.tools()["guess"]
@@ -62,7 +62,7 @@ def guess(
         "unit": unit,
         "holding": holding,
         "input": input_,
-        "count": count,
+        "registers": registers,
         "expect": expect,
         "types": kind or None,
         "reads": reads,

@@ -16,8 +16,23 @@ from rt_edge.sdk.settings import DurationField, InUnit, SizeField
 
 UNITS = frozenset(
     (
-        *("baud", "bits", "bytes", "connections", "dbm", "devices", "failures", "hz", "messages", "percent", "readings"),
-        *("registers", "requests", "retransmits", "topics"),
+        *(
+            "aliases",
+            "baud",
+            "bits",
+            "byte",
+            "bytes",
+            "connections",
+            "dbm",
+            "devices",
+            "failures",
+            "hz",
+            "messages",
+            "notifications",
+            "percent",
+            "readings",
+        ),
+        *("reads", "registers", "requests", "retransmits", "topics"),
     )
 )
 """Last words of a name that say the unit, or what is counted."""

@@ -34,7 +34,7 @@ adapters:
   broker:
     kind: mqtt
     url: mqtt://127.0.0.1:{mqtt}
-    window: 500
+    window_messages: 500
     subscribe:
       - {{filter: "plant/+/telemetry", qos: 1, topic: "plant/{{line}}/telemetry", codec: json}}
   meter:

@@ -28,7 +28,7 @@ adapters:
     kind: mqtt
     url: mqtt://127.0.0.1:{mqtt}
     version: "{version}"
-    window: 1000
+    window_messages: 1000
     subscribe:
       - {{filter: "plant/+/telemetry", qos: 1, topic: "plant/{{line}}/telemetry", codec: json}}
 graphs:

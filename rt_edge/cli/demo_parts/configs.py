@@ -19,7 +19,7 @@ adapters:
     url: mqtt://127.0.0.1:{mqtt}
     # 5 has Receive Maximum: the window is ours. With 3.1.1 the broker decides, 20 by default.
     version: "5"
-    window: 2000
+    window_messages: 2000
     subscribe:
       - {{topic: "plant/{{line}}/telemetry", device: "{{line}}", codec: json, time: ts, qos: 1}}
   line-1:

@@ -14,7 +14,7 @@ BROKER = """\
     kind: mqtt
     url: mqtt://127.0.0.1:{mqtt}
     version: "5"
-    window: {window}
+    window_messages: {window}
     subscribe:
       - {{topic: "plant/{{device}}/telemetry", qos: 1, codec: json}}
 """

@@ -87,7 +87,7 @@ def test_notifications_wait_in_a_ring_when_nobody_asks(tmp_path: Path) -> None:
     async def run() -> None:
         device = pump()
         async with bluez() as stand_in, beacon(stand_in, device):
-            h = harness(tmp_path, devices={"pump": {"address": PUMP, "points": NOTIFY}}, ring=4, idle_after="150ms")
+            h = harness(tmp_path, devices={"pump": {"address": PUMP, "points": NOTIFY}}, ring_notifications=4, idle_after="150ms")
             await h.open()
             await h.quiet(0.1)
             assert device.connects == 0

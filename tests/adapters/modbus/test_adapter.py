@@ -56,7 +56,7 @@ def test_values_arrive_when_types_and_tables_are_mixed(settings: Any, tmp_path: 
             "pressure": {"holding": 100, "type": "float32", "order": "CDAB", "unit": "bar"},
             "temperature": {"holding": 102, "type": "int16", "scale": 0.1},
             "alarm": {"holding": 103, "bit": 3},
-            "name": {"holding": 110, "type": "string", "length": 2},
+            "name": {"holding": 110, "type": "string", "length_registers": 2},
             "level": {"input": 7},
             "polls": {"input": 8},
             "ratio": {"input": 9, "type": "float32"},

@@ -81,7 +81,7 @@ def test_missed_slots_are_one_poll_when_demand_returns(world: Any) -> None:
 
 def test_earliest_deadline_goes_first_when_several_are_due(world: Any) -> None:
     """A fast unit keeps its period beside a slow unit that needs many requests."""
-    slow = {"unit": 2, "every": "30s", "hole": 0, "points": {f"p{i}": {"holding": 3 * i} for i in range(100)}}
+    slow = {"unit": 2, "every": "30s", "hole_registers": 0, "points": {f"p{i}": {"holding": 3 * i} for i in range(100)}}
     fast = {"unit": 1, "every": "200ms", "points": {"x": {"input": 0}}}
     w = world(channel=SERIAL, units={"slow": slow, "fast": fast})
     w.demand(10**6)

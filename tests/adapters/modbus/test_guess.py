@@ -180,7 +180,7 @@ def test_command_prints_json_when_asked_for() -> None:
         bank = SlaveBank({7: SlaveUnit(input=list(struct.unpack(">HH", struct.pack(">f", 3.25))))})
         async with TcpSlave(bank) as slave:
             target = f"{slave.host}:{slave.port}"
-            line = ("modbus", "guess", target, "--unit", "7", "--input", "0", "--count", "2", "--expect", "3.25")
+            line = ("modbus", "guess", target, "--unit", "7", "--input", "0", "--registers", "2", "--expect", "3.25")
             found = json.loads(await command(*line, "--reads", "2", "--every", "0s", "--json"))["found"]
             assert found[0]["details"] | {"type": "float32", "orders": ["ABCD"], "address": 0, "rank": 1} == found[0]["details"]
             assert found[0]["settings"] == {"value": {"input": 0, "type": "float32"}}

@@ -186,11 +186,11 @@ def test_requests_are_cut_apart_when_a_unit_turns_out_to_be_quick(world: Any) ->
     assert reads(w, len(w.line.sent) - 2) == [(0, 1), (41, 1)]
 
 
-@pytest.mark.parametrize("set_by_hand", [{"channel": {**SERIAL, "turnaround": "5ms"}}, {"hole": 14}])
+@pytest.mark.parametrize("set_by_hand", [{"channel": {**SERIAL, "turnaround": "5ms"}}, {"hole_registers": 14}])
 def test_hole_stays_when_it_is_set_by_hand(world: Any, set_by_hand: dict[str, Any]) -> None:
     """A turnaround or a hole of the user's own is not overruled by what was measured."""
     points = {"a": {"holding": 0}, "b": {"holding": 30}}
-    hole = {"hole": set_by_hand["hole"]} if "hole" in set_by_hand else {}
+    hole = {"hole_registers": set_by_hand["hole_registers"]} if "hole_registers" in set_by_hand else {}
     w = world(channel=set_by_hand.get("channel", SERIAL), units={"u": {"unit": 1, "every": "1s", "points": points, **hole}})
     w.line.turnaround = lambda unit: 0.15
     w.demand(10**6)

@@ -75,7 +75,7 @@ class Campaign:
     def process(self) -> AdapterHarness:
         """A new process on the same data."""
         self.committed = 0
-        return harness(self.broker.port, self.folder, version=self.version, window=8, subscribe=[{"filter": "t/#"}])
+        return harness(self.broker.port, self.folder, version=self.version, window_messages=8, subscribe=[{"filter": "t/#"}])
 
     def publish(self) -> None:
         """One message of one to three Readings; identifiers are few, so that they come back often."""

@@ -226,7 +226,7 @@ def test_delivery_fails_and_the_next_one_works_when_the_broker_refuses_qos_2(tmp
     broker = TestBroker()
 
     async def body() -> None:
-        h = harness(broker.port, tmp_path / "d", publish={"topic": "o", "qos": 2, "in_flight": 2}, client=client)
+        h = harness(broker.port, tmp_path / "d", publish={"topic": "o", "qos": 2, "in_flight_messages": 2}, client=client)
         await h.open()
         broker.faults.publish_code = 0x97
         for _ in range(3):

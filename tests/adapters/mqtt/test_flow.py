@@ -25,7 +25,7 @@ def test_broker_sees_no_more_than_the_window_when_nothing_is_asked_for(tmp_path:
     """Without demand the broker holds at most Receive Maximum unacknowledged, and all comes in order when demand returns."""
 
     async def body(broker: TestBroker) -> None:
-        h = harness(broker.port, tmp_path, window=10)
+        h = harness(broker.port, tmp_path, window_messages=10)
         await h.open()
         for n in range(50):
             broker.publish("t/a", b"%d" % n, 1)
@@ -50,7 +50,7 @@ def test_reading_stops_when_a_broker_sends_more_than_the_window(tmp_path: Path) 
 
     async def body(broker: TestBroker) -> None:
         broker.faults.ignore_receive_maximum = True
-        h = harness(broker.port, tmp_path, window=10, inbox={"messages": 50})
+        h = harness(broker.port, tmp_path, window_messages=10, inbox={"messages": 50})
         await h.open()
         for n in range(20_000):
             broker.publish("t/a", b"%d" % n + bytes(200), 1)
@@ -75,7 +75,7 @@ def test_qos_0_is_dropped_by_its_strategy_when_nothing_is_asked_for(tmp_path: Pa
 
     async def body(broker: TestBroker) -> None:
         subscribe = [{"filter": "t/#", "codec": "raw", "qos": 0}]
-        h = harness(broker.port, tmp_path, window=1, inbox={"messages": 10, "qos0": strategy}, subscribe=subscribe)
+        h = harness(broker.port, tmp_path, window_messages=1, inbox={"messages": 10, "qos0": strategy}, subscribe=subscribe)
         await h.open()
         for n in range(50):
             broker.publish("t/a", b"%d" % n, 0)
@@ -92,7 +92,7 @@ def test_poison_payload_is_counted_named_once_and_acknowledged_when_it_comes(tmp
     """It yields nothing, blocks nothing, and goes out of the window in its turn."""
 
     async def body(broker: TestBroker) -> None:
-        h = harness(broker.port, tmp_path, window=2, subscribe=[{"filter": "t/#"}])
+        h = harness(broker.port, tmp_path, window_messages=2, subscribe=[{"filter": "t/#"}])
         await h.open()
         for n in range(30):
             broker.publish("t/a", b'{"broken": ' if n % 3 else b'{"n": %d}' % n, 1)
@@ -235,7 +235,7 @@ def test_adapter_works_on_any_transport_when_it_has_the_seams_methods(tmp_path: 
     """Messages, demand, acknowledgement and forgetting need nothing of paho."""
 
     async def main() -> None:
-        h = harness(1, tmp_path, window=5, inbox={"messages": 5})
+        h = harness(1, tmp_path, window_messages=5, inbox={"messages": 5})
         made: list[Fake] = []
         h.adapter._make_transport = lambda options, listener: made.append(Fake(options, listener)) or made[-1]  # type: ignore[attr-defined]
         await h.open()

@@ -48,7 +48,7 @@ def test_ten_thousand_messages_come_once_and_in_order_when_settled_in_batches(
     """10,000 QoS 1 messages through a small window; every one is acknowledged: a second start finds nothing."""
 
     async def body() -> None:
-        h = harness(broker.port, tmp_path / "data", version=version, window=100)
+        h = harness(broker.port, tmp_path / "data", version=version, window_messages=100)
         await h.open()
         async with feeder(broker) as w:
             h.demand(10_000)
@@ -77,7 +77,7 @@ def test_window_is_never_exceeded_when_nothing_is_settled(broker: MosquittoProce
 
     async def body() -> None:
         window = 50 if version == "5" else 20
-        h = harness(broker.port, tmp_path / "data", version=version, window=50)
+        h = harness(broker.port, tmp_path / "data", version=version, window_messages=50)
         await h.open()
         async with feeder(broker) as w:
             await w.publish_many("t/a", [b"%d" % n for n in range(300)])

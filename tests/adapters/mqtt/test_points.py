@@ -133,7 +133,7 @@ def test_answers_come_when_the_window_is_full_and_nobody_asks(mosquitto_path: Pa
         points = {"dev/v": {**POINT, **STATE, "confirm": "state"}}
         if version == "5":
             points["dev/r"] = {**POINT, **RESPONSE}
-        h = harness(broker.port, tmp_path / "data", version=version, window=5, subscribe=subscribe, points=points)
+        h = harness(broker.port, tmp_path / "data", version=version, window_messages=5, subscribe=subscribe, points=points)
         await h.open()
         async with RawClient(broker.port, p.Connect("feeder")) as feeder:
             await feeder.publish_many("t/a", [b"%d" % n for n in range(30)])

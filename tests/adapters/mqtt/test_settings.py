@@ -43,8 +43,8 @@ def test_sample_is_valid_and_names_every_key_when_uncommented() -> None:
     full = sample(re.sub(r"^(\s*)# ", r"\1", text, flags=re.MULTILINE))
     MqttSettings.model_validate(full)
     assert set(full) == set(MqttSettings.model_fields)
-    defaults = MqttSettings.model_validate({"url": "mqtt://b", "subscribe": SUBSCRIBE, "window": 2000})
-    for key in ("version", "session", "session_expiry", "window", "inbox", "keepalive", "timeout", "max_packet"):
+    defaults = MqttSettings.model_validate({"url": "mqtt://b", "subscribe": SUBSCRIBE, "window_messages": 2000})
+    for key in ("version", "session", "session_expiry", "window_messages", "inbox", "keepalive", "timeout", "max_packet"):
         assert getattr(MqttSettings.model_validate(full), key) == getattr(defaults, key), key
 
 
@@ -61,7 +61,7 @@ def test_running_adapter_needs_only_attributes_when_it_gets_frozen_settings(tmp_
     ("more", "delivery", "backpressure", "window"),
     [
         ({}, "redelivering", "withhold_ack", 2000),
-        ({"window": 7}, "redelivering", "withhold_ack", 7),
+        ({"window_messages": 7}, "redelivering", "withhold_ack", 7),
         ({"version": "3.1.1"}, "redelivering", "withhold_ack", 20),
         ({"session": "clean"}, "volatile", "withhold_ack", 2000),
         ({"subscribe": [{"filter": "a"}, {"filter": "b", "qos": 0}]}, "volatile", "bounded_drop", 2000),
@@ -98,7 +98,7 @@ def test_capability_is_truthful_when_settings_promise_less(
         ({"publish": {"topic": "a/{nope}"}}, "unknown name in braces"),
         ({"publish": {"topic": "a/+"}}, "not a topic to publish to"),
         ({"keepalive": "1s"}, "greater than or equal to 5"),
-        ({"window": 70_000}, "less than or equal to 65535"),
+        ({"window_messages": 70_000}, "less than or equal to 65535"),
         ({"tls": {"key": "/k"}}, "a key without a certificate"),
         ({"unknown": 1}, "Extra inputs"),
         ({"url": "mqtt://b/path"}, "mqtt:// has no path and no query"),

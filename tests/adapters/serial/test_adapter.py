@@ -89,7 +89,7 @@ def test_loss_is_counted_and_said_when_nobody_asks_and_nothing_holds_the_line(
 
     async def main() -> None:
         with plugged(tmp_path / "tty") as instrument:
-            h = harness(settings, tmp_path, instrument, listen={"format": NUMBER, "ring": 10, "overflow": overflow})
+            h = harness(settings, tmp_path, instrument, listen={"format": NUMBER, "ring_readings": 10, "overflow": overflow})
             await h.open()
             instrument.say(b"\n" + lines(0, 100))
             await h.until(lambda: h.context.counts.get("dropped_overflow", 0) == 90)
@@ -264,11 +264,11 @@ def test_only_right_frames_come_when_the_line_is_noisy(settings: Any, tmp_path: 
 
     async def main() -> None:
         random = Random(seed)
-        framing = {"kind": "cobs", "crc": "CRC-16/MODBUS", "max_length": 64}
-        layout = {"n": {"at": 0, "type": "uint32"}, "inverse": {"at": 4, "type": "uint32"}}
+        framing = {"kind": "cobs", "crc": "CRC-16/MODBUS", "max_length_bytes": 64}
+        layout = {"n": {"at_byte": 0, "type": "uint32"}, "inverse": {"at_byte": 4, "type": "uint32"}}
         with plugged(tmp_path / "tty") as instrument:
-            form = {"kind": "struct", "length": 8, "fields": layout}
-            h = harness(settings, tmp_path, instrument, framing=framing, listen={"format": form, "ring": 100_000})
+            form = {"kind": "struct", "length_bytes": 8, "fields": layout}
+            h = harness(settings, tmp_path, instrument, framing=framing, listen={"format": form, "ring_readings": 100_000})
             await h.open()
             h.demand(10**6)
             good: list[int] = []

@@ -91,9 +91,9 @@ def test_field_is_left_out_when_there_is_no_value(payload: bytes) -> None:
         (b"1,2", {"kind": "csv", "columns": ["a"]}, "bad_columns"),
         (b"1", {"kind": "csv", "columns": ["a", "b"]}, "bad_columns"),
         (b'1,"2', {"kind": "csv", "columns": ["a", "b"]}, "bad_columns"),
-        (b"\x00\x01", {"kind": "struct", "fields": {"a": {"at": 1, "type": "uint16"}}}, "bad_length"),
-        (b"\x00\x01\x02", {"kind": "struct", "length": 2, "fields": {"a": {"at": 0, "type": "uint16"}}}, "bad_length"),
-        (b"\xff", {"kind": "struct", "fields": {"a": {"at": 0, "type": "string", "length": 1}}}, "bad_text"),
+        (b"\x00\x01", {"kind": "struct", "fields": {"a": {"at_byte": 1, "type": "uint16"}}}, "bad_length"),
+        (b"\x00\x01\x02", {"kind": "struct", "length_bytes": 2, "fields": {"a": {"at_byte": 0, "type": "uint16"}}}, "bad_length"),
+        (b"\xff", {"kind": "struct", "fields": {"a": {"at_byte": 0, "type": "string", "length_bytes": 1}}}, "bad_text"),
     ],
 )
 def test_reason_is_named_when_a_frame_is_not_what_was_said(payload: bytes, written: dict[str, Any], why: str) -> None:
@@ -119,14 +119,14 @@ def test_places_become_fields_when_a_frame_is_binary() -> None:
     """Types, orders, bits, scale, texts; NaN is no value."""
     frame = struct.pack("<BHf", 0b101, 2305, 1.5) + struct.pack(">fq", float("nan"), -2) + b"ab\x00\x00" + b"\xff\x00"
     layout = {
-        "alarm": {"at": 0, "type": "uint8", "bit": 2},
-        "off": {"at": 0, "type": "uint8", "bit": 1},
-        "voltage": {"at": 1, "type": "uint16", "scale": 0.1, "offset": -0.5},
-        "current": {"at": 3, "type": "float32"},
-        "none": {"at": 7, "type": "float32", "order": "big"},
-        "energy": {"at": 11, "type": "int64", "order": "big"},
-        "name": {"at": 19, "type": "string", "length": 4},
-        "raw": {"at": 23, "type": "bytes", "length": 2},
+        "alarm": {"at_byte": 0, "type": "uint8", "bit": 2},
+        "off": {"at_byte": 0, "type": "uint8", "bit": 1},
+        "voltage": {"at_byte": 1, "type": "uint16", "scale": 0.1, "offset": -0.5},
+        "current": {"at_byte": 3, "type": "float32"},
+        "none": {"at_byte": 7, "type": "float32", "order": "big"},
+        "energy": {"at_byte": 11, "type": "int64", "order": "big"},
+        "name": {"at_byte": 19, "type": "string", "length_bytes": 4},
+        "raw": {"at_byte": 23, "type": "bytes", "length_bytes": 2},
     }
     assert fields(frame, kind="struct", order="little", fields=layout) == {
         "alarm": True,
@@ -201,7 +201,12 @@ def test_only_frame_errors_come_when_frames_are_noise(payload: bytes, kind: str)
     more: dict[str, Any] = {
         "regex": {"pattern": "(?P<a>.)(?P<b>.*)"},
         "csv": {"columns": ["a", "b"], "more_columns": "ignore", "encoding": "latin-1"},
-        "struct": {"fields": {"a": {"at": 3, "type": "float64", "scale": 3.0}, "b": {"at": 0, "type": "string", "length": 2}}},
+        "struct": {
+            "fields": {
+                "a": {"at_byte": 3, "type": "float64", "scale": 3.0},
+                "b": {"at_byte": 0, "type": "string", "length_bytes": 2},
+            }
+        },
     }.get(kind, {})
     try:
         parsed = parse(payload, kind=kind, **more)

@@ -22,9 +22,16 @@ FRAMINGS: list[dict[str, Any]] = [
     {"kind": "cobs"},
     {"kind": "cobs", "crc": "CRC-16/MODBUS"},
     {"kind": "slip", "crc": "CRC-32"},
-    {"kind": "length_field", "magic": "hex:aa55", "offset": 2, "size": 1, "trailer": 2, "crc": "CRC-16/CCITT-FALSE"},
-    {"kind": "length_field", "magic": "hex:aa55", "offset": 2, "size": 2, "order": "little", "includes_header": True}
-    | {"crc": "CRC-8", "crc_skip": 2},
+    {
+        "kind": "length_field",
+        "magic": "hex:aa55",
+        "offset_bytes": 2,
+        "size_bytes": 1,
+        "trailer_bytes": 2,
+        "crc": "CRC-16/CCITT-FALSE",
+    },
+    {"kind": "length_field", "magic": "hex:aa55", "offset_bytes": 2, "size_bytes": 2, "order": "little", "includes_header": True}
+    | {"crc": "CRC-8", "crc_skip_bytes": 2},
 ]
 
 
@@ -58,7 +65,7 @@ def test_payloads_are_the_same_when_they_were_framed(written: dict[str, Any], pa
         found += cut.feed(stream[:n])
         stream = stream[n:]
     if "magic" in written:  # the frame stays whole: the length is in it
-        size = written["size"]
+        size = written["size_bytes"]
         found = [payload[:2] + payload[2 + size :] for payload in found]
     assert found == payloads
     assert not counts
@@ -94,7 +101,7 @@ def test_first_frame_is_left_out_when_its_beginning_may_be_missing(cut: int) -> 
 def test_bytes_are_counted_when_they_are_in_no_frame() -> None:
     """Too long a line, a damaged checksum and a piece that is given up are counted."""
     counts: Counter[str] = Counter()
-    made = cutter(counts, kind="delimiter", max_length=5)
+    made = cutter(counts, kind="delimiter", max_length_bytes=5)
     assert made.feed(b"1234567\n12\n34") == [b"12"]
     assert made.begun
     made.restart(whole=True)

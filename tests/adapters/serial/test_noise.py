@@ -19,13 +19,21 @@ from rt_edge.settings.validate import melt
 
 MOST = 64
 FRAMING: TypeAdapter[Any] = TypeAdapter(Framing)
-COMMON = {"crc": "CRC-32", "max_length": MOST}  # wide enough that no example of a test run passes by chance
+COMMON = {"crc": "CRC-32", "max_length_bytes": MOST}  # wide enough that no example of a test run passes by chance
 CHECKED: list[dict[str, Any]] = [
     {"kind": "delimiter", "delimiter": "\r\n", **COMMON},
     {"kind": "cobs", **COMMON},
     {"kind": "slip", **COMMON},
-    {"kind": "length_field", "magic": "hex:aa55", "offset": 2, "size": 1, "trailer": 4, **COMMON},
-    {"kind": "length_field", "offset": 0, "size": 2, "order": "little", "includes_header": True, "trailer": 4, **COMMON},
+    {"kind": "length_field", "magic": "hex:aa55", "offset_bytes": 2, "size_bytes": 1, "trailer_bytes": 4, **COMMON},
+    {
+        "kind": "length_field",
+        "offset_bytes": 0,
+        "size_bytes": 2,
+        "order": "little",
+        "includes_header": True,
+        "trailer_bytes": 4,
+        **COMMON,
+    },
 ]
 NOISE = st.one_of(
     st.binary(min_size=1, max_size=90), st.sampled_from([b"\r\n", b"\0", b"\xc0", b"\xdb", b"\xaa\x55", b"\xff" * 80])

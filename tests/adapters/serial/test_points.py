@@ -106,8 +106,13 @@ def test_command_is_known_by_what_is_read_back(settings: Any, tmp_path: Path) ->
         ({"kind": "csv", "columns": ["x", "", "y"], "fields": {"y": {"type": "bool"}}}, {"x": "float", "y": "bool"}),
         ({"kind": "nmea"}, {}),
         (
-            {"kind": "struct", "fields": {"u": {"at": 0, "type": "uint16"}, "f": {"at": 2, "type": "float32"}}}
-            | {"fields": {"bit": {"at": 0, "type": "uint8", "bit": 1}, "s": {"at": 1, "type": "string", "length": 3}}},
+            {"kind": "struct", "fields": {"u": {"at_byte": 0, "type": "uint16"}, "f": {"at_byte": 2, "type": "float32"}}}
+            | {
+                "fields": {
+                    "bit": {"at_byte": 0, "type": "uint8", "bit": 1},
+                    "s": {"at_byte": 1, "type": "string", "length_bytes": 3},
+                }
+            },
             {"bit": "bool", "s": "str"},
         ),
     ],

@@ -71,7 +71,7 @@ BAD = [
     ),
     (
         "a magic that is too long",
-        "    framing: {kind: length_field, magic: 'hex:aa55', offset: 1}\n    listen: {}\n",
+        "    framing: {kind: length_field, magic: 'hex:aa55', offset_bytes: 1}\n    listen: {}\n",
         [("6:42: adapters > x > framing > magic: magic is longer than what is before the length (offset counts it, too)")],
     ),
     (
@@ -121,18 +121,18 @@ BAD = [
     ),
     (
         "a bit too many",
-        LISTEN % "kind: struct, fields: {a: {at: 0, type: uint8, bit: 8}}",
-        ["6:75: adapters > x > listen > format > fields > a > bit: a uint8 has no bit 8"],
+        LISTEN % "kind: struct, fields: {a: {at_byte: 0, type: uint8, bit: 8}}",
+        ["6:80: adapters > x > listen > format > fields > a > bit: a uint8 has no bit 8"],
     ),
     (
         "a string without length",
-        LISTEN % "kind: struct, fields: {a: {at: 0, type: string}}",
-        ["6:63: adapters > x > listen > format > fields > a > type: a string needs a length"],
+        LISTEN % "kind: struct, fields: {a: {at_byte: 0, type: string}}",
+        ["6:68: adapters > x > listen > format > fields > a > type: a string needs `length_bytes`"],
     ),
     (
         "a field behind the end",
-        LISTEN % "kind: struct, length: 3, fields: {a: {at: 2, type: uint16}}",
-        ["6:65: adapters > x > listen > format > fields > a > at: a ends at byte 4 of 3"],
+        LISTEN % "kind: struct, length_bytes: 3, fields: {a: {at_byte: 2, type: uint16}}",
+        ["6:76: adapters > x > listen > format > fields > a > at_byte: a ends at byte 4 of 3"],
     ),
     (
         "a value that is not named",
@@ -166,7 +166,10 @@ BAD = [
     ),
     (
         "a request that does not fit into its frame",
-        '    framing: {kind: length_field, offset: 4, size: 1}\n    poll: {requests: {v: {request: "a", framed: true}}}\n',
+        (
+            "    framing: {kind: length_field, offset_bytes: 4, size_bytes: 1}\n"
+            '    poll: {requests: {v: {request: "a", framed: true}}}\n'
+        ),
         [
             (
                 "7:36: adapters > x > poll > requests > v > request: the request cannot be framed:"
@@ -228,7 +231,7 @@ def test_second_adapter_on_one_port_is_an_error_when_links_name_it(other: str, t
 
 def test_advice_is_given_when_a_name_may_change_or_bytes_may_be_a_delimiter(tmp_path: Path) -> None:
     """ttyUSB0 may be another device tomorrow, and a binary value may hold a line end."""
-    text = HEAD.replace("serial/by-id/usb-1", "ttyUSB0") + LISTEN % "kind: struct, fields: {a: {at: 0, type: uint8}}"
+    text = HEAD.replace("serial/by-id/usb-1", "ttyUSB0") + LISTEN % "kind: struct, fields: {a: {at_byte: 0, type: uint8}}"
     warnings = [str(warning) for warning in check(tmp_path, text).warnings]
     assert any("/dev/ttyUSB0 may be another device" in line and "/dev/serial/by-id" in line for line in warnings)
     assert any("looks like the delimiter" in line or "look like the delimiter" in line for line in warnings)

@@ -25,7 +25,7 @@ FORMATS: dict[str, dict[str, Any]] = {
     "regex": {"listen": {"format": {"kind": "regex", "pattern": r"MWV,(?P<angle>[0-9.]+),R,(?P<speed>[0-9.]+)"}}},
     "cobs-crc-struct": {
         "framing": {"kind": "cobs", "crc": "CRC-16/MODBUS"},
-        "listen": {"format": {"kind": "struct", "fields": {f"v{i}": {"at": 4 * i, "type": "float32"} for i in range(6)}}},
+        "listen": {"format": {"kind": "struct", "fields": {f"v{i}": {"at_byte": 4 * i, "type": "float32"} for i in range(6)}}},
     },
 }
 
