@@ -23,7 +23,7 @@ class Point:
     def __init__(self, name: str, settings: Any) -> None:
         self.name = name
         self.uuid = full_uuid(settings.characteristic)
-        self.codec = ValueCodec(settings.type, settings.scale, settings.offset, settings.skip)
+        self.codec = ValueCodec(settings.type, settings.scale, settings.offset, settings.skip_bytes)
         self.info = info_of(settings)
         self.notify: bool = settings.notify
         self.writable: bool = settings.writable
