@@ -37,6 +37,8 @@ class WritePoint(msgspec.Struct, frozen=True, tag=True):
         body: a `rt_edge.commands.command.Command`, whose `point` is not looked at: `point` is.
         wait: answer when the command has ended; else as soon as it is durable.
         progress: whether the asker wants every state.
+        again: it was asked before, under the same key: what is said of it now is not logged another time, and who does not know
+            it does not know that it was never sent.
     """
 
     number: int
@@ -47,6 +49,26 @@ class WritePoint(msgspec.Struct, frozen=True, tag=True):
     progress: bool = False
     adapter: str = ""
     asker: ActorAddress | None = None
+    again: bool = False
+
+
+@register_message
+class TurnedAway(msgspec.Struct, frozen=True, tag=True):
+    """Guardian, which has no disk, to some island: a command that comes to no adapter; log it, then answer its asker.
+
+    Attributes:
+        number, node, point: as they were asked.
+        command: a `Command`.
+        body: the `Outcome` that its asker is told.
+        asker: who is answered.
+    """
+
+    number: int
+    node: str
+    point: str
+    command: bytes
+    body: bytes
+    asker: ActorAddress
 
 
 @register_message

@@ -14,7 +14,7 @@ from thespian.actors import ActorAddress, ActorExitRequest, ChildActorExited
 
 from rt_edge import __version__
 from rt_edge.actors.base import BaseActor, Timer
-from rt_edge.actors.command_messages import ReadPoint, WritePoint, answer
+from rt_edge.actors.command_messages import ReadPoint, TurnedAway, WritePoint, answer
 from rt_edge.actors.command_routing import route
 from rt_edge.actors.island_actor import IslandActor
 from rt_edge.actors.layout import lay_out
@@ -317,14 +317,25 @@ class Guardian(BaseActor):
         try:
             name, member, passed = route(self._plan, ask)
         except RefusedError as error:
-            self.send(asker, answer(ask.number, Outcome("", "refused", True, str(error))))
+            self._turn_away(ask, asker, Outcome("", "refused", True, str(error)))
             return
         island = self._islands.get(name)
         if island is None or island.address is None or not island.pid or self._stop_order is not None:
             why = "the node is stopping" if self._stop_order is not None else f"{member} is not running"
-            self.send(asker, answer(ask.number, Outcome("", "failed", True, f"not sent: {why}")))
+            self._turn_away(ask, asker, Outcome("", "failed", True, f"not sent: {why}"))
             return
         self.send(island.address, msgspec.structs.replace(passed, asker=asker))
+
+    def _turn_away(self, ask: ReadPoint | WritePoint, asker: ActorAddress, outcome: Outcome) -> None:
+        """Answer; of a command an island writes the line of the audit log first, since there is no disk here."""
+        said = answer(ask.number, outcome)
+        if isinstance(ask, WritePoint) and not ask.again:
+            for island in self._islands.values() if self._stop_order is None else ():
+                if island.address is not None and island.pid:
+                    self.send(island.address, TurnedAway(ask.number, ask.node, ask.point, ask.body, said.body, asker))
+                    return
+            log.warning("a command to %s is not in the audit log, as no island runs: %s", ask.point[:200], outcome.message)
+        self.send(asker, said)
 
     def on_Tap(self, message: Tap, sender: ActorAddress) -> None:
         """Pass it on to the island of the member, which answers who asked."""

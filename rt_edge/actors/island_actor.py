@@ -11,8 +11,8 @@ from thespian.actors import ActorAddress
 from thespian.system.transport import TransmitIntent
 
 from rt_edge.actors.base import BaseActor
-from rt_edge.actors.command_messages import PointProgress, PointResult, ReadPoint, WritePoint
-from rt_edge.actors.island.asking import ask_member
+from rt_edge.actors.command_messages import PointProgress, PointResult, ReadPoint, TurnedAway, WritePoint
+from rt_edge.actors.island.asking import ask_member, turned_away
 from rt_edge.actors.island.neighbours import Neighbours
 from rt_edge.actors.island.runtime import IslandRuntime
 from rt_edge.actors.island_links import ActorLinks
@@ -190,6 +190,12 @@ class IslandActor(BaseActor):
                 loop.to_actor(partial(self.send, asker, said))
 
         loop.to_loop(ask_member, self._runtime, ask, reply)
+
+    def on_TurnedAway(self, message: TurnedAway, sender: ActorAddress) -> None:
+        """A command that comes to no adapter: logged here, then answered."""
+        loop, asker = self.loop, message.asker
+        reply = lambda said: loop.to_actor(partial(self.send, asker, said))  # noqa: E731
+        loop.to_loop(turned_away, self._runtime, message, reply)
 
     def on_PointResult(self, message: PointResult, sender: ActorAddress) -> None:
         """An answer to a question of one of the members."""

@@ -1,13 +1,16 @@
 """AuditLog: one line of JSON for each command that ended or was refused: who, from where, what, old value, result.
 
-Append-only, synced, mode 0600, rotated. It has values of points, and nothing of the settings: no secrets.
+Append-only, synced, mode 0600, rotated, under a lock of the file: several processes may write to one. It has values of points,
+and nothing of the settings: no secrets.
 """
 
 from __future__ import annotations
 
 import datetime as dt
+import fcntl
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 import msgspec
@@ -26,35 +29,53 @@ TEXT = 200
 
 
 class AuditLog:
-    """The audit log of one adapter; one writer.
+    """The audit log of one adapter, or of what comes to none.
 
     Args:
         path: `NAME.audit.jsonl`.
-        adapter: its name, in each line.
+        adapter: its name, in each line; empty: the point has it.
     """
 
     def __init__(self, path: Path, adapter: str, max_bytes: int = MAX_BYTES, files: int = FILES) -> None:
         self._path, self._adapter = path, adapter
         self._max, self._files = max_bytes, files
 
-    def write(self, row: Row, note: str = "") -> None:
+    def write(self, row: Row, note: str = "", node: str = "") -> None:
         """Add a line, on the disk when this returns.
 
         Raises:
             OSError: it could not be written.
         """
-        line = msgspec.json.encode(self.line(row, note)) + b"\n"
-        fd = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
-        try:
+        line = msgspec.json.encode(self.line(row, note, node)) + b"\n"
+        with self._locked() as fd:
             os.write(fd, line)
             os.fsync(fd)
-            size = os.fstat(fd).st_size
-        finally:
-            os.close(fd)
-        if size >= self._max:
-            self._rotate()
+            if os.fstat(fd).st_size >= self._max:
+                self._rotate()
 
-    def line(self, row: Row, note: str = "") -> Mapping[str, object]:
+    @contextmanager
+    def _locked(self) -> Iterator[int]:
+        """The current file, which nobody else writes to or renames meanwhile."""
+        while True:
+            fd = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+            try:
+                fcntl.flock(fd, fcntl.LOCK_EX)
+                if self._is_current(fd):
+                    yield fd
+                    return
+            finally:
+                os.close(fd)  # and with it the lock
+
+    def _is_current(self, fd: int) -> bool:
+        """Whether it has not been rotated away by another process since it was opened."""
+        try:
+            there = self._path.stat(follow_symlinks=False)
+        except FileNotFoundError:
+            return False
+        mine = os.fstat(fd)
+        return (there.st_dev, there.st_ino) == (mine.st_dev, mine.st_ino)
+
+    def line(self, row: Row, note: str = "", node: str = "") -> Mapping[str, object]:
         """What a line says."""
         command = row.command
         said: dict[str, object] = {
@@ -74,6 +95,8 @@ class AuditLog:
         }
         if row.value is not None:
             said["read_back"] = _plain(row.value)
+        if node:
+            said["node"] = node[:TEXT]
         if note:
             said["note"] = note[:TEXT]
         return said

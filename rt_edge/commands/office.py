@@ -78,7 +78,7 @@ class CommandOffice:
         self._timer: asyncio.TimerHandle | None = None
         self._unsaved: dict[str, Row] = {}
         self._saving = False
-        self._asks: deque[tuple[Command, Listener]] = deque()
+        self._asks: deque[tuple[Command, Listener]] = deque(maxlen=MAX_ASKS)
         self._taking = False
         self._reads = 0
         self._closed = False

@@ -30,9 +30,14 @@ READ_S = 15.0
 WRITE_S = 75.0
 """A command is waited for so long beyond its expiry: the node gives up earlier, and says so."""
 
-
 AGAIN_S = 5.0
 """A command of which nothing was heard for so long is asked for again, under the same key."""
+
+STARTING_S = 1.0
+"""Whoever has the command is being started: it is asked again after this."""
+
+GRACE_S = 5.0
+"""Beyond the expiry of the command, whoever has it is not waited for any longer than this while it does not run."""
 
 
 class RunningNode:
@@ -100,7 +105,6 @@ class RunningNode:
         """Have a command carried out by the running node, through its own arbitration.
 
         Asked again every `AGAIN_S` under its key, since a process of the node that dies takes the answer along, not the command.
-        A point of another node is asked for once: this one asks again there.
 
         Args:
             point: as for `read_point`.
@@ -116,18 +120,22 @@ class RunningNode:
         passed = 0.0
         while True:
             left = msgspec.structs.replace(command, expires_s=max(0.0, command.expires_s - passed))
-            ask = WritePoint(0, node, point, msgspec.msgpack.encode(left), wait)
+            ask = WritePoint(0, node, point, msgspec.msgpack.encode(left), wait, again=passed > 0)
+            said: Outcome | None = None
             try:
-                outcome = self._point(ask, limit if node else min(AGAIN_S, limit - passed))
-                if not passed or outcome.key or outcome.state != "failed":
-                    return outcome  # else from one who does not know the command: its adapter is being started, and may have it
-                self._pause(AGAIN_S)
+                said = self._point(ask, min(AGAIN_S, limit - passed))
             except NoNode as error:
                 ended = not isinstance(error.__cause__, AskTimeout)
                 if ended and not passed:
                     raise  # nothing was asked
                 if ended:
                     raise NoNode(f"node {self.file.node} has ended meanwhile", error.hint) from AskTimeout(error.message)
+            if said is not None and (not passed or said.key or said.state != "failed"):
+                return said
+            if said is not None:  # from one who does not know the command: who may have it is being started
+                if passed >= command.expires_s + GRACE_S:
+                    raise NoNode(f"node {self.file.node} says: {said.message}", "see its log") from AskTimeout(said.message)
+                self._pause(STARTING_S)
             passed = self._clock.monotonic() - begun
             if passed >= limit:
                 raise NoNode(f"node {self.file.node} has not said it within {limit:g} s", "see its log") from AskTimeout("late")

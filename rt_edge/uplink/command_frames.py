@@ -31,12 +31,14 @@ class CommandAsk(msgspec.Struct, frozen=True, array_like=True):
         key: of the command, or of the read.
         command: None: read the point. Its `expires_s` is what is left when this is sent; 0: only say what became of it.
         wait: say something when it has ended; else as soon as it is written down.
+        again: it was asked before, on this link or an earlier one.
     """
 
     point: Annotated[str, msgspec.Meta(max_length=300)]
     key: Annotated[str, msgspec.Meta(max_length=MAX_KEY)]
     command: Command | None
     wait: bool
+    again: bool = False
 
 
 _T = TypeVar("_T")

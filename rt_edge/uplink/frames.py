@@ -32,6 +32,11 @@ from rt_edge.data.record import MAX_RECORD, Record, RecordKind
 VERSION = 1
 OLDEST_VERSION = 1
 
+COMMANDS = "commands"
+FEATURES = {COMMANDS: 1}
+"""What an edge of this version does beyond the delivery, each with a version of its own: said in Hello, so that an older edge,
+which says nothing, is not sent frames that it closes its link for."""
+
 MAX_FRAME = MAX_RECORD + 16_000
 """Bytes of a frame's data: one record of the largest size, with room for its header."""
 MAX_LANES = 256
@@ -88,7 +93,7 @@ class Hello(msgspec.Struct, frozen=True, array_like=True):
 
     `instance` differs for each process that ever speaks for the node; `host` may be equal in two of them only if a lock on
     one machine makes sure that they never live at the same time (boot id and the lock file's device and inode, say).
-    `store` is the store the node's confirmations came from, empty if there is none.
+    `store` is the store the node's confirmations came from, empty if there is none. `features`: see `FEATURES`.
     """
 
     version: _Number
@@ -98,6 +103,7 @@ class Hello(msgspec.Struct, frozen=True, array_like=True):
     host: _Name
     store: _Name
     lanes: Annotated[list[LaneHello], msgspec.Meta(max_length=MAX_LANES)]
+    features: Annotated[dict[_Name, _Number], msgspec.Meta(max_length=64)] = {}
 
 
 class Welcome(msgspec.Struct, frozen=True, array_like=True):

@@ -19,7 +19,7 @@ Superseding is safe whatever the old session still has under way: the store take
 from __future__ import annotations
 
 import heapq
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Mapping
 from typing import TypeVar
 
 import msgspec
@@ -68,6 +68,11 @@ class Receiver:
     def sessions(self) -> dict[Hashable, tuple[Peer, Stage]]:
         """Who is there, by link address."""
         return {address: (session.peer, session.stage) for address, session in self._sessions.items()}
+
+    def features(self, address: Hashable) -> Mapping[str, int]:
+        """What the edge behind a link says that it does beyond the delivery, name -> version; an older one says nothing."""
+        session = self._sessions.get(address)
+        return session.hello.features if session is not None and session.hello is not None else {}
 
     # --- inputs: links
 

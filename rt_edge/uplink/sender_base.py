@@ -102,7 +102,8 @@ class SenderBase:
             self._add_lane(now, state)
         self._attempt = self._tokens() or 1
         hellos = [lane.hello() for lane in self._lanes.values()]
-        self._send(now, frames.Hello(frames.VERSION, frames.OLDEST_VERSION, self.node, self._instance, self._host, store, hellos))
+        whose = (self.node, self._instance, self._host)
+        self._send(now, frames.Hello(frames.VERSION, frames.OLDEST_VERSION, *whose, store, hellos, frames.FEATURES))
 
     def link_down(self, now: float, reason: str = "") -> list[SenderEffect]:
         """The link is gone. What was read stays pinned until the next handshake says what arrived."""

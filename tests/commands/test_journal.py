@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sqlite3
 import stat
+from concurrent.futures import ThreadPoolExecutor
 
 import msgspec
 import pytest
@@ -115,3 +116,38 @@ def test_audit_log_is_rotated_and_bounded(tmp_path):
     assert all(path.stat().st_size < 2000 for path in tmp_path.iterdir())
     kept = [json.loads(line)["key"] for name in reversed(files) for line in (tmp_path / name).read_text().splitlines()]
     assert kept == [f"k{n}" for n in range(40 - len(kept), 40)]
+
+
+def test_audit_log_of_several_writers_loses_no_line_while_it_is_rotated(tmp_path):
+    """Processes of a node write to the one of the node; the one that has opened a file that another one renames looks again."""
+    path = tmp_path / "audit.jsonl"
+    writers = [AuditLog(path, "", max_bytes=600, files=500) for _ in range(4)]
+
+    def write(writer):
+        for _ in range(40):
+            writer.write(row(1), node="edge-1")
+
+    with ThreadPoolExecutor(len(writers)) as pool:
+        list(pool.map(write, writers))
+    files = sorted(tmp_path.iterdir())
+    lines = [json.loads(line) for file in files for line in file.read_text().splitlines()]
+    assert len(lines) == 160
+    assert {line["node"] for line in lines} == {"edge-1"}
+    assert max(file.stat().st_size for file in files) < 1300, "written to after it was full"
+
+
+def test_audit_log_that_is_renamed_between_opening_and_locking_is_opened_again(tmp_path, monkeypatch):
+    """The line is in the current file, as a rotation by another process at that moment shows."""
+    path = tmp_path / "audit.jsonl"
+    audit = AuditLog(path, "")
+    audit.write(row(1))
+    locked = []
+
+    def flock(fd, how):
+        if not locked:
+            path.rename(tmp_path / "audit.jsonl.1")
+        locked.append(fd)
+
+    monkeypatch.setattr("rt_edge.commands.audit.fcntl.flock", flock)
+    audit.write(row(2))
+    assert [len(file.read_text().splitlines()) for file in (path, tmp_path / "audit.jsonl.1")] == [1, 1]

@@ -8,7 +8,7 @@ import pytest
 from rt_edge.actors.command_messages import answer
 from rt_edge.actors.errors import AskTimeout, NoNode
 from rt_edge.commands.command import Command, Outcome
-from rt_edge.daemon.client import AGAIN_S, WRITE_S, RunningNode
+from rt_edge.daemon.client import AGAIN_S, GRACE_S, STARTING_S, WRITE_S, RunningNode
 from rt_edge.daemon.data_dir import NodeFile
 from rt_edge.testkit.simulated_time import SimulatedTime
 
@@ -22,10 +22,11 @@ class Client:
     """Stands in for the actor system: says what it was told to say, in order; silence takes its time."""
 
     def __init__(self, time, *said):
-        self.time, self.said, self.asked = time, list(said), []
+        self.time, self.said, self.asked, self.again = time, list(said), [], []
 
     def ask(self, _guardian, message, timeout, _expect):
         self.asked.append((self.time.now, msgspec.msgpack.decode(message.body, type=Command), timeout))
+        self.again.append(message.again)
         said = self.said.pop(0) if len(self.said) > 1 else self.said[0]
         if said is SILENT:
             self.time.now += timeout
@@ -61,7 +62,15 @@ def test_starting_adapter_is_no_end_when_it_was_asked_before():
     """It may have the command in its journal. At the first time it cannot."""
     assert write(STARTING)[0].state == "failed"
     end, asked, _ = write(SILENT, STARTING, STARTING, LATE)
-    assert (end, [at for at, _, _ in asked]) == (LATE, [0.0, AGAIN_S, 2 * AGAIN_S, 3 * AGAIN_S])
+    assert (end, [at for at, _, _ in asked]) == (LATE, [0.0, AGAIN_S, AGAIN_S + STARTING_S, AGAIN_S + 2 * STARTING_S])
+
+
+def test_process_that_stays_away_is_waited_for_a_few_seconds_beyond_the_expiry():
+    """Whoever has the command does not run: nothing goes out any more, and its end is known by the key when it is back."""
+    end, _, took = write(SILENT, STARTING)
+    assert isinstance(end.__cause__, AskTimeout)
+    assert end.message == "node hall-3 says: not sent: adapter/plc is not running"
+    assert 10 + GRACE_S <= took <= 10 + GRACE_S + STARTING_S
 
 
 def test_nobody_knows_when_it_stays_silent_or_has_ended():
@@ -76,8 +85,18 @@ def test_nobody_knows_when_it_stays_silent_or_has_ended():
     assert len(asked) == 1
 
 
-def test_command_for_another_node_is_asked_for_once():
-    """The upstream node asks again itself, and knows whether it was ever sent."""
-    end, asked, took = write(SILENT, node="edge-1")
-    assert isinstance(end.__cause__, AskTimeout)
-    assert (len(asked), took) == (1, pytest.approx(10 + WRITE_S))
+def test_command_for_another_node_is_asked_again_as_any_other():
+    """The process that has the links may have died, and with it what it knew. It is told that this is not the first time."""
+    end, asked, took = write(SILENT, STARTING, DONE, node="edge-1")
+    assert (end, took) == (DONE, AGAIN_S + STARTING_S)
+    assert [at for at, _, _ in asked] == [0.0, AGAIN_S, AGAIN_S + STARTING_S]
+
+
+def test_who_is_asked_hears_whether_it_is_for_the_first_time():
+    """Only the first ask is new."""
+    time = SimulatedTime()
+    client = Client(time, SILENT, STARTING, DONE)
+    RunningNode(NodeFile("hall-3", 1, 2, ("127.0.0.1", 3)), client, time, lambda seconds: None).write_point(
+        "plc/p", Command("k", "", 5)
+    )
+    assert client.again == [False, True, True]

@@ -127,6 +127,7 @@ def test_command_line_writes_and_reads_devices_through_a_running_node(world):
                 "range": ("write", "hall-3", "plc/pump-1/setpoint", "400"),
                 "near": ("write", "hall-3", "plc/pump-1/setpont", "4"),
                 "fixed": ("write", "hall-3", "plc/pump-1/door", "on"),
+                "nowhere": ("write", "hall-3", "pls/pump-1/door", "on"),
             }.items():
                 said[name] = await in_thread(cli, node, *args)
             assert said["write"] == (0, "plc/pump-1/setpoint is 4.5 (it was 10.0)")
@@ -140,6 +141,9 @@ def test_command_line_writes_and_reads_devices_through_a_running_node(world):
             assert said["fixed"] == (ExitCode.REFUSED, f"{refused}/door is not writable; say `writable: true` at the point")
             assert said["near"][0] == ExitCode.REFUSED
             assert "did you mean 'pump-1/setpoint'?" in said["near"][1]
+            assert said["nowhere"][0] == ExitCode.REFUSED
+            (logged,) = (node.data / "commands" / "audit.jsonl").read_text().splitlines()
+            assert json.loads(logged)["point"] == "pls/pump-1/door"
             tcp.dead = True
             code, words = await in_thread(cli, node, "write", "hall-3", "plc/pump-1/setpoint", "5")
             assert (code, "unknown whether it was carried out" in words or "failed" in words) == (ExitCode.FAILED, True), words
@@ -218,7 +222,8 @@ def test_graph_commands_a_device_with_its_readings(world):
 
 def test_upstream_node_commands_a_device_of_its_edge_over_a_link_that_is_cut_and_returns(world):
     """From the upstream host, over mTLS: read, write, refusal; a command given while the link is cut is carried out, once, when
-    it is back, and one whose time is over before that is not."""
+    it is back, also if the process that has the links was killed meanwhile, and one whose time is over before that is not. What
+    names no adapter is refused. Each has a line in an audit log."""
     ca = ThrowAwayCa(world.folder / "pki")
     up = world.node("up", UP, pki=ca.issue("upstream", "up-1"))
     edge = world.node("edge", EDGE, pki=ca.issue("edge", "edge-1"), commands="true")
@@ -229,6 +234,9 @@ def test_upstream_node_commands_a_device_of_its_edge_over_a_link_that_is_cut_and
     assert cli(up, "write", "edge-1", point, "5") == (0, f"{point} is 5 (it was 1.0)")
     assert cli(up, "read", "edge-1", point) == (0, "5")
     assert cli(up, "write", "edge-1", point, "51")[0] == ExitCode.REFUSED
+    nowhere = cli(up, "write", "edge-1", "sin/device-1/speed", "5")
+    assert nowhere[0] == ExitCode.REFUSED
+    assert "there is no adapter 'sin'" in nowhere[1]
     edge.ask(lambda node: node.control("cut-link", "uplink/hq"))
     wait_until(lambda: not session_open(edge)(), 10, edge.log)
     wait_until(lambda: not up.member("ingress").ingress.sessions, 10, up.log)
@@ -236,13 +244,21 @@ def test_upstream_node_commands_a_device_of_its_edge_over_a_link_that_is_cut_and
     assert late == (ExitCode.FAILED, f"rt-edge: {point}: expired: not sent: node edge-1 is not connected")
     with ThreadPoolExecutor(1) as pool:
         waiting = pool.submit(cli, up, "write", "edge-1", point, "7", "--key", "cut", "--expires", "30s")
-        wait_until(lambda: up.member("ingress").ingress.counters.get("commands_asked", 0) == 5, 10, up.log)
+        wait_until(lambda: up.member("ingress").ingress.counters.get("commands_asked", 0) == 6, 10, up.log)
+        victim = up.pids()["ingress"]  # and with it what it knew of the command: it is asked again
+        os.kill(victim, signal.SIGKILL)
+        wait_until(lambda: up.pids().get("ingress", victim) != victim and up.member("ingress") is not None, 20, up.log)
         edge.ask(lambda node: node.control("restore-link", "uplink/hq"))
         assert waiting.result(30) == (0, f"{point} is 7 (it was 5)")
     assert cli(up, "write", "edge-1", point, "7", "--key", "cut")[0] == 0
     lines = [json.loads(line) for line in (edge.data / "commands" / "sim.audit.jsonl").read_text().splitlines()]
     assert [(line["value"], line["result"]) for line in lines] == [(5, "confirmed"), ("51", "refused"), (7, "confirmed")]
     assert (lines[0]["via"], lines[0]["where"]) == ("uplink", "up-1 by hq")
+    (line,) = (json.loads(line) for line in (edge.data / "commands" / "audit.jsonl").read_text().splitlines())
+    assert (line["point"], line["result"], line["where"]) == ("sin/device-1/speed", "refused", "up-1 by hq")
+    upstream = [json.loads(line) for line in (up.data / "commands" / "audit.jsonl").read_text().splitlines()]
+    assert [line["result"] for line in upstream] == ["confirmed", "refused", "refused", "expired", "confirmed", "confirmed"]
+    assert {(line["node"], line["via"]) for line in upstream} == {("edge-1", "cli")}
     assert edge.member("adapter/sim").adapter.counters["writes_confirmed"] == 2
     assert edge.stop() == 0
     assert up.stop() == 0

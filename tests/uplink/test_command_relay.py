@@ -11,7 +11,7 @@ from rt_edge.commands.command import Command, Outcome
 from rt_edge.data.errors import CodecError
 from rt_edge.testkit.simulated_time import SimulatedTime
 from rt_edge.uplink import command_frames as frames
-from rt_edge.uplink.command_relay import AGAIN_S, MAX_ASKS, READ_S, SETTLE_S, CommandRelay
+from rt_edge.uplink.command_relay import AGAIN_S, GRACE_S, MAX_ASKS, MAX_LISTENERS, READ_S, SETTLE_S, CommandRelay
 
 
 class World:
@@ -23,8 +23,9 @@ class World:
         self.relay = CommandRelay(self.time, lambda node, number, data: self.sent.append((node, number, frames.decode_ask(data))))
         self.heard = []
 
-    def write(self, key="k", expires_s=10.0, node="hall-3", wait=True):
-        self.relay.write(node, "plc/pump-1/setpoint", Command(key, "", 5, expires_s), wait, self.heard.append)
+    def write(self, key="k", expires_s=10.0, node="hall-3", wait=True, again=False, value=5, tell=None):
+        tell = tell or self.heard.append
+        self.relay.write(node, "plc/pump-1/setpoint", Command(key, "", value, expires_s), wait, tell, again)
 
     def until(self, seconds):
         end = self.time.now + seconds
@@ -77,9 +78,11 @@ def test_end_is_expired_or_unknown_when_the_edge_is_away():
     assert not world.sent
     world.write("lost", 5.0)
     world.relay.link_down("hall-3")
-    world.until(5 + SETTLE_S + 1)
+    world.until(5 + GRACE_S - 0.1)
+    assert len(world.heard) == 1
+    world.until(0.1)
     assert world.heard[-1].state == "unknown"
-    assert "--key lost" in world.heard[-1].message
+    assert world.heard[-1].message == "node hall-3 is not connected; ask again with --key lost"
     world.relay.read("hall-3", "plc/pump-1/setpoint", "r", world.heard.append)
     world.until(READ_S + 1)
     assert world.heard[-1].state == "failed"
@@ -161,15 +164,121 @@ def test_command_goes_when_the_one_before_it_was_given_up():
     world = World()
     world.relay.link_up("hall-3")
     world.write("lost", 5.0)
-    world.write("short", 20.0)
+    world.write("short", 6.0)
     world.write("long", 200.0)
-    world.until(30)
+    world.until(5 + GRACE_S)
     assert [(o.key, o.state, o.message) for o in world.heard] == [
-        ("short", "expired", "not sent: node hall-3 has not answered the command before it")
+        ("short", "expired", "not sent: node hall-3 has not answered the command before it"),
+        ("lost", "unknown", "no answer from node hall-3; ask again with --key lost"),
     ]
-    world.until(5 + SETTLE_S)
-    assert [(o.key, o.state) for o in world.heard[1:]] == [("lost", "unknown")]
-    assert next(ask.command.expires_s for _, _, ask in world.sent if ask.key == "long") == pytest.approx(200 - 5 - SETTLE_S)
+    assert next(ask.command.expires_s for _, _, ask in world.sent if ask.key == "long") == pytest.approx(200 - 5 - GRACE_S)
+
+
+def test_edge_that_says_what_it_does_is_waited_for():
+    """Each word of a slow device counts, up to a limit; the word of one who does not know the command does not."""
+    world = World()
+    world.relay.link_up("hall-3")
+    world.write()
+    for _ in range(6):
+        world.until(AGAIN_S)
+        world.relay.said("hall-3", 1, said("sent", final=False))
+    assert {outcome.state for outcome in world.heard} == {"sent"}
+    for _ in range(2):
+        world.until(GRACE_S)
+        world.relay.said("hall-3", 1, said("failed", key=""))
+    world.until(AGAIN_S - GRACE_S)
+    assert world.heard[-1].state == "unknown"
+    assert world.heard[-1].message == "node hall-3 does not say its end (it was sent); ask again with --key k"
+    world.write("slow")
+    while world.relay.next_time() is not None:
+        world.until(1)
+        world.relay.said("hall-3", 2, said("sent", final=False, key="slow"))
+    assert world.heard[-1].state == "unknown"
+    assert world.sent[-1][2].again
+
+
+def test_link_that_is_lost_after_the_expiry_has_a_moment_to_come_back():
+    """Then it is not known, and that is said."""
+    world = World()
+    world.relay.link_up("hall-3")
+    world.write(expires_s=1.0)
+    world.until(4)
+    world.relay.link_down("hall-3")
+    world.until(GRACE_S - 0.1)
+    world.relay.link_up("hall-3")
+    assert world.sent[-1][2].command.expires_s == 0
+    world.relay.link_down("hall-3")
+    assert not world.heard
+    world.until(GRACE_S)
+    assert [outcome.state for outcome in world.heard] == ["unknown"]
+
+
+def test_command_that_is_asked_again_is_the_same_one():
+    """Its asker hears where it is, and its end; the edge is not asked for another one. Another value is another command."""
+    world = World()
+    world.relay.link_up("hall-3")
+    world.write()
+    world.relay.said("hall-3", 1, said("sent", final=False))
+    again = []
+    world.write(expires_s=1.0, again=True, tell=again.append)
+    assert [outcome.state for outcome in again] == ["sent"]
+    assert len(world.sent) == 1
+    assert world.relay.knows("hall-3", "plc/pump-1/setpoint", Command("k", "", 5), wait=True)
+    assert not world.relay.knows("hall-3", "plc/pump-1/setpoint", Command("k", "", 6), wait=True)
+    world.write(value=6)
+    world.relay.said("hall-3", 1, said("confirmed"))
+    assert [outcome.state for outcome in again] == ["sent", "confirmed"]
+    assert [outcome.state for outcome in world.heard] == ["sent", "confirmed"]
+    assert [ask.command.value for _, _, ask in world.sent] == [5, 6]
+
+
+def test_who_asks_again_and_again_counts_once_more_each_time_up_to_a_bound():
+    """The oldest hear nothing more."""
+    world = World()
+    heard = [[] for _ in range(MAX_LISTENERS + 1)]
+    for one in heard:
+        world.write(tell=one.append)
+    world.relay.link_up("hall-3")
+    world.relay.said("hall-3", 1, said("confirmed"))
+    assert [len(one) for one in heard] == [0] + [1] * MAX_LISTENERS
+
+
+@pytest.mark.parametrize("left", [0.0, 5.0])
+def test_command_of_a_process_that_died_is_never_called_expired(left):
+    """It may have been sent: the edge is asked, also with no time left, and without an answer it is not known."""
+    world = World()
+    world.write(expires_s=left, again=True)
+    world.until(left + GRACE_S)
+    assert [outcome.state for outcome in world.heard] == ["unknown"]
+    world.relay.link_up("hall-3")
+    world.write("k2", expires_s=left, again=True)
+    ((_, number, ask),) = world.sent
+    assert (ask.command.expires_s, ask.again) == (left, True)
+    world.relay.said("hall-3", number, said("failed", key=""))  # its adapter is being started, and may have it
+    world.relay.said("hall-3", number, said("expired", key="k2"))
+    assert [outcome.state for outcome in world.heard] == ["unknown", "expired"]
+
+
+def test_older_edge_that_takes_no_commands_is_not_asked():
+    """It would close its link. Who waits is told at once, and who asks later; one that was updated meanwhile is asked."""
+    world = World()
+    world.write("waits")
+    world.write("sent before", again=True)
+    world.relay.read("hall-3", "plc/pump-1/setpoint", "r", world.heard.append)
+    world.relay.link_up("hall-3", 0)
+    world.write("later")
+    assert not world.sent
+    assert [(o.key, o.state) for o in world.heard] == [
+        ("waits", "refused"),
+        ("sent before", "unknown"),
+        ("r", "refused"),
+        ("later", "refused"),
+    ]
+    assert "takes no commands from upstream; update it" in world.heard[0].message
+    world.relay.link_down("hall-3")
+    world.relay.link_up("hall-3", 2)
+    world.write("now")
+    assert [ask.key for _, _, ask in world.sent] == ["now"]
 
 
 @pytest.mark.parametrize(

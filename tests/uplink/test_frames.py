@@ -22,7 +22,7 @@ def _record(first: int = 1, last: int | None = None, kind: RecordKind = RecordKi
 
 
 SAMPLES: list[frames.Message] = [
-    frames.Hello(1, 1, "edge-1", "i", "h", "", [frames.LaneHello(0, "up", "main", EPOCH, 9, 3, None)]),
+    frames.Hello(1, 1, "edge-1", "i", "h", "", [frames.LaneHello(0, "up", "main", EPOCH, 9, 3, None)], {"commands": 1}),
     frames.Welcome(1, "up-1", "store", 2**64 - 1, 512_000, 100, 10.0, [frames.LaneWelcome(0, 3, 2**32 - 1)]),
     frames.Refuse("store-mismatch", "elsewhere", 30.0),
     frames.Open([frames.LaneHello(255, "up", "main", EPOCH, 2**63 - 1, 0, 0)]),
@@ -50,6 +50,27 @@ def test_a_message_comes_back_equal_when_encoded_and_decoded(message: frames.Mes
 def test_every_kind_has_a_sample_when_the_protocol_grows() -> None:
     """No kind is left out of these tests."""
     assert {frames.encode(message)[0] for message in SAMPLES} == set(KINDS)
+
+
+def test_hello_of_an_older_edge_and_of_a_newer_one_are_both_understood() -> None:
+    """Without `features`, which say that it does nothing beyond the delivery; with more than is known here. To an older ingress
+    this one's Hello is a longer array, whose end it does not look at."""
+    old = ["edge-1", "i", "h", "", []]
+    hello = frames.decode("dlv.hello", msgspec.msgpack.encode([1, 1, *old]))
+    assert isinstance(hello, frames.Hello)
+    assert hello.features == {}
+    newer = frames.decode("dlv.hello", msgspec.msgpack.encode([1, 1, *old, {"commands": 3, "else": 1}, "more"]))
+    assert isinstance(newer, frames.Hello)
+    assert newer.features == {"commands": 3, "else": 1}
+    _, data = frames.encode(frames.Hello(1, 1, "edge-1", "i", "h", "", [], frames.FEATURES))
+    assert msgspec.msgpack.decode(data) == [1, 1, *old, {"commands": 1}]
+
+
+@pytest.mark.parametrize("features", [[], {"a": -1}, {"a" * 129: 1}, {str(i): 1 for i in range(65)}, {1: 1}])
+def test_features_have_bounds(features: object) -> None:
+    """What a peer says of itself is kept as long as its session."""
+    with pytest.raises(CodecError):
+        frames.decode("dlv.hello", msgspec.msgpack.encode([1, 1, "edge-1", "i", "h", "", [], features]))
 
 
 def test_a_record_of_the_largest_size_fits_when_sent_alone() -> None:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from functools import partial
 
 import msgspec
 
 from rt_edge.actors.command_messages import PointProgress, PointResult, ReadPoint, WritePoint
+from rt_edge.actors.island.ask_log import AskLog
 from rt_edge.actors.island.asking_words import teller
 from rt_edge.actors.island.links import Token
 from rt_edge.commands.command import Command, Outcome
@@ -25,13 +27,16 @@ class IngressCommands:
         clock: time.
         put: puts a frame on a link: token, kind, number, data.
         known: whether a node may connect here at all.
+        asks: audit log, where every command that is asked of an edge has a line when its asker has heard its end.
 
     Attributes:
         relay: the state machine.
     """
 
-    def __init__(self, clock: Clock, put: Callable[[Token, str, int, bytes], None], known: Callable[[str], bool]) -> None:
-        self._clock, self._put, self._known = clock, put, known
+    def __init__(
+        self, clock: Clock, put: Callable[[Token, str, int, bytes], None], known: Callable[[str], bool], asks: AskLog
+    ) -> None:
+        self._clock, self._put, self._known, self._asks = clock, put, known, asks
         self._tokens: dict[str, Token] = {}
         self._timer: asyncio.TimerHandle | None = None
         self.relay = CommandRelay(clock, self._send)
@@ -44,19 +49,37 @@ class IngressCommands:
     def forward(self, ask: ReadPoint | WritePoint, reply: Reply) -> None:
         """Ask the edge that `ask` names."""
         tell = teller(ask, reply)
-        if not self._known(ask.node):
-            tell(Outcome("", "refused", True, f"node {ask.node!r} is not one of those that may connect here"))
-        elif isinstance(ask, ReadPoint):
-            self.relay.read(ask.node, ask.point, ask.key, tell)
+        stranger = Outcome("", "refused", True, f"node {ask.node!r} is not one of those that may connect here")
+        if isinstance(ask, ReadPoint):
+            if self._known(ask.node):
+                self.relay.read(ask.node, ask.point, ask.key, tell)
+            else:
+                tell(stranger)
         else:
             command = msgspec.msgpack.decode(ask.body, type=Command)
-            self.relay.write(ask.node, ask.point, command, ask.wait, tell)
+            if not (ask.again and self.relay.knows(ask.node, ask.point, command, ask.wait)):
+                tell = self._logged(ask, command, tell)
+            if self._known(ask.node):
+                self.relay.write(ask.node, ask.point, command, ask.wait, tell, ask.again)
+            else:
+                tell(stranger)
         self._set_timer()
 
-    def session_open(self, token: Token) -> None:
-        """An edge's session is open on this link."""
+    def _logged(self, ask: WritePoint, command: Command, tell: Callable[[Outcome], None]) -> Callable[[Outcome], None]:
+        """`tell`, after a line in the audit log about the last word that comes of the command."""
+
+        def log_and_tell(outcome: Outcome) -> None:
+            if outcome.final or not ask.wait:
+                self._asks.ended(ask.point, command, outcome, ask.node, partial(tell, outcome))
+            else:
+                tell(outcome)
+
+        return log_and_tell
+
+    def session_open(self, token: Token, version: int) -> None:
+        """An edge's session is open on this link; `version` of commands that it says it knows, 0: none."""
         self._tokens[token[0]] = token
-        self.relay.link_up(token[0])
+        self.relay.link_up(token[0], version)
         self._set_timer()
 
     def link_closed(self, token: Token) -> None:

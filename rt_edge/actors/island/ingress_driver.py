@@ -12,6 +12,7 @@ from functools import partial
 from random import Random
 from typing import Any
 
+from rt_edge.actors.island.ask_log import AskLog
 from rt_edge.actors.island.ingress_commands import IngressCommands
 from rt_edge.actors.island.links import FrameArrived, LinkClosed, LinkEvent, LinkOpened, Links, Token
 from rt_edge.data.clock import Clock
@@ -21,7 +22,7 @@ from rt_edge.settings.plan import IngressPlan
 from rt_edge.uplink import effects
 from rt_edge.uplink.command_frames import SAID
 from rt_edge.uplink.effects import Peer, ReceiverEffect
-from rt_edge.uplink.frames import EDGE_KINDS, Welcome, kind_of
+from rt_edge.uplink.frames import COMMANDS, EDGE_KINDS, Welcome, kind_of
 from rt_edge.uplink.receiver import Receiver
 from rt_edge.uplink.stores.sqlite import SqliteStore
 
@@ -40,6 +41,7 @@ class IngressDriver:
         links: to other nodes.
         clock: time.
         random: jitter of the next try to listen.
+        asks: audit log of the commands that go to edges.
 
     Attributes:
         port: that is listened on; 0 before.
@@ -48,7 +50,9 @@ class IngressDriver:
         commands: what this node asks its edges.
     """
 
-    def __init__(self, node: str, plan: IngressPlan, store: SqliteStore, links: Links, clock: Clock, random: Random) -> None:
+    def __init__(
+        self, node: str, plan: IngressPlan, store: SqliteStore, links: Links, clock: Clock, random: Random, asks: AskLog
+    ) -> None:
         self._plan = plan
         self._store = store
         self._links = links
@@ -68,7 +72,7 @@ class IngressDriver:
         self.stored_readings = 0
         self.counters: Counter[str] = Counter()
         allow = plan.allow
-        self.commands = IngressCommands(clock, self._put, lambda node: not allow or node in allow)
+        self.commands = IngressCommands(clock, self._put, lambda node: not allow or node in allow, asks)
         self.on_listening: Callable[[], None] | None = None
 
     def start(self) -> None:
@@ -154,7 +158,8 @@ class IngressDriver:
     def _send(self, effect: effects.SendTo) -> None:
         self._put(effect.address, effect.kind, effect.number, effect.data)  # type: ignore[arg-type]  # our token
         if effect.kind == WELCOME:
-            self.commands.session_open(effect.address)  # type: ignore[arg-type]  # as above
+            version = self._receiver.features(effect.address).get(COMMANDS, 0)
+            self.commands.session_open(effect.address, version)  # type: ignore[arg-type]  # as above
 
     def _put(self, token: Token, kind: str, number: int, data: bytes) -> None:
         try:

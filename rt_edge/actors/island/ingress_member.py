@@ -6,6 +6,7 @@ from pathlib import Path
 from random import Random
 
 from rt_edge.actors.command_messages import ReadPoint, WritePoint, answer
+from rt_edge.actors.island.ask_log import AskLog
 from rt_edge.actors.island.asking_words import Reply
 from rt_edge.actors.island.ingress_driver import IngressDriver
 from rt_edge.actors.island.links import Links
@@ -23,7 +24,7 @@ from rt_edge.uplink.stores.sqlite import SqliteStore
 class IngressMember(Member):
     """The ingress of a node; it has no graph of its own in this version: what comes in goes to the store."""
 
-    def __init__(self, plan: NodePlan, links: Links, clock: Clock, random: Random) -> None:
+    def __init__(self, plan: NodePlan, links: Links, clock: Clock, random: Random, asks: AskLog | None = None) -> None:
         super().__init__(INGRESS, clock, random)
         assert plan.ingress is not None, "the layout has an ingress only if the plan has one"
         self._plan = plan.ingress
@@ -34,6 +35,7 @@ class IngressMember(Member):
         self._path = Path(store.path)
         self._links = links
         self._random = random
+        self._asks = asks or AskLog(Path(plan.node.data), clock)
         self._driver: IngressDriver | None = None
 
     def build(self) -> Blueprint:
@@ -41,7 +43,7 @@ class IngressMember(Member):
         if self._driver is None:
             self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             store = SqliteStore(self._path, self.clock)
-            self._driver = IngressDriver(self._node, self._plan, store, self._links, self.clock, self._random)
+            self._driver = IngressDriver(self._node, self._plan, store, self._links, self.clock, self._random, self._asks)
             self._driver.start()
         return Blueprint()
 

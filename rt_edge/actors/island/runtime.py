@@ -10,6 +10,7 @@ from random import SystemRandom
 
 from rt_edge.actors.island import preload
 from rt_edge.actors.island.adapter_member import AdapterMember
+from rt_edge.actors.island.ask_log import AskLog
 from rt_edge.actors.island.graph_member import GraphMember
 from rt_edge.actors.island.links import Links
 from rt_edge.actors.island.member import Member
@@ -70,6 +71,7 @@ class IslandRuntime:
         data = Path(plan.node.data)
         catalogue, registry = preload.catalogue(), preload.registry()
         self.questions = Questions()
+        self.asks = AskLog(data, self.clock)
         self.members: dict[str, Member] = {}
         for name in layout.islands[island]:
             kind, _, short = name.partition("/")
@@ -88,7 +90,7 @@ class IslandRuntime:
 
                 window = smallest_window(plan, registry)
                 member = UplinkMember(
-                    short, plan, layout, self.office, catalogue, links, self.clock, random, window, self.questions
+                    short, plan, layout, self.office, catalogue, links, self.clock, random, window, self.questions, self.asks
                 )
             elif kind == "store":
                 from rt_edge.actors.island.store_member import StoreMember
@@ -98,7 +100,7 @@ class IslandRuntime:
             else:
                 from rt_edge.actors.island.ingress_member import IngressMember
 
-                member = IngressMember(plan, links, self.clock, random)
+                member = IngressMember(plan, links, self.clock, random, self.asks)
             self.members[name] = member
         self.taps = Taps(self.members, self.clock, loop.call_later)
 
@@ -133,6 +135,7 @@ class IslandRuntime:
         elif phase == "uplinks":
             ending = self._of("uplink", INGRESS)
         await asyncio.gather(*(self._end(member, max(1.0, until - self.clock.monotonic())) for member in ending))
+        await self.asks.close()
         return left
 
     async def _settled(self, members: list[Member], until: float) -> int:

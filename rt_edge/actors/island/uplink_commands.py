@@ -5,10 +5,12 @@ from __future__ import annotations
 import logging
 from collections import Counter
 from collections.abc import Callable
+from functools import partial
 
 import msgspec
 
 from rt_edge.actors.command_messages import ReadPoint, WritePoint
+from rt_edge.actors.island.ask_log import AskLog
 from rt_edge.actors.island.questions import Questions
 from rt_edge.commands.command import Command, Outcome
 from rt_edge.data.errors import CodecError
@@ -24,15 +26,22 @@ class UplinkCommands:
         uplink: its name.
         allowed: whether upstream may command at all (`commands: true` at the uplink).
         questions: to the other members.
+        asks: audit log of commands that come to no adapter.
         send: puts a frame on the link, if there is one: kind, number, data.
         counters: of the uplink.
     """
 
     def __init__(
-        self, uplink: str, allowed: bool, questions: Questions, send: Callable[[str, int, bytes], None], counters: Counter[str]
+        self,
+        uplink: str,
+        allowed: bool,
+        questions: Questions,
+        asks: AskLog,
+        send: Callable[[str, int, bytes], None],
+        counters: Counter[str],
     ) -> None:
         self._uplink, self._allowed = uplink, allowed
-        self._questions, self._send = questions, send
+        self._questions, self._asks, self._send = questions, asks, send
         self._counters = counters
 
     def asked(self, peer: str, number: int, data: bytes) -> None:
@@ -51,12 +60,16 @@ class UplinkCommands:
         if not self._allowed:
             self._counters["commands_refused"] += 1
             why = f"uplink {self._uplink} takes no commands; say `commands: true` at the uplink"
-            say(Outcome(ask.key, "refused", True, why))
+            outcome = Outcome(ask.key, "refused", True, why)
+            if ask.command is None:
+                say(outcome)
+            else:
+                self._asks.ended(ask.point, self._from(peer, ask, ask.command), outcome, then=partial(say, outcome))
         elif ask.command is None:
             self._questions.ask(ReadPoint(0, "", ask.point, ask.key), say)
         else:
             body = msgspec.msgpack.encode(self._from(peer, ask, ask.command))
-            self._questions.ask(WritePoint(0, "", ask.point, body, ask.wait, progress=True), say)
+            self._questions.ask(WritePoint(0, "", ask.point, body, ask.wait, progress=True, again=ask.again), say)
 
     def _from(self, peer: str, ask: CommandAsk, command: Command) -> Command:
         """As the audit log will have it: the node is proved, the person is what that node says."""

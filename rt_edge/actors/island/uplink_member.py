@@ -7,6 +7,7 @@ import logging
 from pathlib import Path
 from random import Random
 
+from rt_edge.actors.island.ask_log import AskLog
 from rt_edge.actors.island.links import Links
 from rt_edge.actors.island.member import Member
 from rt_edge.actors.island.post_office import PostOffice
@@ -38,6 +39,7 @@ class UplinkMember(Member):
     Args:
         window: elements, the smallest window of the sources that end here.
         questions: about points of other members, for upstream.
+        asks: audit log of commands that come to no adapter.
     """
 
     def __init__(
@@ -52,10 +54,12 @@ class UplinkMember(Member):
         random: Random,
         window: int,
         questions: Questions | None = None,
+        asks: AskLog | None = None,
     ) -> None:
         super().__init__(f"uplink/{name}", clock, random)
         self._window = window
         self._questions = questions or Questions()
+        self._asks = asks or AskLog(Path(plan.node.data), clock)
         self._short = name
         self._node = plan.node
         self._plan = plan.uplinks[name]
@@ -82,7 +86,8 @@ class UplinkMember(Member):
         host = f"{boot_id()}:{folder.st_dev}:{folder.st_ino}:{self._short}"
         plan = self._plan
         driver = UplinkDriver(self._short, self._node.id, host, plan, worker, self._links, self.clock, self._random)
-        driver.on_ask = UplinkCommands(self._short, plan.commands, self._questions, driver.put, driver.counters).asked
+        commands = UplinkCommands(self._short, plan.commands, self._questions, self._asks, driver.put, driver.counters)
+        driver.on_ask = commands.asked
         self._driver = driver
         if self.state == "starting":
             self._driver.start()

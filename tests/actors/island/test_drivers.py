@@ -4,13 +4,18 @@ loop on a pair of links by hand, with a real spool and a real store."""
 from __future__ import annotations
 
 import asyncio
+import json
 from random import Random
 
+import msgspec
 import pytest
 
+from rt_edge.actors.command_messages import ReadPoint, WritePoint
+from rt_edge.actors.island.ask_log import AskLog
 from rt_edge.actors.island.ingress_driver import IngressDriver
 from rt_edge.actors.island.links import FrameArrived, LinkClosed, LinkOpened
 from rt_edge.actors.island.uplink_driver import UplinkDriver
+from rt_edge.commands.command import Command, Outcome
 from rt_edge.data.clock import SystemClock
 from rt_edge.data.codec import encode_readings
 from rt_edge.data.errors import ConfigError
@@ -22,6 +27,7 @@ from rt_edge.spool.pending import Pending
 from rt_edge.spool.spool import Spool
 from rt_edge.spool.worker import SpoolWorker
 from rt_edge.testkit.waiting import until
+from rt_edge.uplink.command_frames import SAID, decode_ask, encode
 from rt_edge.uplink.stores.query import Filter, StoreReader
 from rt_edge.uplink.stores.sqlite import SqliteStore
 
@@ -113,7 +119,7 @@ class Route:
         self.store = folder / "main.db"
         store = SqliteStore(self.store, CLOCK)
         plan = IngressPlan(Address("127.0.0.1", 1900), "main")
-        self.ingress = IngressDriver("up", plan, store, Side(self.wire, False), CLOCK, Random(seed))
+        self.ingress = IngressDriver("up", plan, store, Side(self.wire, False), CLOCK, Random(seed), AskLog(folder, CLOCK))
         self.ingress._backoff._first_s = 0.01
         self.given = 0
 
@@ -187,6 +193,62 @@ def test_what_is_under_way_is_counted_when_the_store_takes_its_time(tmp_path):
         assert (after["unconfirmed_records"], after["unconfirmed_bytes"], after["resent_records"]) == (0, 0, 0)
         assert (after["sessions"], after["sent_records"]) == (1, 3)
         assert (route.ingress.delivery()["sessions"], route.ingress.delivery()["repeated_records"]) == (1, 0)
+        await route.close()
+
+    asyncio.run(run())
+
+
+@pytest.mark.parametrize("old", [False, True])
+def test_edge_is_asked_for_points_only_if_its_hello_says_that_it_knows_commands(tmp_path, monkeypatch, old):
+    """An older edge would close its link: it is told apart, and who asks is refused. The audit log has the command either way."""
+
+    async def run():
+        if old:
+            monkeypatch.setattr("rt_edge.uplink.frames.FEATURES", {})
+        route = Route(tmp_path)
+        asked, said = [], []
+        route.uplink.on_ask = lambda peer, number, data: asked.append((peer, number, decode_ask(data)))
+        route.ingress.start()
+        route.uplink.start()
+        await until(lambda: route.uplink.session_open, within=10)
+        command = Command("k", "", 5, who="eva")
+        question = WritePoint(1, "edge", "plc/p", msgspec.msgpack.encode(command))
+        route.ingress.commands.forward(question, said.append)
+        if old:
+            state = "refused"
+        else:
+            await until(lambda: asked, within=10)
+            assert (asked[0][0], asked[0][2].command.value, asked[0][2].again) == ("up", 5, False)
+            again = msgspec.structs.replace(question, number=2, again=True)
+            route.ingress.commands.forward(again, said.append)
+            state = "confirmed"
+            route.uplink.put(SAID, asked[0][1], encode(Outcome("k", state, True)))
+        await until(lambda: len(said) == (1 if old else 2), within=10)
+        assert {msgspec.msgpack.decode(one.body, type=Outcome).state for one in said} == {state}
+        assert len(asked) == (0 if old else 1)
+        (line,) = (tmp_path / "commands" / "audit.jsonl").read_text().splitlines()
+        line = json.loads(line)
+        assert (line["node"], line["point"], line["who"], line["result"]) == ("edge", "plc/p", "eva", state)
+        assert route.uplink.session_open
+        await route.close()
+
+    asyncio.run(run())
+
+
+def test_command_for_a_node_that_may_not_connect_is_refused_and_logged(tmp_path):
+    """A read is refused, and not logged."""
+
+    async def run():
+        route = Route(tmp_path)
+        route.ingress.commands._known = lambda node: False
+        said = []
+        route.ingress.commands.forward(ReadPoint(1, "else", "plc/p", "r"), said.append)
+        assert len(said) == 1
+        command = msgspec.msgpack.encode(Command("k", "", 5))
+        route.ingress.commands.forward(WritePoint(2, "else", "plc/p", command), said.append)
+        await until(lambda: len(said) == 2, within=10)
+        assert {msgspec.msgpack.decode(one.body, type=Outcome).state for one in said} == {"refused"}
+        assert len((tmp_path / "commands" / "audit.jsonl").read_text().splitlines()) == 1
         await route.close()
 
     asyncio.run(run())

@@ -18,24 +18,30 @@ class World:
     """An uplink, the guardian behind it, and what goes back."""
 
     def __init__(self, allowed=True):
-        self.asked, self.said, self.counters = [], [], Counter()
+        self.asked, self.said, self.counters, self.logged = [], [], Counter(), []
         self.questions = Questions()
         self.questions.send = self.asked.append
         send = lambda kind, number, data: self.said.append((kind, number, frames.decode_said(data)))  # noqa: E731
-        self.door = UplinkCommands("hq", allowed, self.questions, send, self.counters)
+        self.door = UplinkCommands("hq", allowed, self.questions, self, send, self.counters)
+
+    def ended(self, point, command, outcome, then):
+        """The audit log."""
+        self.logged.append((point, command.where, outcome.state))
+        then()
 
     def ask(self, command, number=7):
         self.door.asked("up-1", number, frames.encode(frames.CommandAsk("plc/pump-1/setpoint", "k", command, True)))
 
 
 def test_upstream_is_refused_when_the_uplink_takes_no_commands():
-    """With the words that allow it; nothing is asked, not even to read."""
+    """With the words that allow it; nothing is asked, not even to read; the command is in the audit log."""
     world = World(allowed=False)
     world.ask(Command("k", "", 5))
     world.ask(None)
     assert not world.asked
     assert [(number, outcome.state, outcome.final) for _, number, outcome in world.said] == [(7, "refused", True)] * 2
     assert "say `commands: true` at the uplink" in world.said[0][2].message
+    assert world.logged == [("plc/pump-1/setpoint", "up-1 by hq", "refused")]
 
 
 def test_command_carries_the_name_that_the_certificate_proves():
