@@ -30,7 +30,7 @@ async def measure(devices: int, rate: float, seconds: float, folder: Path) -> No
         "-m",
         "rt_edge.testkit.bluez",
         f"--devices={devices}",
-        f"--rate={rate}",
+        f"--adverts-per-second={rate}",
         stdout=asyncio.subprocess.PIPE,
     )
     assert stand_in.stdout is not None

@@ -28,8 +28,9 @@ def info_of(settings: Any) -> PointInfo:
     """What a resource takes."""
     kind: Kind = settings.write_type or (settings.type if settings.codec == "raw" else "float")
     if not settings.writable:
-        return PointInfo(kind=kind)
-    return PointInfo(kind=kind, writable=True, min=settings.min, max=settings.max, allowed=tuple(settings.allowed))
+        return PointInfo(kind=kind, unit=settings.unit)
+    bounds: dict[str, Any] = {"min": settings.min, "max": settings.max, "allowed": tuple(settings.allowed)}
+    return PointInfo(kind=kind, writable=True, unit=settings.unit, **bounds)
 
 
 def written(settings: Any, value: Value) -> tuple[bytes, int]:

@@ -81,6 +81,8 @@ class Resource(Payload):
     """How it is written; without it as it is read: text where the codec is raw or text, JSON or CBOR where it is that."""
     write_field: str | None = None
     """json, cbor: the value is written as an object with this one field; without it bare."""
+    unit: str = Field(default="", max_length=32)
+    """Unit of measure, for people; not sent with the readings."""
     min: float | None = None
     """Least value that a command may write."""
     max: float | None = None

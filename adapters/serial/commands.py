@@ -45,6 +45,7 @@ class Command:
             min=settings.minimum,
             max=settings.maximum,
             max_bytes=None if settings.type != "str" else MAX_TEXT,
+            unit=settings.unit,
             step=10.0 ** -int(decimals[1]) if decimals and settings.type == "float" else 0.0,
         )
 

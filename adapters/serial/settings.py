@@ -97,6 +97,8 @@ class Command(Settings):
     r"""What is sent: text in double quotes ("SP {value:.2f}\r"), with {value} and names of `values`, or hex:0103."""
     type: Literal["float", "int", "str"] = "float"
     """What a value is; a text is without control characters."""
+    unit: str = Field(default="", max_length=32)
+    """Unit of measure of the value, for people."""
     minimum: int | float | None = None
     """Least value that is sent."""
     maximum: int | float | None = None

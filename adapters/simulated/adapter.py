@@ -160,7 +160,7 @@ class SimulatedAdapter(DeviceAdapter):
         self._counts[device] = count + 1
         settings = self.settings
         slots = settings.period / (settings.every or 1.0)
-        fields = values(device + 1, count, settings.seed, settings.amplitude, slots)
+        fields = values(device + 1, count, settings.seed, settings.amplitude_celsius, slots)
         if self._held[device]:
             fields.update(self._held[device])
         return Reading(self._names[device], now, fields, received=now)

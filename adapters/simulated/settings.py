@@ -39,8 +39,8 @@ class SimulatedSettings(Settings):
     seed: int = Field(default=1)
     """Decides the noise; the same seed gives the same values."""
 
-    amplitude: float = Field(default=10.0)
-    """Half the swing of `temperature` around 20."""
+    amplitude_celsius: float = Field(default=10.0)
+    """Half the swing of `temperature` around 20 °C."""
 
     period: DurationField = Field(default=60.0, gt=0)
     """Time of one swing of `temperature`."""

@@ -45,7 +45,7 @@ def command(
     seconds: Annotated[float | None, typer.Option("--seconds", min=1, max=86400, help="End after so long; script: 15.")] = None,
     keep: Annotated[bool, typer.Option("--keep", help="Keep the folder: configurations, logs, spool, store.")] = False,
     broker: Annotated[Broker, typer.Option("--broker", help="auto: mosquitto if there is one, else a small one.")] = Broker.AUTO,
-    rate: Annotated[float, typer.Option("--rate", min=1, max=5000, help="MQTT messages a second.")] = 200.0,
+    rate: Annotated[float, typer.Option("--messages-per-second", min=1, max=5000, help="What is published over MQTT.")] = 200.0,
     as_json: JsonFlag = False,
 ) -> None:
     """See it work on this machine, with no hardware and no account; it leaves no process and no file behind.

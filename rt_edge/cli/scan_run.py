@@ -19,9 +19,8 @@ from rt_edge.cli.output import console, print_json, print_table
 from rt_edge.data.clock import Clock, SystemClock
 from rt_edge.data.errors import ConfigError
 from rt_edge.data.text import visible
-from rt_edge.data.units import Duration, show_duration
+from rt_edge.data.units import Duration, Size, show_duration, write_size
 from rt_edge.sdk.discovery import Found
-from rt_edge.sdk.settings import InUnit
 from rt_edge.settings.frozen import freeze
 from rt_edge.settings.report import Report
 from rt_edge.settings.validate import melt, validate
@@ -131,8 +130,7 @@ def _shown(field: Any) -> str:
         return ""
     if isinstance(default, Duration):
         return show_duration(default)
-    unit = next((f" {one.unit}" for one in field.metadata if isinstance(one, InUnit)), "")
-    return f"{default}{unit}"
+    return write_size(default) if isinstance(default, Size) else str(default)
 
 
 def put(values: dict[str, Any], text: str) -> None:

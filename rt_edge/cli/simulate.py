@@ -21,7 +21,7 @@ app = typer.Typer(
     help="Devices to try a node with, on this machine, until Ctrl-C.\n\n"
     "Each prints where it is, and the adapters of a configuration that reads it; with --json for programs.\n\n\b\nExamples:\n"
     "    rt-edge simulate modbus --pty /tmp/ttyPUMPS --baud 9600 --units 10 --dead 3 --garbled 1%\n"
-    "    rt-edge simulate mqtt mqtt://127.0.0.1:1883 --devices 100 --rate 1000\n",
+    "    rt-edge simulate mqtt mqtt://127.0.0.1:1883 --devices 100 --messages-per-second 1000\n",
     no_args_is_help=True,
 )
 
@@ -151,7 +151,7 @@ def serial(
 def mqtt(
     url: Annotated[str, typer.Argument(help="The broker: mqtt://HOST[:PORT], or mqtts:// for TLS.")],
     devices: Annotated[int, typer.Option("--devices", min=1, max=100_000, help="How many.")] = 10,
-    rate: Annotated[float, typer.Option("--rate", min=0.01, max=20_000, help="Messages a second, of all together.")] = 10.0,
+    rate: Annotated[float, typer.Option("--messages-per-second", min=0.01, max=20_000, help="Of all together.")] = 10.0,
     username: Annotated[str | None, typer.Option("--username", help="User name.")] = None,
     password: Annotated[Path | None, typer.Option("--password-file", help="File with the password.")] = None,
     ca_file: Annotated[Path | None, typer.Option("--ca-file", help="Who signed the broker's certificate; the system's.")] = None,
@@ -164,7 +164,7 @@ def mqtt(
 
     \b
     Example:
-        rt-edge simulate mqtt mqtt://127.0.0.1:1883 --devices 100 --rate 1000
+        rt-edge simulate mqtt mqtt://127.0.0.1:1883 --devices 100 --messages-per-second 1000
     """
     from rt_edge.testkit.simulators.mqtt import MqttFleet
 

@@ -8,7 +8,7 @@ from rt_edge.data.errors import ConfigError
 
 _NUMBER = re.compile(r"\s*([0-9]+(?:\.[0-9]+)?)\s*([A-Za-zµ]*)\s*\Z")
 _SECONDS = {"us": 1e-6, "ms": 1e-3, "s": 1.0, "min": 60.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
-_BYTES = {"": 1, "B": 1, "kB": 10**3, "KB": 10**3, "MB": 10**6, "GB": 10**9, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30}
+_BYTES = {"B": 1, "kB": 10**3, "KB": 10**3, "MB": 10**6, "GB": 10**9, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30}
 
 
 class Duration(float):
@@ -32,16 +32,14 @@ def parse_duration(value: object) -> Duration:
 
 
 def parse_size(value: object) -> Size:
-    """Bytes of `"256MB"`, `"64KiB"`, or of a plain whole number.
+    """Bytes of `"256MB"`, `"64KiB"`, ...
 
     Raises:
-        ConfigError: an unknown unit, a negative number, or not a text or a whole number.
+        ConfigError: no unit, an unknown unit, a negative number, or not a text.
     """
-    if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
-        return Size(value)
     match = _NUMBER.match(value) if isinstance(value, str) else None
     if match is None or match[2] not in _BYTES:
-        raise ConfigError(f"{value!r} is not a size", "write a number with a unit, like 64KiB, 256MB, 2GB")
+        raise ConfigError(f"{value!r} is not a size", "write a number with a unit, like 512B, 64KiB, 256MB, 2GB")
     return Size(float(match[1]) * _BYTES[match[2]])
 
 
@@ -51,6 +49,12 @@ def show_duration(seconds: float) -> str:
         if seconds >= scale and seconds % scale == 0:
             return f"{seconds / scale:g}{unit}"
     return f"{seconds:g}s" if seconds >= 1 or seconds == 0 else f"{seconds * 1000:g}ms"
+
+
+def write_size(size: int) -> str:
+    """The shortest exact way to write it: 65536 -> `64KiB`, 256000000 -> `256MB`, 1001 -> `1001B`."""
+    ways = [f"{size // scale}{unit}" for unit, scale in _BYTES.items() if size % scale == 0 and (size or scale == 1)]
+    return min(ways, key=len)
 
 
 def show_size(size: int) -> str:

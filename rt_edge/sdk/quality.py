@@ -10,7 +10,7 @@ RULES = MappingProxyType(
         "acknowledged, or is dropped from by a named strategy and a counter.",
         "bounded": "Every queue, cache, retry and wait has a bound.",
         "settings-documented": "Each setting has a docstring; sample.yaml is complete and valid.",
-        "settings-have-units": "Each number that a user may set says its unit, by its name or its type.",
+        "settings-have-units": "Each number that a user may set has its unit in its name, or is written with it (`5s`, `64KiB`).",
         "readme-complete": "README.md has the fixed headings, in their order.",
         "contract-tested": "A test class derives from `AdapterContract`, with a bench.",
         "publisher-tested": "A test class derives from `AdapterPublisherContract`: the rules of Reactive Streams.",

@@ -43,7 +43,6 @@ __all__ = [
     "DurationField",
     "Field",
     "HostPort",
-    "InUnit",
     "Name",
     "Secret",
     "SecretField",
@@ -58,7 +57,7 @@ __all__ = [
 ]
 
 DURATION_PATTERN = r"^\s*[0-9]+(\.[0-9]+)?\s*(us|ms|s|min|m|h|d)\s*$"
-SIZE_PATTERN = r"^\s*[0-9]+(\.[0-9]+)?\s*(B|kB|KB|MB|GB|KiB|MiB|GiB)?\s*$"
+SIZE_PATTERN = r"^\s*[0-9]+(\.[0-9]+)?\s*(B|kB|KB|MB|GB|KiB|MiB|GiB)\s*$"
 NAME_PATTERN = r"^[a-z0-9]([a-z0-9._-]{0,62}[a-z0-9])?$"
 
 
@@ -83,29 +82,15 @@ class Settings(BaseModel):
         missing = [name for name, field in cls.model_fields.items() if not field.description]
         if missing:
             raise TypeError(f"{cls.__name__}: no docstring under {', '.join(missing)}")
-        # a user has to write a unit; an author may write a default in seconds
-        seconds = [field for field in cls.model_fields.values() if type(field.default) in {int, float} and _is_duration(field)]
+        # a user has to write a unit; an author may write a default in seconds or bytes
+        bare = [field for field in cls.model_fields.values() if type(field.default) in {int, float}]
+        seconds, sizes = ([field for field in bare if _is_parsed(field, parse)] for parse in (_duration, _size))
         for field in seconds:
             field.default = Duration(field.default)
-        if seconds:
+        for field in sizes:
+            field.default = Size(field.default)
+        if seconds or sizes:
             cls.model_rebuild(force=True, raise_errors=False)
-
-
-class InUnit:
-    """Annotation: the unit of a number whose name does not say it. It stands in the schema, where editors and forms show it.
-
-    `gap: Annotated[int, InUnit("bytes")] = 0`; see `rt_edge.sdk.numbers` for which names need one.
-
-    Args:
-        unit: `bytes`, `requests`: what is counted.
-    """
-
-    def __init__(self, unit: str) -> None:
-        self.unit = unit
-
-    def __get_pydantic_json_schema__(self, core: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
-        """The schema of the number, and its unit."""
-        return {**handler(core), "unit": self.unit}
 
 
 class SettingError(ValueError):
@@ -154,13 +139,17 @@ class _Parsed:
         return dict(self.json)
 
 
-def _is_duration(field: FieldInfo) -> bool:
+def _is_parsed(field: FieldInfo, parse: Callable[[object], object]) -> bool:
     parts = [*field.metadata, *(part for arg in get_args(field.annotation) for part in get_args(arg))]
-    return any(isinstance(part, _Parsed) and part.parse is _duration for part in parts)
+    return any(isinstance(part, _Parsed) and part.parse is parse for part in parts)
 
 
 def _duration(value: object) -> float:
     return float(value if isinstance(value, Duration) else parse_duration(value))
+
+
+def _size(value: object) -> int:
+    return int(value if isinstance(value, Size) else parse_size(value))
 
 
 def _address(value: object) -> Address:
@@ -197,15 +186,9 @@ DurationField = Annotated[
 
 SizeField = Annotated[
     int,
-    _Parsed(
-        parse_size,
-        {
-            "anyOf": [{"type": "string", "pattern": SIZE_PATTERN}, {"type": "integer", "minimum": 0}],
-            "examples": ["64KiB", "256MB"],
-        },
-    ),
+    _Parsed(_size, {"type": "string", "pattern": SIZE_PATTERN, "examples": ["64KiB", "256MB"]}),
 ]
-"""Bytes, written with a unit or as a whole number: `256MB`. Bounds in bytes."""
+"""Bytes, written with a unit: `256MB`. Bounds in bytes."""
 
 HostPort = Annotated[
     Address,

@@ -7,7 +7,7 @@ from typing import Any, get_args
 from pydantic.json_schema import GenerateJsonSchema
 
 from rt_edge.data.errors import ConfigError
-from rt_edge.data.units import Duration, Size, show_duration
+from rt_edge.data.units import Duration, Size, show_duration, write_size
 from rt_edge.sdk.address import Address
 from rt_edge.sdk.registry import Registry
 from rt_edge.sdk.runner import Startup
@@ -38,11 +38,11 @@ class _Generator(GenerateJsonSchema):
     """Writes defaults as a user writes them."""
 
     def encode_default(self, dft: Any) -> Any:
-        """`20ms` for a Duration, bytes for a Size, `host:port` for an Address."""
+        """`20ms` for a Duration, `64KiB` for a Size, `host:port` for an Address."""
         if isinstance(dft, Duration):
             return show_duration(dft)
         if isinstance(dft, Size):
-            return int(dft)
+            return write_size(dft)
         return str(dft) if isinstance(dft, Address) else super().encode_default(dft)
 
 

@@ -109,7 +109,7 @@ def _custom(kind: type[Any], value: Any) -> Any:
     if kind is Duration:
         return parse_duration(value)
     if kind is Size:
-        return parse_size(value)
+        return Size(value) if type(value) is int and value >= 0 else parse_size(value)  # bytes, for whom writes a bare number
     if issubclass(kind, PurePath) and isinstance(value, str) and value:
         return kind(value)
     parse = getattr(kind, "parse", None)  # an author's own type: a classmethod `parse(value)` that raises ConfigError
@@ -185,6 +185,6 @@ def _custom_schema(kind: type[Any]) -> dict[str, Any]:
     if kind is Duration:
         return {"type": "string", "pattern": r"^\s*[0-9]+(\.[0-9]+)?\s*(us|ms|s|min|m|h|d)\s*$"}
     if kind is Size:
-        units = r"^\s*[0-9]+(\.[0-9]+)?\s*(B|kB|KB|MB|GB|KiB|MiB|GiB)?\s*$"
+        units = r"^\s*[0-9]+(\.[0-9]+)?\s*(B|kB|KB|MB|GB|KiB|MiB|GiB)\s*$"
         return {"anyOf": [{"type": "string", "pattern": units}, {"type": "integer", "minimum": 0}]}
     return {"type": "string"} if hasattr(kind, "parse") or issubclass(kind, PurePath) else {}

@@ -183,14 +183,24 @@ def _unwired(node: str, ports: Ports | None, used: dict[tuple[str, str, str], in
     ]
 
 
+MOST_NEAR = 3
+"""Names that a hint offers instead of one, at most."""
+
+
 def nearest_hint(name: str, known: Iterable[str]) -> str:
-    """`did you mean 'x'?` for a known name near to `name`, else the list of what is known (at most 12)."""
+    """`did you mean 'x'?` for a known name near to `name`, else the list of what is known (at most 12).
+
+    Near is what differs in a letter or so, else what has more words behind it (`window` -> `window_messages`; three of them at
+    most), else what is spelled alike.
+    """
     import difflib  # only a mistake needs it, not a running node
 
     names = sorted(known)
-    near = difflib.get_close_matches(name, names, n=1, cutoff=0.6)
+    near = difflib.get_close_matches(name, names, n=1, cutoff=0.85)
+    longer = [one for one in names if one.startswith(f"{name}_")]
+    near = near or (longer if len(longer) <= MOST_NEAR else []) or difflib.get_close_matches(name, names, n=1, cutoff=0.6)
     if near:
-        return f"did you mean {near[0]!r}?"
+        return f"did you mean {' or '.join(map(repr, near))}?"
     if not names:
         return ""
     shown = ", ".join(names[:12])

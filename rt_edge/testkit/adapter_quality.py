@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from rt_edge.data.errors import ConfigError
 from rt_edge.sdk.adapter import DeviceAdapter
@@ -22,6 +22,17 @@ from rt_edge.streams.model import nearest_hint
 
 FILES = ("README.md", "sample.yaml", "quality.yaml")
 ANSWER = "write `done` or `{exempt: WHY}`"
+
+HAVE_UNITS = "settings-have-units"
+
+
+class Answers(NamedTuple):
+    """Of a quality.yaml."""
+
+    rules: dict[str, Any]
+    """Rule -> `done` or `{exempt: WHY}`."""
+    units: frozenset[str] = frozenset()
+    """Last words of names of settings that are units, beside those of `rt_edge.sdk.numbers`."""
 
 
 def check_folder(folder: Path, adapter: type[DeviceAdapter]) -> list[Problem]:
@@ -40,18 +51,21 @@ def check_folder(folder: Path, adapter: type[DeviceAdapter]) -> list[Problem]:
     return problems + _disproved(folder / "quality.yaml", answers, adapter)
 
 
-def read_quality(path: Path) -> tuple[dict[str, Any], list[Problem]]:
+def read_quality(path: Path) -> tuple[Answers, list[Problem]]:
     """What a quality.yaml answers, and what is wrong with it: unknown rules, missing ones, answers without a reason."""
     try:
         root = read_yaml(path.read_bytes(), str(path))
     except YamlRefused as error:
-        return {}, list(error.problems)
+        return Answers({}), list(error.problems)
     report = Report(root, str(path))
     rules = root.child("rules")
     if rules is None or not isinstance(rules.plain(), dict):
         at = ("rules",) if rules is not None else ()
         report.error(at, "`rules` is missing or no mapping", "write `rules:` and a line a rule")
-        return {}, report.errors
+        return Answers({}), report.errors
+    for key in root.plain():
+        if key not in Answers._fields:
+            report.error((key,), f"unknown key {key!r}", nearest_hint(str(key), Answers._fields), key=True)
     answers: dict[str, Any] = rules.plain()
     for name, answer in answers.items():
         if name not in RULES:
@@ -61,7 +75,14 @@ def read_quality(path: Path) -> tuple[dict[str, Any], list[Problem]]:
     for name, text in RULES.items():
         if name not in answers:
             report.error(("rules",), f"the rule {name} is not answered", f"{text} {ANSWER[0].upper()}{ANSWER[1:]}", key=True)
-    return answers, report.errors
+    return Answers(answers, _own_units(root.plain().get("units", []), report)), report.errors
+
+
+def _own_units(words: Any, report: Report) -> frozenset[str]:
+    right = isinstance(words, list) and all(isinstance(word, str) and re.fullmatch("[a-z]+", word) for word in words)
+    if not right:
+        report.error(("units",), f"{words!r} are no units", "write words of small letters, like [pallets, litres]")
+    return frozenset(words) if right else frozenset()
 
 
 def _judge(name: str, answer: Any, report: Report) -> None:
@@ -114,23 +135,36 @@ def wrong_sample(path: Path, adapter: type[DeviceAdapter]) -> list[Problem]:
     return report.errors
 
 
-def _disproved(path: Path, answers: dict[str, Any], adapter: type[DeviceAdapter]) -> list[Problem]:
+def _disproved(path: Path, answers: Answers, adapter: type[DeviceAdapter]) -> list[Problem]:
     """Answers that the class itself contradicts."""
+    rules = answers.rules
     written = {"write": "write", "claims-declared": "claims", "probe": "probe"}
     problems = []
     for rule, method in written.items():
         has = getattr(adapter, method) is not getattr(DeviceAdapter, method)
         own = getattr(getattr(adapter, method), "__func__", None) is not getattr(getattr(DeviceAdapter, method), "__func__", None)
         has = own if rule == "claims-declared" else has
-        if rule in answers and (answers[rule] == "done") is not has:
+        if rule in rules and (rules[rule] == "done") is not has:
             said = f"{rule} is done, but {adapter.__name__} has no `{method}`"
             other = f"{rule} is exempt, but {adapter.__name__} has a `{method}`"
-            problems.append(_at(path, rule, said if answers[rule] == "done" else other))
-    numbers = without_unit(adapter.settings_model())
-    if numbers and answers.get("settings-have-units") == "done":
-        hint = 'end the name in the unit, or write `Annotated[int, InUnit("...")]`'
-        problems.append(_at(path, "settings-have-units", f"these numbers have none: {', '.join(numbers)}", hint))
+            problems.append(_at(path, rule, said if rules[rule] == "done" else other))
+    numbers = numbers_without_unit(adapter, answers.units)
+    if numbers and rules.get(HAVE_UNITS) == "done":
+        hint = "end the name in the unit, like window_messages, offset_bytes; one of your own: `units: [pallets]` in quality.yaml"
+        problems.append(_at(path, HAVE_UNITS, f"no unit in the name of: {', '.join(numbers)}", hint))
     return problems
+
+
+def numbers_without_unit(adapter: type[DeviceAdapter], own: frozenset[str] = frozenset()) -> list[str]:
+    """`Model.field` of each number without a unit in its name, of the settings, the scan and the tools.
+
+    Args:
+        adapter: a kind.
+        own: last words of names that are units, too.
+    """
+    scan = adapter.scan_model()
+    models = [adapter.settings_model(), *([scan] if scan is not None else []), *(tool.model for tool in adapter.tools().values())]
+    return list(dict.fromkeys(name for model in models for name in without_unit(model, own)))
 
 
 def _at(path: Path, rule: str, message: str, hint: str = "") -> Problem:

@@ -29,7 +29,7 @@ def plan(data, islands=None):
         "devices": DEVICES,
         "every": 0.0,
         "seed": 1,
-        "amplitude": 10.0,
+        "amplitude_celsius": 10.0,
         "period": 60.0,
         "points": {"%map": {}},
         "write_takes": 0.0,

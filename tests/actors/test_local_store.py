@@ -27,7 +27,7 @@ def plan(data):
         "devices": DEVICES,
         "every": 0.002,
         "seed": 1,
-        "amplitude": 1.0,
+        "amplitude_celsius": 1.0,
         "period": 60.0,
         "points": {"%map": {}},
         "write_takes": 0.0,

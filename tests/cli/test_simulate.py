@@ -63,7 +63,7 @@ def simulators(tmp_path: Path, mosquitto_path: Path) -> Iterator[dict[str, Runni
             running["serial"] = Running("serial", str(tmp_path / "ttyS"), "--every", "200ms")
             running["asked"] = Running("serial", str(tmp_path / "ttyT"), "--instrument", "thermometers")
             running["gps"] = Running("serial", str(tmp_path / "ttyG"), "--instrument", "gps", "--every", "200ms")
-            running["mqtt"] = Running("mqtt", f"127.0.0.1:{port}", "--devices", "3", "--rate", "30")
+            running["mqtt"] = Running("mqtt", f"127.0.0.1:{port}", "--devices", "3", "--messages-per-second", "30")
             running["coap"] = Running("coap", "--sensors", "2", "--every", "200ms")
             running["ble"] = Running("ble", "--devices", "2", "--every", "200ms")
             yield running

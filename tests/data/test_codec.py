@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from rt_edge.data.codec import decode_readings, encode_readings, pack
 from rt_edge.data.errors import CodecError, ConfigError
 from rt_edge.data.reading import ClockState, Reading, gap_reading, is_gap
-from rt_edge.data.units import parse_duration, parse_size
+from rt_edge.data.units import parse_duration, parse_size, write_size
 
 VALUES = st.one_of(
     st.integers(-(2**63), 2**63 - 1), st.floats(allow_nan=False), st.booleans(), st.text(max_size=20), st.binary(max_size=20)
@@ -81,7 +81,21 @@ def test_duration_is_refused_when_it_has_no_unit(bad):
         parse_duration(bad)
 
 
-@pytest.mark.parametrize(("text", "size"), [("64KiB", 65536), ("256MB", 256_000_000), (10, 10), ("1GB", 10**9)])
-def test_size_in_bytes_when_it_has_a_unit_or_none(text, size):
+@pytest.mark.parametrize(("text", "size"), [("64KiB", 65536), ("256MB", 256_000_000), ("10B", 10), ("1GB", 10**9)])
+def test_size_in_bytes_when_it_has_a_unit(text, size):
     """Sizes are bytes."""
     assert parse_size(text) == size
+    assert write_size(size) == text
+
+
+@pytest.mark.parametrize("bad", ["", "5", 5, "5 kilos", "-1B", "1B2", None, True])
+def test_size_is_refused_when_it_has_no_unit(bad):
+    """A number without a unit is not a size."""
+    with pytest.raises(ConfigError, match="not a size"):
+        parse_size(bad)
+
+
+@given(st.integers(0, 1 << 40))
+def test_size_is_the_same_when_it_was_written(size):
+    """Exactly, not as it is shown to people."""
+    assert parse_size(write_size(size)) == size

@@ -103,7 +103,7 @@ ENDS = [
 @pytest.mark.parametrize(("number", "stage"), ENDS)
 def test_nothing_is_left_when_it_is_interrupted(tmp_path: Path, stage: str, number: signal.Signals) -> None:
     """Ctrl-C, kill and kill -9 at any stage leave no process and no file; the first two say so in one line."""
-    command = [*DEMO, "--script", "--seconds", "2", "--broker", "small", "--rate", "50"]
+    command = [*DEMO, "--script", "--seconds", "2", "--broker", "small", "--messages-per-second", "50"]
     process = subprocess.Popen(command, env=environment(tmp_path), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     assert process.stdout is not None
     assert process.stderr is not None

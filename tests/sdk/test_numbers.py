@@ -1,20 +1,11 @@
-"""Numbers of settings say their unit, in every adapter that is installed."""
+"""Numbers of settings have their unit in their name."""
 
 from __future__ import annotations
 
 from typing import Annotated, Literal
 
-import pytest
-
 from rt_edge.sdk.numbers import without_unit
-from rt_edge.sdk.registry import Registry
-from rt_edge.sdk.settings import Duration, DurationField, InUnit, Settings, SizeField
-
-
-@pytest.mark.parametrize("kind", Registry.installed().kinds())
-def test_no_number_is_without_a_unit_when_an_adapter_is_installed(kind: str) -> None:
-    """Its name ends in the unit, its type carries it, or it has none by its nature."""
-    assert without_unit(Registry.installed().load(kind).settings_model()) == []
+from rt_edge.sdk.settings import Duration, DurationField, Field, Settings, SizeField
 
 
 class Inner(Settings):
@@ -28,21 +19,27 @@ class Outer(Settings):
     """Some of these are clear."""
 
     every: DurationField = Duration(1.0)
-    """A type that carries its unit."""
+    """Written with its unit."""
     room: SizeField | None = None
-    """Another."""
-    gap: Annotated[int, InUnit("bytes")] = 0
-    """A third."""
-    either: Annotated[int | None, InUnit("bytes")] = None
-    """A third, or nothing."""
-    rssi_min_dbm: int | None = None
+    """So is this."""
+    gap_bytes: int | None = None
     """A name that says it."""
+    rssi_min_dbm: int | None = None
+    """Another."""
+    baud: Literal[9600, 19200] = 9600
+    """A third."""
     qos: Literal[0, 1, 2] = 0
     """A level."""
     on: bool = True
     """No number."""
     timeout: int | None = None
     """Of what?"""
+    bytes_gap: int = 0
+    """The unit is not the last word."""
+    gap: Annotated[int, Field(description="bytes")] = 0
+    """A unit that only the reader of the code sees."""
+    pallets: int = 0
+    """A unit of its own."""
     level: Literal[1, 2] = 1
     """Of what?"""
     lists: list[float] = []
@@ -51,18 +48,38 @@ class Outer(Settings):
     """More."""
 
 
-def test_numbers_are_found_when_their_unit_is_not_known() -> None:
+def test_numbers_are_found_when_their_name_does_not_say_their_unit() -> None:
     """Plain ones, literals, elements of lists, and those of models below."""
-    assert without_unit(Outer) == ["Outer.timeout", "Outer.level", "Outer.lists", "Inner.wait"]
+    found = ["timeout", "bytes_gap", "gap", "pallets", "level", "lists"]
+    assert without_unit(Outer) == [*(f"Outer.{name}" for name in found), "Inner.wait"]
+    assert "Outer.pallets" not in without_unit(Outer, ["pallets"])
 
 
-class Gap(Settings):
-    """One number."""
+class Bare(Settings):
+    """Bounds of what?"""
 
-    gap: Annotated[int, InUnit("bytes")] = 0
-    """Between two frames."""
+    min: float | None = None
+    """Least."""
+    offset: float = 0
+    """Added."""
 
 
-def test_unit_is_in_the_schema_when_the_type_carries_it() -> None:
-    """Editors and forms show it."""
-    assert Gap.model_json_schema()["properties"]["gap"]["unit"] == "bytes"
+class OfValue(Bare):
+    """The same, with the unit beside them."""
+
+    unit: str = ""
+    """Of the value."""
+
+
+class OfUnit(Bare):
+    """The same, beside the number of a unit on a bus."""
+
+    unit: int = 1
+    """No unit of measure."""
+
+
+def test_bounds_need_no_unit_when_the_unit_of_the_value_stands_beside_them() -> None:
+    """As text, that is: on a bus `unit` is an address."""
+    assert without_unit(Bare) == ["Bare.min", "Bare.offset"]
+    assert without_unit(OfValue) == []
+    assert without_unit(OfUnit) == ["OfUnit.min", "OfUnit.offset"]

@@ -10,6 +10,7 @@ from pydantic import ValidationError
 from rt_edge.data.errors import ConfigError
 from rt_edge.sdk.address import Address, parse_address
 from rt_edge.sdk.settings import Duration, DurationField, Field, HostPort, Name, Secret, SecretField, Settings, SizeField
+from rt_edge.settings.schema import _Generator
 
 
 class Sample(Settings):
@@ -50,7 +51,9 @@ def test_parses_what_people_write_when_it_is_right() -> None:
         {"every": "2min"},
         {"plain": 1},
         {"size": "9B"},
-        {"size": -1},
+        {"size": "-1B"},
+        {"size": 64_000},
+        {"size": "64000"},
         {"at": "x"},
         {"secret": 3},
         {"secret": ""},
@@ -59,9 +62,16 @@ def test_parses_what_people_write_when_it_is_right() -> None:
     ],
 )
 def test_refuses_what_people_write_when_it_is_wrong(bad: dict[str, object]) -> None:
-    """A bare number is no duration, bounds hold, unknown keys are errors."""
+    """A bare number is no duration and no size, bounds hold, unknown keys are errors."""
     with pytest.raises(ValidationError):
         Sample.model_validate(bad)
+
+
+def test_default_has_a_unit_when_an_author_writes_it_without() -> None:
+    """A user has to write one, and sees one in the schema."""
+    assert Sample().size == 1000
+    schema = Sample.model_json_schema(schema_generator=_Generator)["properties"]
+    assert (schema["size"]["default"], schema["plain"]["default"]) == ("1kB", "500ms")
 
 
 def test_is_immutable_when_made() -> None:

@@ -22,7 +22,7 @@ adapters:
 graphs:
   short: [{from: [plc, post]}, {filter: a > 1}, {band: {field: x, mode: last}, id: b, at: [1, 2]}, {to: [hq, s]}]
   general: {nodes: {p: {from: plc, at: [1, 2]}, i: ignore}, wires: [p -> i], island: j}
-uplinks: {hq: {peers: ["127.0.0.1:1900"], spool: {max: 2MB, max_wait: 200ms, when_full: block}, window: 100000}}
+uplinks: {hq: {peers: ["127.0.0.1:1900"], spool: {max: 2MB, max_wait: 200ms, when_full: block}, window: 100kB}}
 ingress: {listen: "127.0.0.1:0", store: s, allow: [b]}
 stores: {s: {kind: sqlite, path: x.db}}
 island: each

@@ -14,7 +14,7 @@ from rt_edge.spool.spool import Spool
 
 TEXT = """
 node: {{id: n, data: d}}
-uplinks: {{hq: {{peers: ["127.0.0.1:1900"], spool: {{max: {quota}}}}}}}
+uplinks: {{hq: {{peers: ["127.0.0.1:1900"], spool: {{max: {quota}B}}}}}}
 """
 
 

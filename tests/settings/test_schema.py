@@ -27,7 +27,7 @@ adapters:
 graphs:
   short: [{from: plc}, {filter: a > 1}, {band: {field: x}, id: b}, {to: [hq, s]}]
   general: {nodes: {p: {from: plc, at: [1, 2]}, i: ignore}, wires: [p -> i]}
-uplinks: {hq: {peers: ["127.0.0.1:1900"], spool: {max: 2MB, max_wait: 200ms}, window: 100000}}
+uplinks: {hq: {peers: ["127.0.0.1:1900"], spool: {max: 2MB, max_wait: 200ms}, window: 100kB}}
 ingress: {listen: "127.0.0.1:0", store: s}
 stores: {s: {kind: sqlite}}
 telemetry: {log_level: debug}
@@ -63,7 +63,8 @@ def test_accepts_what_the_check_accepts_when_all_sections_are_there(validator: D
         ("id: b}", "idd: b}"),
         ("at: [1, 2]", "att: [1, 2]"),
         ("wires: [p -> i]", "wires: [p -> i], wire: []"),
-        ("window: 100000", "windw: 100000"),
+        ("window: 100kB", "windw: 100kB"),
+        ("window: 100kB", "window: 100000"),
         ("field: x", "feild: x"),
         ("{field: x}", "{}"),
         ("to: [hq, s]", "to: []"),

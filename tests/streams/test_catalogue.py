@@ -125,7 +125,7 @@ def test_reports_all_properties_when_several_are_wrong() -> None:
         "mode: 'midle' is not one of first, last",
         "side: 'up' is not one of left, right",
         "every: 5 is not a duration (write a number with a unit, like 250ms, 60s, 5min, 24h)",
-        "limit: '3 parsec' is not a size (write a number with a unit, like 64KiB, 256MB, 2GB)",
+        "limit: '3 parsec' is not a size (write a number with a unit, like 512B, 64KiB, 256MB, 2GB)",
         "names.1: must be a text, not a whole number",
         "waits.x: 'soon' is not a duration (write a number with a unit, like 250ms, 60s, 5min, 24h)",
         "by: must be a text, not a whole number",

@@ -100,3 +100,13 @@ def test_lists_what_is_known_when_nothing_is_near() -> None:
     assert nearest_hint("x", ["b", "a"]) == "known: a, b"
     assert nearest_hint("x", [f"n{i:02}" for i in range(14)]).endswith("n11 and 2 more")
     assert nearest_hint("x", []) == ""
+
+
+def test_says_the_longer_name_when_words_are_missing_behind_it() -> None:
+    """Also where the spelling is too different to be near, and all of them where there are two or three."""
+    assert nearest_hint("at", ["at_byte", "bat", "type"]) == "did you mean 'at_byte'?"
+    assert nearest_hint("window", ["windy", "window_messages"]) == "did you mean 'window_messages'?"
+    assert nearest_hint("unit", ["unit_timeout", "units"]) == "did you mean 'units'?"
+    assert nearest_hint("retry", ["retry_min", "retry_max", "entry"]) == "did you mean 'retry_max' or 'retry_min'?"
+    assert nearest_hint("route", [f"route_{n}" for n in range(4)]) == "did you mean 'route_3'?"
+    assert nearest_hint("att", ["attach", "ring"]).startswith("did you mean 'attach'")

@@ -9,6 +9,7 @@ import pytest
 
 from adapters.simulated import SimulatedAdapter
 from rt_edge.sdk.quality import RULES
+from rt_edge.sdk.settings import Settings
 from rt_edge.testkit.adapter_quality import check_folder
 
 SIMULATED = Path(__file__).resolve().parents[2] / "adapters" / "simulated"
@@ -82,3 +83,61 @@ def test_place_is_said_when_the_sample_is_not_valid(folder: Path) -> None:
     path.write_text(path.read_text().replace("devices: 3", "devcies: 3"))
     (line,) = lines(folder)
     assert line.startswith("sample.yaml:6:5: adapters > machine > devcies: unknown key 'devcies'")
+
+
+class LooseSettings(Settings):
+    """Of an adapter whose author knows the units."""
+
+    ring: int = 1000
+    """How many are kept."""
+    pallets: int = 4
+    """How many there are."""
+
+
+class LooseScan(Settings):
+    """What its scan can be told."""
+
+    speed: float = 1.0
+    """How fast."""
+
+
+class LooseAdapter(SimulatedAdapter):
+    """Numbers without a unit."""
+
+    @classmethod
+    def settings_model(cls) -> type[Settings]:
+        """Two."""
+        return LooseSettings
+
+    @classmethod
+    def scan_model(cls) -> type[Settings]:
+        """One."""
+        return LooseScan
+
+
+def test_place_is_said_when_a_number_has_no_unit_in_its_name(folder: Path) -> None:
+    """Of the settings and of the scan; an author's own unit is one if quality.yaml says so, and no reason is needed for it."""
+    (folder / "sample.yaml").write_text("adapters: {x: {kind: simulated}}\n")
+    said = "quality.yaml:5:24: rules > settings-have-units: no unit in the name of: "
+    assert [str(one).removeprefix(f"{folder}/").partition(" (")[0] for one in check_folder(folder, LooseAdapter)] == [
+        f"{said}LooseSettings.ring, LooseSettings.pallets, LooseScan.speed"
+    ]
+    path = folder / "quality.yaml"
+    path.write_text(path.read_text() + "units: [pallets]\n")
+    assert [str(one).removeprefix(f"{folder}/").partition(" (")[0] for one in check_folder(folder, LooseAdapter)] == [
+        f"{said}LooseSettings.ring, LooseScan.speed"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        ("unit: [pallets]\n", "17:1: unit: unknown key 'unit' (did you mean 'units'?)"),
+        ("units: pallets\n", "17:8: units: 'pallets' are no units (write words of small letters, like [pallets, litres])"),
+    ],
+)
+def test_place_is_said_when_own_units_are_none(folder: Path, more: str, said: str) -> None:
+    """Another key, and what is no list of words."""
+    path = folder / "quality.yaml"
+    path.write_text(path.read_text() + more)
+    assert lines(folder) == [f"quality.yaml:{said}"]

@@ -1,6 +1,6 @@
 """Run the stand-in with devices that advertise, on the D-Bus that DBUS_SYSTEM_BUS_ADDRESS names or one of its own, until Ctrl-C.
 
-python -m rt_edge.testkit.bluez --devices 200 --rate 1     # prints DBUS_SYSTEM_BUS_ADDRESS=... for a node beside it
+python -m rt_edge.testkit.bluez --devices 200 --adverts-per-second 1     # prints DBUS_SYSTEM_BUS_ADDRESS=... for a node beside it
 """
 
 from __future__ import annotations
@@ -39,17 +39,17 @@ async def _main() -> None:
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)  # else its dbus-daemon would outlive it
     parser = argparse.ArgumentParser(prog="python -m rt_edge.testkit.bluez", description=__doc__)
     parser.add_argument("--devices", type=int, default=10)
-    parser.add_argument("--rate", type=float, default=1.0, help="advertisements of each device a second")
+    parser.add_argument("--adverts-per-second", type=float, default=1.0, help="advertisements of each device")
     arguments = parser.parse_args()
     if address := os.environ.get("DBUS_SYSTEM_BUS_ADDRESS"):
-        await simulate(arguments.devices, arguments.rate, address)
+        await simulate(arguments.devices, arguments.adverts_per_second, address)
         return
     program = find_dbus_daemon(Path(".peers/bin"))
     if program is None:
         parser.error("there is no dbus-daemon: run scripts/peers dbus-daemon")
     with tempfile.TemporaryDirectory(prefix="ble") as folder:
         async with PrivateBus(Path(folder), program) as bus:
-            await simulate(arguments.devices, arguments.rate, bus.address)
+            await simulate(arguments.devices, arguments.adverts_per_second, bus.address)
 
 
 if __name__ == "__main__":

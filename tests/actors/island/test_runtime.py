@@ -42,7 +42,7 @@ def plan(data, islands, extra=()):
         "devices": 2,
         "every": 0.0,
         "seed": 1,
-        "amplitude": 10.0,
+        "amplitude_celsius": 10.0,
         "period": 60.0,
         "points": {"%map": {}},
         "write_takes": 0.0,

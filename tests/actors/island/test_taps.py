@@ -113,7 +113,7 @@ def test_wire_of_a_running_node_can_be_looked_at_by_message(tmp_path):
         "devices": 2,
         "every": 0.01,
         "seed": 1,
-        "amplitude": 1.0,
+        "amplitude_celsius": 1.0,
         "period": 60.0,
         "points": {"%map": {}},
         "write_takes": 0.0,
