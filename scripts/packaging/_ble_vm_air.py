@@ -15,7 +15,7 @@ from bumble.controller import Controller
 from bumble.core import PhysicalTransport
 from bumble.device import Device
 from bumble.gatt import Characteristic, CharacteristicValue, Service
-from bumble.hci import Address
+from bumble.hci import Address, LeFeatureMask
 from bumble.host import Host
 from bumble.link import LocalLink
 from bumble.transport import open_transport
@@ -27,6 +27,20 @@ BATTERY = "00002a19-0000-1000-8000-00805f9b34fb"
 LEVEL = "12345678-1234-1234-1234-123456789abc"
 COMPANY = 0xFFFF
 INTERVAL_MS = 100
+
+
+class Radio(Controller):
+    """bumble's, without features that it announces and does not keep.
+
+    With LL privacy or extended advertising a host may unmask LE Enhanced Connection Complete and has to be told of a connection
+    by that event (Core specification 4.E, 7.7.65.10); bumble says LE Connection Complete all the same. Linux 6.1 then goes on
+    waiting for the other one, tries to cancel the connection that it has after 4 s, and sends no command to this controller
+    any more: no Disconnect, no scan.
+    """
+
+    le_features = Controller.le_features & ~(
+        LeFeatureMask.LL_PRIVACY | LeFeatureMask.LE_EXTENDED_ADVERTISING | LeFeatureMask.LE_PERIODIC_ADVERTISING
+    )
 
 
 class Link(LocalLink):
@@ -66,7 +80,7 @@ class Air:
         """The controller appears in the kernel, and devices begin to advertise."""
         self._transport = await open_transport("vhci")
         address = Address("00:11:22:33:44:55", Address.PUBLIC_DEVICE_ADDRESS)
-        Controller("hci0", self._transport.source, self._transport.sink, self._link, address)
+        Radio("hci0", self._transport.source, self._transport.sink, self._link, address)
         fridge, self._fridge = self._device("fridge", FRIDGE)
         self._pump, _ = self._device("pump", PUMP)
         self._pump.add_service(self._service())
@@ -81,7 +95,7 @@ class Air:
         self._beat = asyncio.create_task(self._change())
 
     def _device(self, name: str, address: str) -> tuple[Device, Controller]:
-        controller = Controller(name, link=self._link)
+        controller = Radio(name, link=self._link)
         host = Host()
         host.controller = controller
         return Device(name=name, address=Address(address), host=host), controller
