@@ -84,13 +84,21 @@ def _check_end(draft: Draft, report: Report, end: End) -> None:
     if name in names["uplinks"] or name in names["stores"]:
         return
     checked = draft.adapters.get(name)
-    if checked is not None and checked.adapter.deliver is DeviceAdapter.deliver:
+    if checked is not None and not _takes(checked):
         report.error(
             path, f"adapter {name!r} (kind {checked.kind}) only reads", "`to` takes an uplink, a store or an adapter that writes"
         )
     elif name not in names["adapters"]:
-        known = [*names["uplinks"], *names["stores"], *names["adapters"]]
-        report.error(path, f"there is no uplink, store or adapter {name!r}", nearest_hint(name, known))
+        known = [*names["uplinks"], *names["stores"], *(n for n in names["adapters"] if _takes(draft.adapters.get(n)))]
+        hint = nearest_hint(name, known)
+        if not (names["uplinks"] or names["stores"] or hint.startswith("did")):
+            hint = "the file has none: add `uplinks:` or `stores:`, with a name for each"
+        report.error(path, f"there is no uplink, store or adapter {name!r}", hint)
+
+
+def _takes(checked: CheckedAdapter | None) -> bool:
+    """Whether readings may be sent to it; an adapter with errors of its own is not known to refuse them."""
+    return checked is None or checked.adapter.deliver is not DeviceAdapter.deliver
 
 
 def _commanded(checked: CheckedAdapter) -> bool:

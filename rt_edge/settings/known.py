@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import types
 import typing
-from collections.abc import Iterable
+from collections import deque
+from collections.abc import Iterable, Iterator
 from typing import Annotated, Any, Union
 
 from pydantic import BaseModel
+
+DEEPEST = 4
+"""How many levels down a key that is written too high is looked for."""
 
 
 def keys_at(model: type[BaseModel], loc: tuple[str | int, ...]) -> dict[str, str]:
@@ -17,14 +21,47 @@ def keys_at(model: type[BaseModel], loc: tuple[str | int, ...]) -> dict[str, str
         model: where the location starts.
         loc: a pydantic location; names of union branches in it choose the branch.
     """
-    kinds: list[Any] = [model]
-    for element in loc:
-        kinds = _step(kinds, element)
     found: dict[str, str] = {}
-    for kind in kinds:
+    for kind in _kinds_at(model, loc):
         for name, field in _fields(kind).items():
             found[field.alias or name] = (field.description or "").strip().split("\n", 1)[0]
     return found
+
+
+def place_below(model: type[BaseModel], loc: tuple[str | int, ...], key: str) -> str:
+    """Where `key` belongs, if that is below `loc`: `channel`, `units > NAME > points`; empty if nothing there knows it.
+
+    People write a setting a level too high; the nearest place that knows it is meant. Args as for `keys_at`.
+    """
+    waiting: deque[tuple[tuple[str, ...], Any]] = deque(((), kind) for kind in _kinds_at(model, loc))
+    seen: set[int] = set()
+    while waiting:
+        path, kind = waiting.popleft()
+        if path and any(key in {name, field.alias} for name, field in _fields(kind).items()):
+            return " > ".join(path)
+        if len(path) < DEEPEST and id(kind) not in seen:
+            seen.add(id(kind))
+            waiting.extend(((*path, *step), below) for step, below in _below(kind))
+    return ""
+
+
+def _below(kind: Any) -> Iterator[tuple[tuple[str, ...], Any]]:
+    """Each step down from `kind`, as it is written, and what may stand there."""
+    for name, field in _fields(kind).items():
+        for inner in alternatives(field.annotation):
+            yield (field.alias or name,), inner
+    args, origin = typing.get_args(kind), typing.get_origin(kind)
+    if args and isinstance(origin, type):
+        named = issubclass(origin, dict)
+        for inner in alternatives(args[1] if named else args[0]):
+            yield ("NAME",) if named else (), inner
+
+
+def _kinds_at(model: type[BaseModel], loc: tuple[str | int, ...]) -> list[Any]:
+    kinds: list[Any] = [model]
+    for element in loc:
+        kinds = _step(kinds, element)
+    return kinds
 
 
 def _fields(kind: Any) -> dict[str, Any]:

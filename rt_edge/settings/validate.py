@@ -10,7 +10,7 @@ from pydantic import BaseModel, ValidationError
 from rt_edge.data.errors import ConfigError
 from rt_edge.sdk.settings import SettingError, SettingErrors
 from rt_edge.settings.frozen import melt_plain
-from rt_edge.settings.known import keys_at
+from rt_edge.settings.known import keys_at, place_below
 from rt_edge.settings.places import Path, PathElement
 from rt_edge.settings.report import Report
 from rt_edge.settings.wording import in_words
@@ -89,8 +89,10 @@ def _report(error: Any, model: type[BaseModel], base: Path, report: Report) -> N
         report.error((*base, *loc), f"`{loc[-1]}` is missing", keys_at(model, loc[:-1]).get(str(loc[-1]), ""))
         return
     if kind == "extra_forbidden":
-        known = keys_at(model, loc[:-1])
-        report.error((*base, *loc), f"unknown key {str(loc[-1])!r}", nearest_hint(str(loc[-1]), known), key=True)
+        key = str(loc[-1])
+        hint = nearest_hint(key, keys_at(model, loc[:-1]))
+        place = "" if hint.startswith("did") else place_below(model, loc[:-1], key)
+        report.error((*base, *loc), f"unknown key {key!r}", f"it belongs in `{place}`" if place else hint, key=True)
         return
     raised = error.get("ctx", {}).get("error")
     if isinstance(raised, (SettingError, SettingErrors)):

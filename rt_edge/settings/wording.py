@@ -59,16 +59,18 @@ def in_words(error: Any, written: Any) -> tuple[str, str]:
         return f"must have {side} items, not {context['actual_length']}", ""
     subject = kind.split("_", 1)[0]
     if subject in _MUST and kind.split("_", 1)[-1] in {"type", "parsing", "from_float", "attributes_type", "unicode", "set_type"}:
-        return f"must be {_MUST[subject]}, not {describe(written)}", _quote_hint(subject, written)
+        return f"must be {_MUST[subject]}, not {describe(written)}", _form_hint(subject, written)
     text = str(error["msg"]).replace("Input should", "must").replace("Value should", "must").replace("String should", "must")
     return f"{text[:1].lower()}{text[1:]}", ""
 
 
-def _quote_hint(subject: str, written: Any) -> str:
+def _form_hint(subject: str, written: Any) -> str:
     if subject == "string" and isinstance(written, (bool, int, float)):
         return "put it in quotes"
     if subject in {"list", "tuple"} and isinstance(written, str):
         return f"write [{written}]" if len(written) < 40 else "write it as a list"
+    if subject == "dict" and isinstance(written, list):
+        return "give each a name: `NAME: ...` instead of `- ...`"
     return ""
 
 

@@ -190,6 +190,26 @@ ADAPTERS: list[tuple[str, str, list[str]]] = [
         ["4:17: adapters > plc > units > p > unti: unknown key 'unti' (did you mean 'unit'?)"],
     ),
     (
+        "a key a level too high",
+        "parity: even",
+        ["4:5: adapters > plc > parity: unknown key 'parity' (it belongs in `channel`)"],
+    ),
+    (
+        "a key two levels too high, below names",
+        "unit: 7",
+        ["4:5: adapters > plc > unit: unknown key 'unit' (did you mean 'units'?)"],
+    ),
+    (
+        "a key two levels too high, unlike any",
+        "writable: true",
+        ["4:5: adapters > plc > writable: unknown key 'writable' (it belongs in `units > NAME`)"],
+    ),
+    (
+        "a list for names",
+        "units: [{unit: 1}]",
+        ["4:5: adapters > plc > units: must be a mapping, not a list (give each a name: `NAME: ...` instead of `- ...`)"],
+    ),
+    (
         "a missing key",
         "units: {p: {every: 1s}}",
         ["4:13: adapters > plc > units > p > unit: `unit` is missing (Station address on the bus.)"],
@@ -284,6 +304,11 @@ GRAPHS: list[tuple[str, str, list[str]]] = [
         "to nowhere",
         "    - from: plc\n    - to: haq\n",
         ["9:11: graphs > g > item 2 > to: there is no uplink, store or adapter 'haq' (did you mean 'hq'?)"],
+    ),
+    (
+        "to nothing like it",
+        "    - from: plc\n    - to: cloud\n",
+        ["9:11: graphs > g > item 2 > to: there is no uplink, store or adapter 'cloud' (known: hq)"],
     ),
     (
         "to an adapter that only reads",
@@ -431,6 +456,13 @@ def test_reports_every_section_when_several_are_wrong(check: Callable[..., Check
     text = "nod: 1\nnode: {id: A}\nadapters:\n  x: {kind: buss}\nuplinks:\n  u: {peers: []}\ngraphs:\n  g: [{from: y}, {to: u}]\n"
     lines = [error.place.line for error in check(text).errors]
     assert lines == [1, 2, 4, 6, 8]
+
+
+def test_says_to_add_an_uplink_when_the_file_has_none(check: Callable[..., Checked]) -> None:
+    """An adapter that only reads is no suggestion for `to`."""
+    text = "node: {id: a}\nadapters:\n  plc: {kind: bus, channel: {serial: /dev/s0}}\ngraphs:\n  g: [{from: plc}, {to: cloud}]\n"
+    hint = "the file has none: add `uplinks:` or `stores:`, with a name for each"
+    _expect(check(text), [f"5:25: graphs > g > item 2 > to: there is no uplink, store or adapter 'cloud' ({hint})"])
 
 
 def test_refuses_one_serial_port_in_two_adapters_when_both_claim_it(check: Callable[..., Checked]) -> None:
