@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -41,6 +42,26 @@ class Running:
         assert self.process.returncode == 0
         counts: dict[str, int] = json.loads(out)["counts"]
         return counts
+
+
+def test_simulator_that_is_killed_takes_its_children_along_and_the_next_one_removes_its_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """kill -9 leaves no dbus-daemon; the folder of one that lives is not touched, that of the dead is gone with the next start."""
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    first, other = Running("ble"), Running("ble")
+    buses = [Path(one.said["environment"]["DBUS_SYSTEM_BUS_ADDRESS"].removeprefix("unix:path=")) for one in (first, other)]
+    with socket.socket(socket.AF_UNIX) as client:
+        client.connect(str(buses[0]))
+        first.process.kill()
+        first.process.communicate()
+        client.settimeout(20)
+        assert client.recv(1) == b"", "its bus lives"
+    last = Running("ble")
+    assert [bus.exists() for bus in buses] == [False, True]
+    other.end()
+    last.end(signal.SIGTERM)
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.fixture

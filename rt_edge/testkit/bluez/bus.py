@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import shutil
 import signal
+from functools import partial
 from pathlib import Path
 from typing import Self
 
+from rt_edge.actors.transport.lifeline import die_with_parent
 from rt_edge.data.errors import TransientError
 
 START_S = 10.0
@@ -35,7 +38,7 @@ def find_dbus_daemon(*folders: Path) -> Path | None:
 
 
 class PrivateBus:
-    """One bus, as a child process.
+    """One bus, as a child process, which the kernel ends with the thread that has started it.
 
     Args:
         folder: an existing one, for the socket and the configuration; its path must be short (a socket's has 107 bytes).
@@ -78,6 +81,7 @@ class PrivateBus:
             "--print-address",
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,
+            preexec_fn=partial(die_with_parent, os.getpid()),
         )
         assert process.stdout is not None
         try:

@@ -6,7 +6,6 @@ import asyncio
 import os
 import shutil
 import struct
-import tempfile
 from contextlib import AsyncExitStack
 from pathlib import Path
 from types import TracebackType
@@ -14,6 +13,7 @@ from typing import Any, Self
 
 from rt_edge.data.errors import TransientError
 from rt_edge.testkit.bluez import Advertiser, BluezStandIn, Peripheral, PrivateBus, Value, find_dbus_daemon
+from rt_edge.testkit.scratch import scratch_folder
 
 BTHOME = "0000fcd2-0000-1000-8000-00805f9b34fb"
 SERVICE = "0000181a-0000-1000-8000-00805f9b34fb"
@@ -33,7 +33,7 @@ class BleSimulator:
         every: seconds between the advertisements of one.
         places: folders where dbus-daemon may be, besides PATH.
         address: of a D-Bus that is there already; empty: one of its own is started.
-        folder: where the socket of that one goes; None: a temporary folder.
+        folder: where the socket of that one goes; None: a temporary folder, which the next simulator removes if this one cannot.
     """
 
     def __init__(
@@ -72,9 +72,12 @@ class BleSimulator:
             program = find_dbus_daemon(self._places)
             if program is None:
                 raise TransientError("there is no dbus-daemon", "install the package dbus (Debian: dbus-daemon)")
-            folder = Path(tempfile.mkdtemp(prefix="ble")) if self._folder is None else self._folder / "dbus"
-            folder.mkdir(exist_ok=True)
-            self._stack.callback(shutil.rmtree, folder, ignore_errors=True)
+            if self._folder is None:
+                folder = self._stack.enter_context(scratch_folder("rt-edge-ble-"))
+            else:
+                folder = self._folder / "dbus"
+                folder.mkdir(exist_ok=True)
+                self._stack.callback(shutil.rmtree, folder, ignore_errors=True)
             if len(os.fsencode(folder / "bus")) > SOCKET_PATH_MOST:
                 raise TransientError(f"{folder} is too long for the path of a socket", "set TMPDIR to a shorter one")
             self.address = (await self._stack.enter_async_context(PrivateBus(folder, program))).address
