@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
+import msgspec
 import typer
 
 from rt_edge.cli.errors import ExitCode
 from rt_edge.cli.output import JsonFlag, console, print_json
+from rt_edge.cli.simulate_run import seconds
+from rt_edge.data.text import visible
 from rt_edge.settings.load import Check, Checked, load
 from rt_edge.settings.places import Problem
 from rt_edge.settings.plan import NodePlan
 from rt_edge.settings.planning import Bounds, bounds
 from rt_edge.settings.secrets import check_secrets
+
+if TYPE_CHECKING:
+    from rt_edge.cli.check_live import Live
 
 CHECKS: tuple[Check, ...] = ()
 """Further checks, run on a plan without errors, in order, after those of `rt_edge.settings.load` (which has the planner)."""
@@ -22,23 +28,45 @@ CHECKS: tuple[Check, ...] = ()
 def command(
     config: Annotated[Path, typer.Argument(help="The configuration file.", show_default=False)],
     secrets: Annotated[bool, typer.Option("--secrets", help="Also read every secret, to see that it is there.")] = False,
+    live: Annotated[bool, typer.Option("--live", help="Also ask the devices of every adapter once, and change nothing.")] = False,
+    within: Annotated[str, typer.Option("--within", help="With --live: the time that an adapter has.")] = "30s",
     as_json: JsonFlag = False,
 ) -> None:
     """Check a configuration without running it: every error and warning at once, each with file, line and column.
 
-    Nothing is opened or connected. Exit code 0 if the node could start, 3 if not.
+    Nothing is opened or connected, unless --live says so: then each adapter connects as it would in a node, asks its devices,
+    and lets go. That takes the place of the node, which must not run. Exit code 0 if the node could start, 3 if not; 1 if a
+    device did not answer; 5 if the node runs.
 
     \b
     Example:
         rt-edge check config/edge-modbus.yaml
+        rt-edge check --live /etc/rt-edge/rt-edge.yaml
     """
-    checked = load(config, checks=(*CHECKS, *((check_secrets,) if secrets else ())))
-    if as_json:
-        print_json(as_data(checked))
-    else:
+    limit = seconds(within, "--within")
+    checked = load(config, checks=(*CHECKS, *((check_secrets,) if secrets or live else ())))
+    if not as_json:
         show(config, checked)
+    lives = _live(checked.plan, limit, as_json) if live and checked.plan is not None else None
+    if as_json:
+        print_json(as_data(checked) | ({"live": msgspec.to_builtins(lives)} if live else {}))
     if checked.plan is None:
         raise typer.Exit(ExitCode.CONFIGURATION)
+    if lives and not all(one.ok for one in lives):
+        raise typer.Exit(ExitCode.FAILED)
+
+
+def _live(plan: NodePlan, limit: float, as_json: bool) -> list[Live]:
+    from rt_edge.cli.check_live import probe_all
+
+    out = console()
+
+    def said(live: Live) -> None:
+        out.print(f"{live.adapter} ({live.kind}): ", end="")
+        out.print("ok" if live.ok else "failed", style="green" if live.ok else "red", end="")
+        out.print(f": {visible(' '.join(live.message.split()))}")
+
+    return probe_all(plan, limit, said=None if as_json else said)
 
 
 def as_data(checked: Checked) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import subprocess
 import sys
@@ -10,9 +11,14 @@ from typing import Any
 
 import pytest
 
+from adapters.simulated import SimulatedAdapter
 from rt_edge.cli.adapters import describe_kind
 from rt_edge.cli.app import main
-from rt_edge.sdk.registry import AdapterEntry
+from rt_edge.cli.check_live import probe_all
+from rt_edge.daemon.data_dir import DataDir
+from rt_edge.sdk.adapter import AdapterContext, ProbeResult
+from rt_edge.sdk.registry import AdapterEntry, Registry
+from rt_edge.settings.plan import AdapterPlan, NodeInfo, NodePlan
 
 GOOD = "node: {id: up-a, data: d}\ningress: {listen: '127.0.0.1:0', store: s}\nstores: {s: {kind: sqlite}}\n"
 
@@ -119,3 +125,97 @@ def test_sums_up_all_bounds_when_there_is_a_graph(config: Path, capsys: pytest.C
     )
     assert main(["check", "node.yaml"]) == 0
     assert "at most 7,548 readings (1,000 unsettled at the sources, 2,548 in graphs, 4,000" in capsys.readouterr().out
+
+
+LIVE = """
+node: {id: hall-3, data: d}
+adapters:
+  sim: {kind: simulated}
+  plc:
+    kind: modbus
+    channel: {tcp: "127.0.0.1:1", timeout: 100ms}
+    units: {pump-1: {every: 1s, points: {speed: {holding: 0}}}}
+graphs: {telemetry: [{from: [sim, plc]}, {to_path: readings.jsonl}]}
+"""
+
+
+def test_live_check_asks_every_device_and_says_which_do_not_answer(config: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A line an adapter; exit code 1 if one fails, 0 if all answer; the node's directory is free afterwards."""
+    config.write_text(LIVE)
+    assert main(["check", "--live", "node.yaml"]) == 1
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].startswith("node.yaml: ok: node hall-3: 2 adapters")
+    assert "sim (simulated): ok: opened and closed" in lines
+    (plc,) = [line for line in lines if line.startswith("plc (modbus): failed: ")]
+    assert "127.0.0.1:1" in plc
+    assert main(["check", "--live", "node.yaml", "--json"]) == 1
+    said = json.loads(capsys.readouterr().out)
+    assert said["ok"] is True
+    assert [(one["adapter"], one["kind"], one["ok"]) for one in said["live"]] == [
+        ("sim", "simulated", True),
+        ("plc", "modbus", False),
+    ]
+    config.write_text(GOOD)
+    assert main(["check", "--live", "node.yaml"]) == 0
+    config.write_text(LIVE.replace("kind: modbus", "kind: modbos"))
+    assert main(["check", "--live", "node.yaml", "--json"]) == 3
+    assert json.loads(capsys.readouterr().out.splitlines()[-1])["live"] is None
+
+
+def test_live_check_does_not_take_devices_away_from_a_node_that_runs(config: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Exit code 5, and what to do instead."""
+    config.write_text(LIVE)
+    held = DataDir(Path("d"))
+    try:
+        assert main(["check", "--live", "node.yaml"]) == 5
+    finally:
+        held.close()
+    assert "belongs to a node that runs" in (said := capsys.readouterr().err)
+    assert "`rt-edge status`" in said
+
+
+def test_live_check_ends_in_time_whatever_an_adapter_does(tmp_path: Path) -> None:
+    """One that never answers is given up, and closed; one with a bug is told of; the others are not held up."""
+    closed: list[str] = []
+
+    class Silent(SimulatedAdapter):
+        async def probe(self) -> ProbeResult:
+            await asyncio.Event().wait()
+            raise AssertionError
+
+        async def close(self) -> None:
+            closed.append(self.context.name)
+            await super().close()
+
+    class Wrong(SimulatedAdapter):
+        async def probe(self) -> ProbeResult:
+            raise ValueError("a bug")
+
+    class Unmade(SimulatedAdapter):
+        def __init__(self, settings: Any, context: AdapterContext) -> None:
+            raise ValueError("another bug")
+
+    settings: dict[str, Any] = {
+        "devices": 1,
+        "every": 0.0,
+        "seed": 1,
+        "amplitude_celsius": 10.0,
+        "period": 60.0,
+        "write_takes": 0.0,
+    }
+    settings["points"] = {"%map": {}}
+    plan = NodePlan(
+        NodeInfo("hall-3", str(tmp_path / "d")),
+        {kind: AdapterPlan(kind, settings) for kind in ("silent", "wrong", "unmade", "simulated")},
+    )
+    registry = Registry.of({"silent": Silent, "wrong": Wrong, "unmade": Unmade, "simulated": SimulatedAdapter})
+    lives = probe_all(plan, 0.05, registry)
+    assert [(one.adapter, one.ok) for one in lives] == [
+        ("silent", False),
+        ("wrong", False),
+        ("unmade", False),
+        ("simulated", True),
+    ]
+    assert lives[0].message == "no answer within 0.05 s"
+    assert lives[1].message == "ValueError: a bug (a bug in the adapter)"
+    assert "silent" in closed
