@@ -13,7 +13,9 @@ from pydantic import BaseModel, ValidationError
 from rt_edge.sdk.numbers import without_unit
 from rt_edge.sdk.registry import Registry
 from rt_edge.sdk.settings import DurationField, SizeField
+from rt_edge.settings.frozen import freeze
 from rt_edge.settings.load import load
+from rt_edge.settings.validate import melt
 
 KINDS = Registry.installed().kinds()
 UNITS = {typing.get_args(DurationField)[1]: "like 250ms, 60s", typing.get_args(SizeField)[1]: "like 512B, 64KiB"}
@@ -63,6 +65,8 @@ def test_bare_number_is_refused_when_a_duration_or_a_size_is_meant(kind: str) ->
             assert any(words in one.hint for one in said), (model, name, bare)
 
 
+BOUNDS = {"max": 80, "unit": "°C", "writable": True}
+BLE_BOUNDS = BOUNDS | {"characteristic": "2a19", "type": "uint8"}
 BROKER = 'kind: mqtt\n    url: "mqtt://b"\n'
 SERIAL = "kind: serial\n    port: /dev/serial/by-id/usb-1\n"
 LINE = 'kind: modbus\n    channel: {tcp: "plc:502"}\n    units: {u: {'
@@ -119,6 +123,24 @@ def test_unit_is_said_when_a_value_is_out_of_its_range(text: str, said: str, tmp
     file = tmp_path / "node.yaml"
     file.write_text(f"node: {{id: a, data: d}}\nadapters:\n  x:\n    {text}")
     assert said in "\n".join(map(str, load(file).errors))
+
+
+@pytest.mark.parametrize(
+    ("kind", "settings", "point"),
+    [
+        ("ble", {"devices": {"d": {"address": "C4:7C:8D:00:00:01", "points": {"p": BLE_BOUNDS}}}}, "d/p"),
+        ("coap", {"hosts": {"h": {"url": "coap://h", "resources": {"p": BOUNDS | {"path": "/p", "write_as": "text"}}}}}, "h/p"),
+        ("modbus", {"channel": {"tcp": "a:502"}, "units": {"u": {"points": {"p": BOUNDS | {"holding": 1}}}}}, "u/p"),
+        ("mqtt", {"url": "mqtt://b", "points": {"p": BOUNDS | {"topic": "t"}}}, "p"),
+        ("serial", {"port": "x", "listen": {}, "commands": {"p": {"command": "{value}", "maximum": 80, "unit": "°C"}}}, "p"),
+        ("simulated", {"points": {"p": BOUNDS}}, "device-1/p"),
+    ],
+)
+def test_unit_of_the_value_is_said_when_it_is_beyond_its_bounds(kind: str, settings: dict[str, Any], point: str) -> None:
+    """What `min` and `max` are in stands beside them, and in the refusal."""
+    adapter = Registry.installed().load(kind)
+    points = adapter.points(freeze(melt(adapter.settings_model().model_validate(settings))))
+    assert "80 °C, not 90" in points[point].refusal(90)
 
 
 def test_a_unit_is_found_when_it_is_only_in_the_type() -> None:

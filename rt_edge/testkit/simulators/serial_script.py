@@ -41,7 +41,8 @@ class Wave(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     middle: float = 0.0
     swing: float = 1.0
-    period: str = "60s"
+    period: str | int | float = "60s"
+    """A duration; a bare number is read, so that it can be refused in our words."""
 
 
 class AnswerRule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -49,7 +50,8 @@ class AnswerRule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     request: str
     reply: str = ""
-    after: str = "0s"
+    after: str | int | float = "0s"
+    """A duration, as above."""
 
 
 class Script(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -94,13 +96,10 @@ def _check(path: Path, script: Script) -> None:
         raise ConfigError(f"{path}: `delimiter` is empty, or `baud` is not 50 to 4000000")
     for name, wave in script.waves.items():
         try:
-            good = parse_duration(wave.period) > 0
-        except ConfigError:
-            good = False
-        if not good:
-            raise ConfigError(
-                f"{path}: waves > {name} > period: {wave.period!r} is no duration", "write a number and a unit: 60s"
-            )
+            if parse_duration(wave.period) <= 0:
+                raise ConfigError(f"must be more than 0, not {wave.period!r}")
+        except ConfigError as error:
+            raise ConfigError(f"{path}: waves > {name} > period: {error.message}", error.hint) from None
     instrument = ScriptedInstrument(script)
     for number, rule in enumerate(script.answers):
         at = f"{path}: answers > {number + 1}"

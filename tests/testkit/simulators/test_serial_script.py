@@ -57,10 +57,11 @@ def test_instrument_answers_and_remembers_as_it_is_written(tmp_path: Path) -> No
         ("says: ['{nothing}']\n", "says > 1: {nothing} is not known (there are count, seconds)"),
         ("says: ['{']\n", "says > 1: "),
         ("answers: [{request: '(', reply: x}]\n", "answers > 1 > request is no regular expression"),
-        ("answers: [{request: x, reply: x, after: 3}]\n", "`str`"),
+        ("answers: [{request: x, reply: x, after: 3}]\n", "answers > 1 > after: 3 is not a duration (write a number with a unit"),
         ("answers: [{request: x, reply: x, after: soon}]\n", "answers > 1 > after"),
         ("answers: [{request: x, rply: x}]\n", "unknown field `rply`"),
-        ("waves: {a: {period: 0s}}\nsays: [x]\n", "waves > a > period"),
+        ("waves: {a: {period: 0s}}\nsays: [x]\n", "waves > a > period: must be more than 0"),
+        ("waves: {a: {period: 60}}\nsays: [x]\n", "waves > a > period: 60 is not a duration (write a number with a unit"),
         ("says: [\n", "is no YAML"),
     ],
 )
