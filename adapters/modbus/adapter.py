@@ -103,7 +103,7 @@ class ModbusAdapter(DeviceAdapter):
     @classmethod
     def preload(cls) -> None:
         """See `DeviceAdapter`."""
-        for name in ("bus", "framing", "jobs", "learned_file", "link", "plan", "points", "rtu", "tcp", "transport"):
+        for name in ("bus", "fine_timer", "framing", "jobs", "learned_file", "link", "plan", "points", "rtu", "tcp", "transport"):
             importlib.import_module(f"adapters.modbus.{name}")
 
     @classmethod
@@ -123,6 +123,7 @@ class ModbusAdapter(DeviceAdapter):
         """See `DeviceAdapter`."""
         from adapters.modbus.breaker import BreakerLimits
         from adapters.modbus.bus import Bus
+        from adapters.modbus.fine_timer import fine_timer
         from adapters.modbus.link import Link
         from adapters.modbus.plan import units_of, wire_of
 
@@ -140,25 +141,26 @@ class ModbusAdapter(DeviceAdapter):
                 f"{key} is in use by adapter {_open_channels[key]}", "put all units of one line into one adapter"
             )
         _open_channels[key] = self.context.name
+        loop = asyncio.get_running_loop()
         try:
-            link = Link(self._bus, self._make_framing(), wire_of(channel), self.context, self._lost, asyncio.get_running_loop())
+            link = Link(self._bus, self._make_framing(), wire_of(channel), self.context, self._lost, loop)
             self._key, self._link = key, link
             transport = await self._connect(link)
         except BaseException:
             self._link = None
             del _open_channels[key]
             raise
-        link.start(transport, channel.after_connect)
+        link.start(transport, channel.after_connect, fine_timer(loop) if channel.serial is not None else None)
 
     def _remember(self, bus: Bus) -> None:
         """Begin where the life before this one ended: what was not read in between will be a gap; units take what they took."""
         from adapters.modbus.learned_file import LearnedFile
 
         self._seen = Seen(self.context)
-        bus.on_reading = self._seen.emitted
+        bus.publisher.on_reading = self._seen.emitted
         self._learned = LearnedFile(self.context, bus.units.values())
         self._learned.load()
-        bus.on_learned = self._learned.save
+        bus.publisher.on_learned = self._learned.save
         times = self._seen.load()
         for unit in bus.units.values():
             if unit.source in times:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-from adapters.modbus.codec import BitDecoder, PointCodec, RegisterDecoder
+from adapters.modbus.codec import PointCodec
+from adapters.modbus.decoders import BitDecoder, RegisterDecoder
 from adapters.modbus.pdu import TABLES, Request, read
 from adapters.modbus.timing import BITS_PER_REGISTER
 from rt_edge.sdk import Value
@@ -83,8 +84,8 @@ class Block:
         """(function, address, count)."""
         return TABLES[self.table], self.address, self.count
 
-    def decode(self, data: bytes) -> tuple[dict[str, Value], list[str]]:
-        """The fields in the data of a reply, and the names of the points that have no value."""
+    def decode(self, data: bytes) -> tuple[dict[str, Value], dict[str, str]]:
+        """The fields in the data of a reply, and the points that have no value: name -> what is wrong with it, or ""."""
         return self._decoder.decode(data)
 
     def runs(self) -> list[Block]:

@@ -4,14 +4,14 @@ Commands come before polls, polls by lane and deadline (`Schedule`), decided aga
 somebody asked for a Reading. Its times are fixed multiples of its period; what passed meanwhile is one poll, not several. A unit
 that does not answer is left to its breaker; what it refuses is `Learned`.
 
-What becomes of a poll: all points read -> `good`; some -> a Reading with what was read, quality `uncertain` and the tag `missing`
-with the names of the others; none -> no Reading, the demand stays, and a gap record says so when the unit returns.
+What a reply decides for the schedule is done at once (`answered`); decoding and emitting waits until the next request has gone
+out (`settle`): the wire does not wait for it.
 """
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from math import ceil
 
 from adapters.modbus.blocks import Block
@@ -21,20 +21,18 @@ from adapters.modbus.jobs import Job
 from adapters.modbus.late import Shape, other_shape
 from adapters.modbus.pdu import ILLEGAL_FUNCTION, SPLITTABLE, TABLES, UNREACHABLE, ModbusException, Request, data_of, read
 from adapters.modbus.plan import UnitPlan
+from adapters.modbus.publish import Publisher
 from adapters.modbus.schedule import Schedule
 from adapters.modbus.stats import BusStats
 from adapters.modbus.transaction import Transaction
 from adapters.modbus.unit import Poll, Unit
-from rt_edge.sdk import AdapterContext, CodecError, Reading
+from rt_edge.sdk import AdapterContext, CodecError
 
 MAX_JOBS = 64
 """Commands that wait; one more is refused."""
 
 PAUSE = 10.0
 """Seconds without demand after which the stream is told, by a gap record, why it has a hole."""
-
-MISSING_SHOWN = 16
-"""Names in the tag `missing`; more are counted."""
 
 _TABLE_OF = {function: table for table, function in TABLES.items()}
 
@@ -61,10 +59,7 @@ class Bus:
         self._framing: Framing | None = None
         self._current: Transaction | None = None
         self.stats = BusStats(context)
-        self.on_reading: Callable[[str, int], None] | None = None
-        """Told source and time of each Reading before it is emitted."""
-        self.on_learned: Callable[[], None] | None = None
-        """Told when a poll ended in which something was learned that is worth keeping."""
+        self.publisher = Publisher(context)
 
     # -- from the runtime --------------------------------------------------------------------------------------------
 
@@ -124,11 +119,25 @@ class Bus:
         due = self._schedule.next_due()
         return due if due is None else max(due, now)
 
+    def settle(self) -> bool:
+        """Decode and emit what `answered` left until the next request has gone out; True if there is more to ask now."""
+        if self.publisher.settle():
+            return False
+        self._give_back(1)
+        return True
+
+    def _give_back(self, n: int) -> None:
+        """Demand for `n` Readings that did not come of it."""
+        if n and not self.credits:
+            self._dry_since = None
+        self.credits += n
+
     def answered(self, tx: Transaction, pdu: bytes, now: float) -> None:
-        """`pdu` is the reply to `tx`."""
+        """`pdu` is the reply to `tx`; `settle` has to follow."""
         self._current = None
         self.stats.transaction(tx.started, now, answered=True)
-        if tx.unit.learned.took(len(tx.request.pdu), len(pdu), now - tx.started):
+        learned = tx.unit.learned
+        if learned.measures and learned.took(len(tx.request.pdu), len(pdu), now - tx.started):
             known = [unit.learned.turnaround for unit in self.units.values() if unit.learned.turnaround is not None]
             self._context.gauge("turnaround_s", max(known))
         if len(pdu) == 2 and pdu[0] & 0x80 and pdu[1] in UNREACHABLE:
@@ -156,12 +165,13 @@ class Bus:
 
     def stop(self, now: float, reason: str) -> None:
         """The connection is gone: what was under way is given up, what was asked for is still wanted."""
+        self.settle()
         wall = self._context.clock.wall_ns()
         tx, self._current, self._framing = self._current, None, None
         if tx is not None and isinstance(tx.owner, Poll):
             tx.owner.started = False
-            self.credits += 1
-        self.credits += self._schedule.stop()
+            self._give_back(1)
+        self._give_back(self._schedule.stop())
         if self._job is not None:
             self._job.unanswered(reason)
             self._job = None
@@ -204,7 +214,8 @@ class Bus:
 
     def _begin(self, poll: Poll, now: float) -> None:
         self.credits -= 1
-        poll.unit.presence.wanted(self._context.clock.wall_ns())
+        if not poll.unit.presence.good:
+            poll.unit.presence.wanted(self._context.clock.wall_ns())
         missed = poll.begin(now)
         if missed:
             self._context.count("slots_coalesced", missed)
@@ -222,14 +233,14 @@ class Bus:
             block = poll.blocks[poll.at]
             if not poll.unit.learned.refuses(block, now):
                 return block
-            poll.missing += block.names
+            poll.miss(block)
             poll.at += 1
         return None
 
     def _ask(self, unit: Unit, request: Request, owner: Poll | Job, now: float) -> Transaction | None:
         assert self._framing is not None
         late = self._framing.late(unit.id, now)
-        sync = Shape(request.function, request.reply) in late
+        sync = bool(late) and Shape(request.function, request.reply) in late
         if sync:
             place = other_shape(unit.places, late)
             if place is None:
@@ -250,10 +261,27 @@ class Bus:
             self._schedule.go_on(owner)
 
     def _poll_answered(self, poll: Poll, pdu: bytes, now: float) -> None:
-        block, learned = poll.blocks[poll.at], poll.unit.learned
+        block = poll.blocks[poll.at]
         try:
-            fields, missing = block.decode(data_of(block.request, pdu))
-        except ModbusException as error:
+            data = data_of(block.request, pdu)
+        except CodecError as error:
+            self._poll_refused(poll, block, error, now)
+            return
+        poll.unit.learned.answered(block)
+        poll.at += 1
+        poll.plan_rest()
+        last = poll.at >= len(poll.blocks)
+        self.publisher.hold(poll, block, data, last, now, self._context.clock.wall_ns())
+        if last:
+            poll.end()
+            self._schedule.wait(poll)
+        else:
+            self._schedule.go_on(poll)
+
+    def _poll_refused(self, poll: Poll, block: Block, error: CodecError, now: float) -> None:
+        """The reply is an exception, or does not answer the request."""
+        learned = poll.unit.learned
+        if isinstance(error, ModbusException):
             self._context.count("exceptions")
             parts = learned.refused(block, now) if error.exception in SPLITTABLE else []
             if parts:
@@ -266,16 +294,10 @@ class Bus:
             if error.exception == ILLEGAL_FUNCTION or error.exception in SPLITTABLE:
                 names = ", ".join(block.names[:4])
                 self._context.log("warning", "unit refuses points", unit=poll.unit.source, points=names, reason=str(error))
-            poll.missing += block.names
-        except CodecError as error:
+        else:
             self._context.count("bad_replies")
             self._context.log("debug", "bad reply", unit=poll.unit.source, reason=str(error))
-            poll.missing += block.names
-        else:
-            learned.answered(block)
-            poll.fields.update(fields)
-            if missing:
-                poll.missing += missing
+        poll.miss(block)
         poll.at += 1
         poll.plan_rest()
         if poll.at < len(poll.blocks):
@@ -302,29 +324,14 @@ class Bus:
             self._finish(owner, "timeout", now)
 
     def _finish(self, poll: Poll, reason: str, now: float) -> None:
-        """Emit what was read; the next slot is planned."""
-        unit = poll.unit
-        wall = self._context.clock.wall_ns()
+        """Emit what was read so far, although the last request gave nothing; the next slot is planned."""
+        self.settle()
         for block in poll.blocks[poll.at :]:
-            poll.missing += block.names
+            poll.miss(block)
         fields, missing = poll.fields, poll.missing
-        poll.fields, poll.missing = {}, []
+        poll.fields, poll.missing = {}, {}
         poll.end()
         self._schedule.wait(poll)
-        if unit.learned.changed and self.on_learned is not None:
-            self.on_learned()
-        if not fields:
-            self.credits += 1
-            self._context.count("polls_failed")
-            unit.presence.silent("timeout" if reason == "timeout" else "refused", now, wall)
-            return
-        unit.presence.spoke(wall)
-        if self.on_reading is not None:
-            self.on_reading(unit.source, wall)
-        if not missing:
-            self._context.count("polls_ok")
-            self._context.emit((Reading(unit.source, wall, fields, "good", unit.tags, wall),))
-            return
-        shown = ",".join(missing[:MISSING_SHOWN]) + (f",+{len(missing) - MISSING_SHOWN}" if len(missing) > MISSING_SHOWN else "")
-        self._context.count("polls_partial")
-        self._context.emit((Reading(unit.source, wall, fields, "uncertain", {**unit.tags, "missing": shown}, wall),))
+        why = "timeout" if reason == "timeout" else "refused"
+        if not self.publisher.publish(poll.unit, fields, missing, why, now, self._context.clock.wall_ns()):
+            self._give_back(1)

@@ -7,9 +7,10 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from adapters.modbus.codec import PointCodec
-from rt_edge.sdk import ConfigError, Value
+from adapters.modbus.kinds import NUMBERS
+from rt_edge.sdk import CodecError, ConfigError, Value
 
-TYPES = ("uint16", "int16", "float32", "uint32", "int32", "float64", "uint64", "int64", "float16", "string")
+TYPES = ("uint16", "int16", "float32", "uint32", "int32", "float64", "uint64", "int64", "bcd16", "bcd32", "float16", "string")
 """What is tried, the more usual first: among equals it ranks higher."""
 
 ORDERS = {
@@ -28,8 +29,8 @@ USUAL = (1e-4, 1e7)
 STEADY = 0.2
 """A measured value changes by less than this part of itself between reads, mostly; a wrong order jumps."""
 
-RARE = 0.5
-"""Hardly any device has float16, and most registers make one of usual size."""
+RARE = {"float16": 0.5, "bcd16": 0.5, "bcd32": 0.5}
+"""Hardly any device has these, and many registers that are something else could be read so."""
 
 
 class Candidate(NamedTuple):
@@ -83,7 +84,7 @@ def candidates(reads: Sequence[bytes], kinds: Iterable[str], expected: tuple[flo
     """
     found: list[tuple[float, int, Candidate]] = []
     for rank, kind in enumerate(kinds):
-        whole = kind.startswith(("int", "uint"))
+        whole = kind in NUMBERS
         for scale in SCALES if whole and expected is not None else (1,):
             for at in _places(kind, len(reads[0]) // 2):
                 found += ((-made.score, rank, made) for made in _of_kind(kind, at, scale, reads, expected))
@@ -103,13 +104,16 @@ def _of_kind(kind: str, at: int, scale: float, reads: Sequence[bytes], expected:
     size = 2 if kind == "string" else PointCodec(kind).size
     for order in ORDERS[size]:
         codec = PointCodec(kind, order, scale, length=count)
-        decoded = [codec.decode(data[2 * at :]) for data in reads]
+        try:
+            decoded = [codec.decode(data[2 * at :]) for data in reads]
+        except CodecError:  # no BCD
+            continue
         if None not in decoded:
             orders.setdefault(tuple(value for value in decoded if value is not None), []).append(order)
     made = []
     for values, names in orders.items():
         score, why = _judge(kind, scale, values, expected)
-        score *= (RARE if kind == "float16" else 1.0) * (1 - 0.01 * at)
+        score *= RARE.get(kind, 1.0) * (1 - 0.01 * at)
         if score > 0:
             made.append(Candidate(kind, tuple(names), at, scale, values, score, why))
     return made

@@ -10,7 +10,9 @@ from adapters.modbus.settings import RegisterAddress
 from rt_edge.sdk import ConfigError, Duration
 from rt_edge.sdk.settings import DurationField, Field, SettingError, field_validator, model_validator
 
-GuessType = Literal["uint16", "int16", "float32", "uint32", "int32", "float64", "uint64", "int64", "float16", "string"]
+GuessType = Literal[
+    "uint16", "int16", "float32", "uint32", "int32", "float64", "uint64", "int64", "bcd16", "bcd32", "float16", "string"
+]
 
 
 class ModbusGuess(LineSettings):

@@ -121,4 +121,4 @@ def ping_steps(unit: UnitPlan) -> Steps:
     block = unit.polls[0].blocks[0]
     fields, missing = block.decode(data_of(block.request, (yield block.request)))
     shown = ", ".join(f"{name}={value!r}" for name, value in list(fields.items())[:3])
-    return WriteResult("confirmed", shown or f"no value in {', '.join(missing[:3])}")
+    return WriteResult("confirmed", shown or f"no value in {', '.join(list(missing)[:3])}")

@@ -52,6 +52,7 @@ class Learned:
         wire: of the channel, where holes follow from the turnaround; None where one of the two was set.
 
     Attributes:
+        measures: whether `took` is of use.
         version: goes up whenever requests should be cut anew.
         changed: something was learned that is worth keeping over a restart.
     """
@@ -59,6 +60,7 @@ class Learned:
     def __init__(self, limits: Limits, wire: Wire | None) -> None:
         self._limits = limits
         self._wire = wire
+        self.measures = wire is not None and wire.char > 0
         self._hole = limits.hole
         self._found = {True: (0, limits.bits + 1), False: (0, limits.registers + 1)}
         """For bits and registers: the longest block that was answered, the shortest that was refused for its length."""

@@ -33,6 +33,22 @@ class Timers(Protocol):
         ...
 
 
+class Alarm(Protocol):
+    """One call to come, on time to some ten microseconds."""
+
+    def start(self, callback: Callable[[], None]) -> None:
+        """Whom to call."""
+        ...
+
+    def set(self, delay: float) -> None:
+        """Call in `delay` seconds, and not when it was set to before."""
+        ...
+
+    def close(self) -> None:
+        """No call any more. Idempotent."""
+        ...
+
+
 class Link:
     """Drives one transaction after the other.
 
@@ -60,6 +76,7 @@ class Link:
         self._clock = context.clock
         self._on_lost = lost
         self._loop = loop
+        self._fine: Alarm | None = None
         self._transport: Transport | None = None
         self._tx: Transaction | None = None
         self._deadline = 0.0
@@ -70,8 +87,14 @@ class Link:
         self._kicked = False
         self._gone = False
 
-    def start(self, transport: Transport, after: float) -> None:
-        """The transport is open; the first request goes out `after` seconds from now at the earliest."""
+    def start(self, transport: Transport, after: float, fine: Alarm | None = None) -> None:
+        """The transport is open; the first request goes out `after` seconds from now at the earliest.
+
+        `fine` is a more precise timer for the silence between frames; it is closed with the link.
+        """
+        self._fine = fine
+        if fine is not None:
+            fine.start(self._pump)
         now = self._clock.monotonic()
         self._transport = transport
         self._quiet_until = now + after
@@ -84,12 +107,18 @@ class Link:
         if self._tx is not None:
             self._framing.give_up(self._clock.monotonic())  # its reply may still come, also on the next connection
             self._tx = None
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
+        self._stop_timers()
         if transport is not None:
             self._bus.stop(self._clock.monotonic(), reason)
             await transport.close()
+
+    def _stop_timers(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        fine, self._fine = self._fine, None
+        if fine is not None:
+            fine.close()
 
     def kick(self) -> None:
         """There may be something to ask: demand or a command came."""
@@ -118,9 +147,7 @@ class Link:
         if self._gone:
             return
         self._gone = True
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
+        self._stop_timers()
         if self._transport is not None:
             self._on_lost(error)
 
@@ -128,12 +155,21 @@ class Link:
 
     def _pump(self) -> None:
         self._kicked = False
-        if self._tx is not None or self._transport is None or self._gone:
+        if self._tx is None:
+            self._ask(self._clock.monotonic())
+
+    def _ask(self, now: float) -> None:
+        """Send the next request, or wait until that may be done; nothing is on the wire."""
+        if self._transport is None or self._gone:
             return
-        now = self._clock.monotonic()
         if now < self._quiet_until:
-            if self._bus.wake(now) is not None:
-                self._arm(self._quiet_until, now)
+            wake = self._bus.wake(now)
+            if wake is None:
+                return
+            if self._fine is not None and wake <= self._quiet_until:
+                self._fine.set(self._quiet_until - now)
+            else:
+                self._arm(max(wake, self._quiet_until), now)
             return
         self._inside = True
         try:
@@ -147,8 +183,11 @@ class Link:
             return
         self._tx = tx
         request = tx.request
-        self._deadline = now + self._wire.airtime(len(request.pdu)) + tx.unit.timeout + self._wire.airtime(request.reply)
-        self._arm(self._deadline, now)
+        self._deadline = now + tx.unit.timeout
+        if self._wire.char:
+            self._deadline += self._wire.airtime(len(request.pdu)) + self._wire.airtime(request.reply)
+        if self._timer is None or self._timer_at > self._deadline:
+            self._arm(self._deadline, now)
         self._transport.write(self._framing.begin(tx.unit.id, request, now))
 
     def _end(self, pdu: bytes | None, now: float) -> None:
@@ -163,8 +202,9 @@ class Link:
                 self._bus.answered(tx, pdu, now)
         finally:
             self._inside = False
-        if not self._gone:
-            self._pump()
+        self._ask(now)
+        if self._bus.settle() and self._tx is None:
+            self._ask(now)
 
     def _arm(self, at: float, now: float) -> None:
         """Be called at `at` or earlier; a timer that fires earlier looks again (most replies come long before their time-out)."""

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 from adapters.modbus.address import data_bits_of, framing_name
 from adapters.modbus.blocks import BIT_TABLES, Block, Limits, Point, merge
 from adapters.modbus.codec import PointCodec
+from adapters.modbus.kinds import VARIABLE
 from adapters.modbus.timing import Wire, serial_wire, tcp_wire
 from rt_edge.sdk import Advice, ConfigError, show_duration
 
@@ -101,22 +102,7 @@ def point_of(name: str, settings: Any, base: int) -> Point:
     """
     table, written = table_of(settings)
     address = written - base
-    if table in BIT_TABLES:
-        if settings.type not in (None, "bool") or settings.bit is not None:
-            raise ConfigError(f"a {table} is a bool: it has no other type and no bit")
-        codec = PointCodec("bool")
-    else:
-        kind = settings.type or ("bool" if settings.bit is not None else "uint16")
-        if (kind == "bool") != (settings.bit is not None):
-            raise ConfigError("a bool in a register needs `bit: 0..15`, and only a bool has one")
-        if (kind == "string") != (settings.length_registers is not None):
-            raise ConfigError("a string needs `length_registers`, and only a string has one")
-        if kind in ("bool", "string") and (settings.scale != 1 or settings.offset != 0):
-            raise ConfigError(f"a {kind} has no scale or offset")
-        if kind != "string" and settings.encoding != "utf-8":
-            raise ConfigError("only a string has an encoding")
-        high, length = settings.byte == "high", settings.length_registers or 1
-        codec = PointCodec(kind, settings.order, settings.scale, settings.offset, settings.bit, high, length, settings.encoding)
+    codec = PointCodec("bool") if _is_bit(table, settings) else _codec_of(settings)
     point = Point(name, table, address, codec)
     if address < 0 or address + point.size > 0x10000:
         raise ConfigError(f"{table} {written} with {point.size} is outside 0..65535 (base {base})")
@@ -125,6 +111,46 @@ def point_of(name: str, settings: Any, base: int) -> Point:
     if settings.writable and table in ("input", "discrete"):
         raise ConfigError(f"{table} cannot be written in Modbus", "take holding or coil, or drop `writable`")
     return point
+
+
+def _is_bit(table: str, settings: Any) -> bool:
+    if table not in BIT_TABLES:
+        return False
+    if settings.type not in (None, "bool") or settings.bit is not None or settings.width_bits is not None:
+        raise ConfigError(f"a {table} is a bool: it has no other type and no bit")
+    return True
+
+
+def _codec_of(settings: Any) -> PointCodec:
+    """How a point lies in its registers."""
+    width = settings.width_bits
+    kind = settings.type or ("uint16" if settings.bit is None or width is not None else "bool")
+    if width is not None:
+        if kind != "uint16" or settings.bit is None:
+            raise ConfigError("`width_bits` is for a part of a register, a uint16", "add `bit`, its lowest bit")
+        if settings.bit + width > 16:
+            raise ConfigError(f"{width} bits from bit {settings.bit} on do not fit a register")
+    elif (kind == "bool") != (settings.bit is not None):
+        message = "a bool in a register needs `bit: 0..15`, and only a bool has one"
+        raise ConfigError(message, "add `width_bits` for a number of several bits")
+    if (kind in VARIABLE) != (settings.length_registers is not None):
+        needs = f"a {kind} needs" if kind in VARIABLE else f"a {kind} has no"
+        raise ConfigError(f"{needs} `length_registers`: a string or bytes have it")
+    if kind in ("bool", *VARIABLE) and (settings.scale != 1 or settings.offset != 0):
+        raise ConfigError(f"a {kind} has no scale or offset")
+    if kind != "string" and settings.encoding != "utf-8":
+        raise ConfigError("only a string has an encoding")
+    return PointCodec(
+        kind,
+        settings.order,
+        settings.scale,
+        settings.offset,
+        settings.bit,
+        settings.byte == "high",
+        settings.length_registers or 1,
+        settings.encoding,
+        width or 1,
+    )
 
 
 def unit_plan(name: str, settings: Any, channel: Any, wire: Wire) -> UnitPlan:

@@ -5,14 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from adapters.modbus.codec import PointCodec
+from adapters.modbus.kinds import NUMBERS
 from adapters.modbus.plan import point_of
 from rt_edge.sdk import PointInfo
-
-_INTEGERS = {
-    **{f"int{bits}": (-(2 ** (bits - 1)), 2 ** (bits - 1) - 1) for bits in (8, 16, 32, 64)},
-    **{f"uint{bits}": (0, 2**bits - 1) for bits in (8, 16, 32, 64)},
-}
-"""Type -> least and greatest raw value."""
 
 _FLOATS = {"float16": (65504.0, 1e-3), "float32": (3.4028234663852886e38, 1e-6), "float64": (1.7976931348623157e308, 1e-12)}
 """Type -> greatest value, and what rounding costs as a part of the value."""
@@ -34,9 +29,12 @@ def info_of(codec: PointCodec, settings: Any) -> PointInfo:
         return PointInfo(kind="bool", **common)
     if codec.kind == "string":
         return PointInfo(kind="str", max_bytes=codec.size, **common)
-    if codec.kind in _INTEGERS:
+    if codec.kind == "bytes":
+        return PointInfo(kind="bytes", max_bytes=codec.size, **common)
+    if codec.kind in NUMBERS:
         plain = codec.scale == 1 and float(codec.offset).is_integer()
-        low, high = sorted(raw * codec.scale + codec.offset for raw in _INTEGERS[codec.kind])
+        ends = NUMBERS[codec.kind] if codec.bit is None else (0, 2**codec.width - 1)
+        low, high = sorted(raw * codec.scale + codec.offset for raw in ends)
         low, high = narrowed(low, high, settings)
         step = 0.0 if plain else abs(codec.scale)
         return PointInfo(kind="int" if plain else "float", min=low, max=high, step=step, **common)

@@ -6,7 +6,6 @@ import heapq
 from collections.abc import Iterable
 from itertools import count as counter
 
-from adapters.modbus.plan import RANKS
 from adapters.modbus.unit import Poll
 
 PATIENCE = 7
@@ -18,11 +17,16 @@ PHASES = 20
 
 
 class Lane:
-    """Polls of one urgency: those that are due, and those that have begun and have more to ask; both by deadline."""
+    """Polls of one urgency: those that are due, and those that have begun and have more to ask; both by deadline.
 
-    __slots__ = ("passed", "ready", "running")
+    Args:
+        rank: the lower goes first.
+    """
 
-    def __init__(self) -> None:
+    __slots__ = ("passed", "rank", "ready", "running")
+
+    def __init__(self, rank: int) -> None:
+        self.rank = rank
         self.ready: list[tuple[float, int, Poll]] = []
         self.running: list[tuple[float, int, Poll]] = []
         self.passed = 0
@@ -40,12 +44,16 @@ class Schedule:
         self._polls = list(polls)
         self._order = counter()
         self._waiting: list[tuple[float, int, Poll]] = []
-        self._lanes = [Lane() for _ in RANKS]
+        self._lanes = self._new_lanes()
+
+    def _new_lanes(self) -> dict[int, Lane]:
+        """Those that are used, by rank."""
+        return {rank: Lane(rank) for rank in sorted({poll.rank for poll in self._polls})}
 
     def start(self, now: float) -> None:
         """Begin anew: spread the first polls over their periods."""
         self._waiting = []
-        self._lanes = [Lane() for _ in RANKS]
+        self._lanes = self._new_lanes()
         periods: dict[float, list[Poll]] = {}
         for poll in self._polls:
             periods.setdefault(poll.every, []).append(poll)
@@ -65,47 +73,51 @@ class Schedule:
 
     def stop(self) -> int:
         """Nothing runs any more; how many polls did."""
-        stopped = sum(len(lane.running) for lane in self._lanes)
-        for lane in self._lanes:
+        stopped = sum(len(lane.running) for lane in self._lanes.values())
+        for lane in self._lanes.values():
             lane.running = []
         return stopped
 
     @property
     def runs(self) -> bool:
         """Whether a poll has begun and has more to ask."""
-        return any(lane.running for lane in self._lanes)
+        return any(lane.running for lane in self._lanes.values())
 
     def next_due(self) -> float | None:
         """When a poll is or becomes due, if no poll is under way: 0 if one is; None if there is no poll at all."""
-        if any(lane.ready for lane in self._lanes):
+        if any(lane.ready for lane in self._lanes.values()):
             return 0.0
         return self._waiting[0][0] if self._waiting else None
 
     def owed(self, now: float, may_begin: bool) -> bool:
         """Whether a poll has waited for so many requests of commands that it is next."""
         self._move_due(now)
-        return any(lane.passed >= PATIENCE and self._has(lane, may_begin) for lane in self._lanes)
+        return any(lane.passed >= PATIENCE and (lane.running or (may_begin and lane.ready)) for lane in self._lanes.values())
 
     def pick(self, now: float, may_begin: bool) -> Poll | None:
         """The poll that goes on or, if `may_begin`, begins; None: there is none."""
         self._move_due(now)
-        able = [lane for lane in self._lanes if self._has(lane, may_begin)]
-        if not able:
+        found: Lane | None = None
+        for lane in self._lanes.values():
+            if lane.running or (may_begin and lane.ready):
+                if lane.passed >= PATIENCE:
+                    found = lane
+                    break
+                if found is None:
+                    found = lane
+        if found is None:
             return None
-        lane = next((lane for lane in able if lane.passed >= PATIENCE), able[0])
-        begins = may_begin and lane.ready and not (lane.running and lane.running[0] <= lane.ready[0])
-        return heapq.heappop(lane.ready if begins else lane.running)[2]
+        begins = may_begin and found.ready and not (found.running and found.running[0] <= found.ready[0])
+        return heapq.heappop(found.ready if begins else found.running)[2]
 
     def served(self, rank: int, may_begin: bool) -> None:
         """A request of this lane goes out: the others that have something to ask were passed over."""
-        for other, lane in enumerate(self._lanes):
-            lane.passed = lane.passed + 1 if other != rank and self._has(lane, may_begin) else 0
-
-    @staticmethod
-    def _has(lane: Lane, may_begin: bool) -> bool:
-        return bool(lane.running or (may_begin and lane.ready))
+        for lane in self._lanes.values():
+            waits = lane.rank != rank and (lane.running or (may_begin and lane.ready))
+            lane.passed = lane.passed + 1 if waits else 0
 
     def _move_due(self, now: float) -> None:
-        while self._waiting and self._waiting[0][0] <= now:
-            _, order, poll = heapq.heappop(self._waiting)
+        waiting = self._waiting
+        while waiting and waiting[0][0] <= now:
+            _, order, poll = heapq.heappop(waiting)
             heapq.heappush(self._lanes[poll.rank].ready, (poll.deadline, order, poll))

@@ -12,7 +12,22 @@ from rt_edge.sdk.serial_settings import Rs485
 from rt_edge.sdk.settings import DurationField, Field, Name, SettingError, SettingErrors, Settings, model_validator
 
 Order = Literal[
-    "ABCD", "CDAB", "BADC", "DCBA", "AB", "BA", "ABCDEFGH", "GHEFCDAB", "BADCFEHG", "HGFEDCBA", "CDABGHEF", "EFGHABCD"
+    "ABCD",
+    "CDAB",
+    "BADC",
+    "DCBA",
+    "AB",
+    "BA",
+    "ABCDEFGH",
+    "GHEFCDAB",
+    "BADCFEHG",
+    "HGFEDCBA",
+    "CDABGHEF",
+    "EFGHABCD",
+    "ABCDEF",
+    "EFCDAB",
+    "BADCFE",
+    "FEDCBA",
 ]
 Type = Literal[
     "bool",
@@ -22,12 +37,17 @@ Type = Literal[
     "uint16",
     "int32",
     "uint32",
+    "int48",
+    "uint48",
     "int64",
     "uint64",
+    "bcd16",
+    "bcd32",
     "float16",
     "float32",
     "float64",
     "string",
+    "bytes",
 ]
 RegisterAddress = Annotated[int, Field(ge=0, le=65536)]
 FieldName = Annotated[str, Field(min_length=1, max_length=64)]
@@ -103,19 +123,21 @@ class Point(Settings):
     discrete: RegisterAddress | None = None
     """Address of a discrete input (function 2)."""
     type: Type | None = None
-    """uint16 if not given; a coil, a discrete input and a `bit` are bool."""
+    """uint16 if not given; a coil, a discrete input and a `bit` are bool. bcd16 and bcd32 have a decimal digit in four bits."""
     order: Order = "ABCD"
-    """Bytes in the order of the wire, A most significant: ABCD, CDAB, BADC, DCBA; 64 bits can be written with eight letters."""
+    """Bytes in the order of the wire, A most significant: ABCD, CDAB, BADC, DCBA; 48 and 64 bits also in six or eight letters."""
     scale: int | float = 1
     """value = raw * scale + offset; for writes the other way round."""
     offset: int | float = 0
     """Added after scaling."""
     bit: int | None = Field(default=None, ge=0, le=15)
-    """For a bool in a register: its bit, 0 is the least significant."""
+    """For a bool in a register: its bit, 0 is the least significant; with `width_bits`: the lowest bit of a number."""
+    width_bits: int | None = Field(default=None, ge=2, le=15)
+    """For a number that is a part of a register, such as a state in a status word: its bits, from `bit` on."""
     byte: Literal["high", "low"] = "low"
     """For int8 and uint8: which half of the register."""
     length_registers: int | None = Field(default=None, ge=1, le=125)
-    """For a string: its registers, two bytes each; `order: BA` where the bytes of each register are swapped."""
+    """For a string or bytes: its registers, two bytes each; `order: BA` where the bytes of each register are swapped."""
     encoding: Literal["utf-8", "ascii", "latin-1", "utf-16"] = "utf-8"
     """For a string: how its characters are bytes; utf-16 is one character a register, most significant byte first."""
     unit: str = Field(default="", max_length=32)

@@ -14,6 +14,9 @@ from rt_edge.sdk.serial_port import Line, Receiver, open_port, rs485_of
 MAX_UNSENT = 1024
 """Bytes that may wait to be written: four frames, of which only one is ever of use."""
 
+CHUNK = 4096
+"""Bytes of one read: more than a dozen of the longest frames."""
+
 TCP_USER_TIMEOUT_MS = 10_000
 """The kernel gives a connection up when sent bytes are not acknowledged for this long (RFC 5482)."""
 
@@ -52,11 +55,15 @@ def open_serial(channel: Any, receiver: Receiver) -> Transport:
     return open_port(line, receiver, max_unsent=MAX_UNSENT)
 
 
-class TcpTransport(asyncio.Protocol):
-    """A TCP connection; see `open_tcp`."""
+class TcpTransport(asyncio.BufferedProtocol):
+    """A TCP connection; see `open_tcp`.
+
+    Replies are read into one buffer: asyncio would make a new one of 256 KiB for each.
+    """
 
     def __init__(self, receiver: Receiver) -> None:
         self._receiver: Receiver | None = receiver
+        self._buffer = memoryview(bytearray(CHUNK))
         self._closed = asyncio.Event()
         self._transport: asyncio.Transport | None = None
 
@@ -68,10 +75,14 @@ class TcpTransport(asyncio.Protocol):
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, TCP_USER_TIMEOUT_MS)
 
-    def data_received(self, data: bytes) -> None:
+    def get_buffer(self, sizehint: int) -> memoryview:
+        """Called by asyncio."""
+        return self._buffer
+
+    def buffer_updated(self, nbytes: int) -> None:
         """Called by asyncio."""
         if self._receiver is not None:
-            self._receiver.on_data(data)
+            self._receiver.on_data(bytes(self._buffer[:nbytes]))
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Called by asyncio."""

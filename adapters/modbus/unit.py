@@ -58,7 +58,8 @@ class Poll:
         self.at = 0
         self.started = False
         self.fields: dict[str, Value] = {}
-        self.missing: list[str] = []
+        self.missing: dict[str, str] = {}
+        """Points without a value -> what is wrong with what was read; empty where nothing was."""
 
     @property
     def deadline(self) -> float:
@@ -69,7 +70,7 @@ class Poll:
         """Start in the slot that `now` is in; the number of slots that passed unused."""
         missed = max(0, int((now - self.due) / self.every))
         self.due += missed * self.every
-        self.at, self.started, self.fields, self.missing = 0, True, {}, []
+        self.at, self.started, self.fields, self.missing = 0, True, {}, {}
         self.plan_rest()
         return missed
 
@@ -82,6 +83,10 @@ class Poll:
         self.blocks[self.at :] = learned.blocks(rest)
         self._version = learned.version
         self._stale = self.at > 0  # what was asked before is still cut in the old way
+
+    def miss(self, block: Block) -> None:
+        """Its points have no value this time."""
+        self.missing.update(dict.fromkeys(block.names, ""))
 
     def end(self) -> None:
         """Wait for the next slot."""

@@ -218,7 +218,8 @@ def test_command_fails_at_once_when_its_unit_is_given_up(world: Any, fate: Any) 
     assert w.time.run_until(20, lambda: w.bus.units["u01"].breaker.state == "open")
     sent = len(w.line.sent)
     w.bus.submit(Job("u01", ping_steps(w.bus.units["u01"].plan), results.append, 100))
-    w.time.step()
+    w.link.kick()
+    assert w.time.run_until(w.time.now + 0.01, lambda: len(results) == 2)
     assert results[1].status == "failed"
     assert "does not answer; next try in" in results[1].message
     assert len(w.line.sent) == sent

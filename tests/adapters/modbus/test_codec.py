@@ -10,7 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pymodbus.client.mixin import ModbusClientMixin
 
-from adapters.modbus.codec import FORMATS, ORDERS, BitDecoder, PointCodec, RegisterDecoder, wire_places
+from adapters.modbus.codec import ORDERS, PointCodec, wire_places
+from adapters.modbus.decoders import BitDecoder, RegisterDecoder
+from adapters.modbus.kinds import FORMATS
 from rt_edge.sdk import CodecError, ConfigError
 
 VALUES = {
@@ -154,7 +156,7 @@ def test_value_is_left_out_when_device_says_nan() -> None:
     assert PointCodec("float32").decode(struct.pack(">f", math.nan)) is None
     assert PointCodec("float64", scale=0.1).decode(struct.pack(">d", math.inf)) is None
     block = RegisterDecoder([("a", 0, PointCodec("float32")), ("b", 2, PointCodec("uint16"))], 3)
-    assert block.decode(struct.pack(">fH", math.nan, 7)) == ({"b": 7}, ["a"])
+    assert block.decode(struct.pack(">fH", math.nan, 7)) == ({"b": 7}, {"a": ""})
 
 
 def points() -> st.SearchStrategy[list[tuple[str, int, PointCodec]]]:
@@ -182,7 +184,7 @@ def test_points_in_a_row_need_no_gathering_when_they_are_big_endian() -> None:
     """The usual block (ascending, ABCD, with holes) is unpacked in place."""
     plain = RegisterDecoder([("a", 0, PointCodec("uint16")), ("b", 5, PointCodec("float32"))], 9)
     assert plain._gather is None
-    assert plain.decode(struct.pack(">H8xf4x", 7, 1.5)) == ({"a": 7, "b": 1.5}, [])
+    assert plain.decode(struct.pack(">H8xf4x", 7, 1.5)) == ({"a": 7, "b": 1.5}, {})
 
 
 @given(st.lists(st.booleans(), min_size=1, max_size=40))

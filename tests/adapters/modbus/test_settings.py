@@ -66,7 +66,7 @@ BAD = [
     (with_point(holding=1, bit=1, scale=2), "has no scale or offset"),
     (with_point(holding=1, scale=0), "a scale of 0"),
     (with_point(holding=1, type="string"), "needs `length_registers`"),
-    (with_point(holding=1, length_registers=3), "only a string has one"),
+    (with_point(holding=1, length_registers=3), "has no `length_registers`"),
     (with_point(holding=1, order="ABDC"), "Input should be"),
     (with_point(holding=1, type="float32", order="AB"), "does not fit a value of 4 bytes"),
     (with_point(coil=1, type="int16"), "a coil is a bool"),
