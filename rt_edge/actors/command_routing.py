@@ -25,6 +25,9 @@ def route(plan: NodePlan, ask: Ask) -> tuple[str, str, Ask]:
             raise RefusedError(
                 f"this is node {plan.node.id!r}, and no other nodes connect to it", f"ask the node {ask.node!r} itself"
             )
+    elif not plan.adapters and plan.ingress is not None:
+        hint = "name the node that has the point: rt-edge write NODE POINT VALUE, with --data of this one"
+        raise RefusedError(f"this is node {plan.node.id!r}, which has no adapters", hint)
     else:
         adapter, point = split_point(ask.point, plan.adapters)
         member = f"adapter/{adapter}"

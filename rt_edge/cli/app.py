@@ -2,7 +2,8 @@
 
 To add a command: a module `rt_edge/cli/NAME.py` and a line in COMMANDS.
 
-- An ordinary command has a function `command` with typer's annotations; its docstring is the help and has an example. A family
+- An ordinary command has a function `command` with typer's annotations; its docstring is the help and has an example; where its
+  arguments are not parsed in the usual way, a class `Parser`, too. A family
   (`spool ls`, `spool verify`) has `app`, a `typer.Typer`, instead. Every command has `--json` (`rt_edge.cli.output.JsonFlag`).
 - A `plain` command has `main(argv) -> int` and gets its own arguments: for those that become a long-lived process (`run`). Its
   module must not import typer, rich, pydantic or ruamel.yaml; argparse is fine, `--help` is its own to print.
@@ -148,7 +149,7 @@ def make_app(names: Sequence[str]) -> typer.Typer:
         if hasattr(module, "app"):
             app.add_typer(module.app, name=name, short_help=command.summary)
         else:
-            app.command(name, short_help=command.summary)(module.command)
+            app.command(name, cls=getattr(module, "Parser", None), short_help=command.summary)(module.command)
     return app
 
 

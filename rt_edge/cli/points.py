@@ -18,12 +18,16 @@ from rt_edge.cli.output import print_json
 from rt_edge.cli.where import data_dir, running_node
 from rt_edge.commands.command import Outcome
 from rt_edge.daemon.client import RunningNode
+from rt_edge.data.errors import ConfigError
 from rt_edge.data.ids import is_name
 from rt_edge.data.reading import Value
 from rt_edge.data.text import visible
 
 CODES = {"confirmed": ExitCode.OK, "sent": ExitCode.OK, "accepted": ExitCode.OK, "refused": ExitCode.REFUSED}
 """State -> exit code; what is not here is FAILED."""
+
+CONFIGURATIONS = (".yaml", ".yml")
+"""A node may be called so, and nobody does: it is a file that is not there."""
 
 
 @contextmanager
@@ -40,6 +44,8 @@ def node_of(name: str, data: Path | None) -> Iterator[tuple[RunningNode, str]]:
         ConfigError: a configuration that is wrong.
     """
     path = Path(name)
+    if path.suffix in CONFIGURATIONS and not path.exists():
+        raise ConfigError(f"there is no configuration {name}")
     if data is None and (path.exists() or not is_name(name)):
         with running_node(data_dir(path, None)) as node:
             yield node, ""

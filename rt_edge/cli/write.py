@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+import re
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperCommand
 
 from rt_edge.actors.errors import AskTimeout, NoNode
 from rt_edge.cli.output import JsonFlag
@@ -15,11 +17,32 @@ from rt_edge.data.errors import ConfigError
 from rt_edge.data.ids import new_incarnation
 from rt_edge.data.units import parse_duration
 
+NEGATIVE = re.compile(r"-(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
+VALUED = ("--data", "--expires", "--key")
+"""Options that take what follows them."""
+
+
+class Parser(TyperCommand):
+    """Takes `-5` for a value, not for an option."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """See `click.Command`."""
+        return super().parse_args(ctx, negative_last(args))
+
+
+def negative_last(args: list[str]) -> list[str]:
+    """A negative number behind `--`, where it is an argument whatever it looks like."""
+    found = [index for index, arg in enumerate(args) if NEGATIVE.fullmatch(arg) and (index == 0 or args[index - 1] not in VALUED)]
+    if "--" in args or len(found) != 1:
+        return args
+    (index,) = found
+    return [*args[:index], *args[index + 1 :], "--", args[index]]
+
 
 def command(
     node: NodeArgument,
     point: PointArgument,
-    value: Annotated[str, typer.Argument(help="true/false, a number, a text, or hex for bytes; `-- -5` for a negative one.")],
+    value: Annotated[str, typer.Argument(help="true/false, a number, a text, or hex for bytes.")],
     data: DataOption = None,
     expires: Annotated[str, typer.Option("--expires", help="Not sent any more after this time.")] = "10s",
     key: Annotated[str, typer.Option("--key", help="Names the command: again with the same key, it is not repeated.")] = "",

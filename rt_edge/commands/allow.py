@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from rt_edge.commands.command import MAX_KEY, Command
+from rt_edge.commands.names import no_point
 from rt_edge.data.errors import RefusedError
 from rt_edge.data.reading import Value
 from rt_edge.sdk.points import PointInfo
-from rt_edge.streams.model import nearest_hint
 
 
 def checked(points: Mapping[str, PointInfo], command: Command) -> Value:
@@ -21,7 +21,7 @@ def checked(points: Mapping[str, PointInfo], command: Command) -> Value:
         raise RefusedError(f"a key has 1 to {MAX_KEY} characters that can be shown")
     point = points.get(command.point)
     if point is None:
-        raise RefusedError(f"there is no point {command.point!r}", nearest_hint(command.point, points))
+        raise no_point(command.point, points)
     value = command.value
     if point.writable and command.text and isinstance(value, str):
         try:

@@ -27,6 +27,14 @@ def split_point(text: str, adapters: Collection[str]) -> tuple[str, str]:
     raise RefusedError(f"there is no adapter {first!r} for the point {text!r}", nearest_hint(first, adapters))
 
 
+def no_point(point: str, points: Collection[str]) -> RefusedError:
+    """What is said of a point that an adapter does not have."""
+    hint = (
+        nearest_hint(point, points) if points else "with these settings this adapter has none to read or write: docs/commands.md"
+    )
+    return RefusedError(f"there is no point {point!r}", hint)
+
+
 def resolve(point: str, points: Collection[str]) -> str:
     """The name among `points` that `point` means: itself, or the only one that differs in dots for slashes.
 

@@ -15,13 +15,13 @@ from rt_edge.commands.command import Command, Outcome, Row
 from rt_edge.commands.desk import Desk, DeskLimits
 from rt_edge.commands.effects import Audit, Look, Save, Send, Tell
 from rt_edge.commands.journal import CommandJournal
+from rt_edge.commands.names import no_point
 from rt_edge.data.clock import Clock
-from rt_edge.data.errors import RefusedError, RtEdgeError
+from rt_edge.data.errors import RtEdgeError
 from rt_edge.data.ids import boot_id
 from rt_edge.data.reading import Value
 from rt_edge.sdk.adapter import DeviceAdapter, WriteResult
 from rt_edge.sdk.points import PointInfo
-from rt_edge.streams.model import nearest_hint
 
 log = logging.getLogger(__name__)
 
@@ -150,8 +150,7 @@ class CommandOffice:
         """Read a point now; `tell` hears once: `confirmed` with a value, or why not."""
         info = self.points.get(point)
         if info is None:
-            hint = nearest_hint(point, self.points)
-            tell(Outcome(key, "refused", True, str(RefusedError(f"there is no point {point!r}", hint))))
+            tell(Outcome(key, "refused", True, str(no_point(point, self.points))))
         elif not info.readable:
             tell(Outcome(key, "refused", True, f"{point} cannot be read"))
         elif self._reads >= MAX_READS:

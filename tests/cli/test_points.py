@@ -103,6 +103,39 @@ def test_write_hands_on_all_that_was_said(node, capsys):
     assert node.asked[1] == ("plc/p", "")
 
 
+@pytest.mark.parametrize(
+    ("args", "value"),
+    [
+        (["-5"], "-5"),
+        (["-.5e3", "--dry-run"], "-.5e3"),
+        (["--dry-run", "-5."], "-5."),
+        (["--key", "-7", "-5"], "-5"),
+        (["--", "-5"], "-5"),
+        (["5", "--key", "-7"], "5"),
+    ],
+)
+def test_negative_value_is_no_option(node, args, value):
+    """Wherever it stands, unless it is what an option takes."""
+    assert main(["write", "hall-3", "plc/p", *args]) == 0
+    assert node.asked[0][2].value == value
+
+
+def test_option_that_is_none_is_a_usage_error(node):
+    """Also one that begins with a digit, and two numbers."""
+    for args in (["-5bar"], ["-5", "-6"], ["5", "--expire", "5s"]):
+        assert main(["write", "hall-3", "plc/p", *args]) == ExitCode.USAGE
+    assert not node.asked
+
+
+def test_configuration_that_is_not_there_is_not_taken_for_a_node(node, capsys, monkeypatch):
+    """Whatever RT_EDGE_DATA says; a name with dots is one."""
+    monkeypatch.setenv("RT_EDGE_DATA", "/nowhere")
+    assert main(["write", "hall.yaml", "plc/p", "5"]) == ExitCode.CONFIGURATION
+    assert capsys.readouterr().err == "rt-edge: there is no configuration hall.yaml\n"
+    assert main(["write", "hall.3", "plc/p", "5"]) == 0
+    assert node.asked[0][1] == "hall.3"
+
+
 @pytest.mark.parametrize("expires", ["5", "0s", "25h", "soon"])
 def test_write_is_a_usage_error_when_the_expiry_is_none(node, expires):
     """Nothing is asked."""

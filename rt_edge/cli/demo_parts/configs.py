@@ -34,7 +34,9 @@ adapters:
           pressure: {{holding: 0, type: float32, unit: bar}}
           speed: {{holding: 2, type: uint16, scale: 0.1, unit: rpm}}
           polls: {{input: 0, type: uint16}}
-          running: {{coil: 0}}
+          # What can be written: rt-edge write {folder}/edge line-1/pump-1/setpoint 4.5
+          setpoint: {{holding: 3, type: uint16, scale: 0.1, unit: bar, writable: true, min: 0, max: 16}}
+          running: {{coil: 0, writable: true}}
       pump-2:
         <<: *pump
         unit: 12
@@ -85,6 +87,8 @@ uplinks:
     peers: ["127.0.0.1:{cable}"]
     tls: {{ca: pki/ca.pem, cert: pki/edge-demo.pem, key: pki/edge-demo.key}}
     spool: {{max: 64MB, when_full: block}}
+    # The upstream node may write, too: rt-edge write edge-demo line-1/pump-1/setpoint 5 --data {folder}/up
+    commands: true
 """
 
 BLUETOOTH = """\

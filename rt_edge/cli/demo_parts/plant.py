@@ -137,6 +137,7 @@ class Plant:
         self._stack.push_async_callback(self.publisher.abandon)
         await self._until_open()
         self._say("edge node and upstream node run: readings flow")
+        self._say(f"from another terminal: rt-edge write {self.edge.data} line-1/pump-1/setpoint 4.5")
         self.publisher.start()
 
     async def _until_open(self) -> None:
