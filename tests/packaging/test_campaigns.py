@@ -25,7 +25,7 @@ def campaign(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     return _campaign
 
 
-@pytest.mark.parametrize("name", ["ble-vm", "image", "unit"])
+@pytest.mark.parametrize("name", ["ble-vm", "image", "serial-vm", "unit"])
 def test_help_says_what_must_be_seen_when_asked(name: str) -> None:
     """Each campaign starts without root for --help, says what it is about, and refuses what it does not know."""
     done = subprocess.run([FOLDER / name, "--help"], capture_output=True, text=True, timeout=30, check=False)
@@ -104,16 +104,26 @@ def test_steps_and_parts_are_said_when_the_ble_machine_is_run_dry() -> None:
     assert set(Path("/var/tmp").glob("rt-edge-*")) <= before
 
 
-def test_verdict_is_read_from_a_console_when_the_ble_machine_has_said_it(monkeypatch) -> None:
+def test_steps_and_parts_are_said_when_the_serial_machine_is_run_dry() -> None:
+    """Without root: what runs inside compiles, a whole node's libraries are there, and nothing is made."""
+    before = set(Path("/var/tmp").glob("rt-edge-*"))
+    done = subprocess.run([FOLDER / "serial-vm", "--dry-run"], capture_output=True, text=True, timeout=30, check=False)
+    assert done.returncode == 0, done.stderr
+    for word in ("Debian with udev", "a cable that is pulled", "typer", "pyserial", "debootstrap"):
+        assert word in done.stdout
+    assert set(Path("/var/tmp").glob("rt-edge-*")) <= before
+
+
+def test_verdict_is_read_from_a_console_when_a_machine_has_said_it(monkeypatch) -> None:
     """Only lines that are steps count; a machine that ends without a verdict has not passed."""
     monkeypatch.syspath_prepend(str(FOLDER))
     monkeypatch.delitem(sys.modules, "_campaign", raising=False)
-    import _ble_vm
+    import _vm
 
     said = (
         "[    1.0] Linux\r\n\x1b[0mok connect (2.0 s): 12.3\r\nokay\r\nFAILED notify: TimeoutError\r\nverdict: 1 of 2 steps\r\n"
     )
-    assert _ble_vm.read_verdict(said) == (["ok connect (2.0 s): 12.3"], ["FAILED notify: TimeoutError"], 2)
-    assert _ble_vm.read_verdict("ok connect\nKernel panic") == (["ok connect"], [], 0)
-    for name in ("_campaign", "_ble_vm", "_apt"):
+    assert _vm.read_verdict(said) == (["ok connect (2.0 s): 12.3"], ["FAILED notify: TimeoutError"], 2)
+    assert _vm.read_verdict("ok connect\nKernel panic") == (["ok connect"], [], 0)
+    for name in ("_campaign", "_vm", "_apt"):
         monkeypatch.delitem(sys.modules, name, raising=False)
