@@ -249,7 +249,7 @@ def test_topics_are_known_when_the_broker_uses_aliases(tmp_path: Path, client: s
 
     async def body() -> None:
         subscribe = [{"filter": "t/#", "codec": "raw"}]
-        h = harness(broker.port, tmp_path / "d", subscribe=subscribe, topic_aliases=2, max_packet=1024, client=client)
+        h = harness(broker.port, tmp_path / "d", subscribe=subscribe, topic_aliases=2, max_packet="1KiB", client=client)
         await h.open()
         h.demand(10)
         sent = [
