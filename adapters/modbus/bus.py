@@ -165,7 +165,6 @@ class Bus:
 
     def stop(self, now: float, reason: str) -> None:
         """The connection is gone: what was under way is given up, what was asked for is still wanted."""
-        self.settle()
         wall = self._context.clock.wall_ns()
         tx, self._current, self._framing = self._current, None, None
         if tx is not None and isinstance(tx.owner, Poll):

@@ -127,7 +127,7 @@ def _codec_of(settings: Any) -> PointCodec:
     kind = settings.type or ("uint16" if settings.bit is None or width is not None else "bool")
     if width is not None:
         if kind != "uint16" or settings.bit is None:
-            raise ConfigError("`width_bits` is for a part of a register, a uint16", "add `bit`, its lowest bit")
+            raise ConfigError("`width_bits` is for a part of a register, a uint16, from `bit` on", "`bit` is its lowest")
         if settings.bit + width > 16:
             raise ConfigError(f"{width} bits from bit {settings.bit} on do not fit a register")
     elif (kind == "bool") != (settings.bit is not None):

@@ -52,6 +52,26 @@ class SimLoop:
         return self._time.call_later(delay, callback)
 
 
+class SimAlarm:
+    """What `fine_timer` is on a real loop, under hand-wound time."""
+
+    def __init__(self, time: SimulatedTime) -> None:
+        self._time = time
+        self._set: Any = None
+        self._callback: Callable[[], None] = lambda: None
+
+    def start(self, callback: Callable[[], None]) -> None:
+        self._callback = callback
+
+    def set(self, delay: float) -> None:
+        self.close()
+        self._set = self._time.call_later(delay, self._callback)
+
+    def close(self) -> None:
+        if self._set is not None:
+            self._set.cancel()
+
+
 class Fate(NamedTuple):
     """What becomes of the reply to one request: how late it is, what precedes it, how it is damaged and cut into pieces."""
 
@@ -83,6 +103,9 @@ class Line:
         self.truth = b""
         self.sent: list[tuple[float, bytes]] = []
         self.misattributed: list[tuple[bytes, bytes]] = []
+        self.too_early: list[float] = []
+        """Requests that did not leave the line silent for long enough after the last byte: the gap before each."""
+        self._heard = -1.0
         self._free: dict[int, float] = {}
 
     def watch(self, bus: Any) -> None:
@@ -103,6 +126,8 @@ class Line:
         self.serial += 1
         self.unit_of[self.serial] = unit
         self.sent.append((self.time.now, data))
+        if self.time.now - self._heard < self.wire.silence - 1e-9:
+            self.too_early.append(self.time.now - self._heard)
         if function <= 2:
             count = int.from_bytes(pdu[3:5], "big")
             size = (count + 7) // 8
@@ -133,7 +158,12 @@ class Line:
         wire = fate.noise + frame
         step = max(1, len(wire) // fate.pieces)
         for i in range(0, len(wire), step):
-            self.time.call_at(at, lambda piece=wire[i : i + step]: self.link.on_data(piece))
+            self.time.call_at(at, lambda piece=wire[i : i + step]: self.say(piece))
+
+    def say(self, data: bytes) -> None:
+        """Bytes that the master hears now."""
+        self._heard = self.time.now
+        self.link.on_data(data)
 
     async def close(self) -> None:
         pass
@@ -164,7 +194,7 @@ def make_world(settings: Any, context: RecordingContext, time: SimulatedTime) ->
     losses: list[Exception] = []
     link = Link(bus, framing, wire, context, losses.append, SimLoop(time))
     line.link = link
-    link.start(line, 0.0)
+    link.start(line, 0.0, SimAlarm(time) if settings.channel.serial is not None else None)
     return World(time, context, bus, line, link, framing)
 
 

@@ -56,7 +56,8 @@ def rough_fate(random: Random, framing: FramingName, fate: Any) -> Any:
 def test_no_value_is_wrong_and_nothing_hangs_when_the_line_is_bad_for_long(
     seed: int, framing: FramingName, new_world: Any, fate: Any
 ) -> None:
-    """No reply is taken for another, no value comes from another unit, memory is bounded; once the line is good all are read."""
+    """No reply is taken for another, no value comes from another unit, frames keep their distance, memory is bounded; once the
+    line is good all are read."""
     random = Random(seed)
     channel = {"serial": "/dev/ttyUSB0", "baud": 19200, "timeout": "200ms", "framing": framing}
     w = new_world(channel=channel, units=UNITS, retry_min="1s", retry_max="4s", overload="coalesce")
@@ -67,12 +68,13 @@ def test_no_value_is_wrong_and_nothing_hangs_when_the_line_is_bad_for_long(
         sent = len(w.line.sent)
         w.time.run_until(w.time.now + 1.0)
         if random.random() < 0.2:  # bytes when nobody was asked
-            w.link.on_data(random.randbytes(random.randrange(1, 60)))
+            w.line.say(random.randbytes(random.randrange(1, 60)))
         quiet = 0.0 if len(w.line.sent) > sent else quiet + 1.0
         assert quiet <= 10, f"nothing was asked for {quiet:g} s (seed {seed})"
         assert len(w.framing._buffer) <= w.framing.buffer_bytes
     w.time.run_until(BAD_S + GOOD_S)
     assert w.line.misattributed == [], f"seed {seed}"
+    assert w.line.too_early == [], f"seed {seed}"
     numbers = {name: unit["unit"] for name, unit in UNITS.items()}
     for emitted in w.context.emitted:
         for name in ("a", "b", "c"):
