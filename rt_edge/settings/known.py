@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import types
 import typing
-from collections import deque
 from collections.abc import Iterable, Iterator
 from typing import Annotated, Any, Union
 
@@ -33,16 +32,21 @@ def place_below(model: type[BaseModel], loc: tuple[str | int, ...], key: str) ->
 
     People write a setting a level too high; the nearest place that knows it is meant. Args as for `keys_at`.
     """
-    waiting: deque[tuple[tuple[str, ...], Any]] = deque(((), kind) for kind in _kinds_at(model, loc))
     seen: set[int] = set()
-    while waiting:
-        path, kind = waiting.popleft()
-        if path and any(key in {name, field.alias} for name, field in _fields(kind).items()):
-            return " > ".join(path)
-        if len(path) < DEEPEST and id(kind) not in seen:
-            seen.add(id(kind))
-            waiting.extend(((*path, *step), below) for step, below in _below(kind))
+    level: list[tuple[tuple[str, ...], Any]] = [((), kind) for kind in _kinds_at(model, loc)]
+    for _ in range(DEEPEST):
+        level = [((*path, *step), below) for path, kind in level if _first(kind, seen) for step, below in _below(kind)]
+        for path, kind in level:
+            if path and any(key in {name, field.alias} for name, field in _fields(kind).items()):
+                return " > ".join(path)
     return ""
+
+
+def _first(kind: Any, seen: set[int]) -> bool:
+    """Whether `kind` was not looked into before: models may hold themselves."""
+    found = id(kind) in seen
+    seen.add(id(kind))
+    return not found
 
 
 def _below(kind: Any) -> Iterator[tuple[tuple[str, ...], Any]]:
