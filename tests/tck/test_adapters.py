@@ -10,7 +10,7 @@ from importlib.metadata import entry_points
 from rt_edge.testkit.adapter_contract import AdapterPublisherContract
 from tests.adapters.ble.test_contract import Reads
 from tests.adapters.coap.test_contract import Observed, PolledOnLibcoap
-from tests.adapters.modbus.test_contract import OnPymodbus
+from tests.adapters.modbus.test_contract import OnPymodbus, OnPymodbusLine
 from tests.adapters.mqtt.test_contract import OnMosquitto
 from tests.adapters.serial.test_contract import Asking, Listening
 from tests.adapters.simulated.test_contract import AsFastAsAsked
@@ -32,7 +32,11 @@ class TestMqtt(OnMosquitto, AdapterPublisherContract):
 
 
 class TestModbus(OnPymodbus, AdapterPublisherContract):
-    """Slaves of pymodbus that are polled."""
+    """Slaves of pymodbus that are polled over TCP."""
+
+
+class TestModbusRtu(OnPymodbusLine, AdapterPublisherContract):
+    """Slaves of pymodbus that are polled over a serial line."""
 
 
 class TestSerialAsked(Asking, AdapterPublisherContract):

@@ -162,3 +162,39 @@ def test_writes_stick_when_pymodbus_is_the_peer(kind: str, settings: Any, tmp_pa
         assert h.readings[0].fields == values
 
     asyncio.run(asyncio.wait_for(main(), 30))
+
+
+@pytest.mark.parametrize("kind", ["rtu", "tcp"])
+def test_types_that_pymodbus_has_not_lie_in_its_registers_as_written(kind: str, settings: Any, tmp_path: Path) -> None:
+    """BCD, 48 bits, bytes, a part of a register (functions 16, 6 and 22): what pymodbus has in its registers then, and back."""
+
+    async def main() -> None:
+        points = {
+            "bcd16": {"holding": 0, "type": "bcd16", "scale": 0.1},
+            "bcd32": {"holding": 1, "type": "bcd32", "order": "CDAB"},
+            "wide": {"holding": 3, "type": "uint48", "order": "CDAB"},
+            "raw": {"holding": 6, "type": "bytes", "length_registers": 2},
+            "state": {"holding": 8, "bit": 4, "width_bits": 3},
+            "mode": {"holding": 8, "bit": 8, "width_bits": 2, "function": "mask"},
+        }
+        values = {"bcd16": 123.4, "bcd32": 12_345_678, "wide": 0x0102030405FF, "raw": b"\0\xffab", "state": 5, "mode": 2}
+        written = {name: {**point, "writable": True} for name, point in points.items()}
+        words = {f"r{i}": {"holding": i} for i in range(9)}
+        async with peer(kind) as channel:
+            units = {"u": {"unit": 2, "verify": True, "every": "100ms", "points": {**written, **words}}}
+            h = AdapterHarness(ModbusAdapter, settings(channel=channel, units=units), tmp_path)
+            await h.open()
+            before = await h.adapter.read("u/r8")
+            for name, value in values.items():
+                result = await h.adapter.write(f"u/{name}", value, name)
+                assert (result.status, result.message) == ("confirmed", "read back"), name
+            h.demand(1)
+            await h.received(1)
+            await h.close()
+        fields = h.readings[0].fields
+        assert {name: fields[name] for name in values} == values
+        register = int(before) & ~0x0370 | 5 << 4 | 2 << 8  # type: ignore[arg-type]
+        expected = [0x1234, 0x5678, 0x1234, 0x05FF, 0x0304, 0x0102, 0x00FF, 0x6162, register]
+        assert [fields[f"r{i}"] for i in range(9)] == expected
+
+    asyncio.run(asyncio.wait_for(main(), 30))
