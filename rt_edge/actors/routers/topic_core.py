@@ -1,37 +1,56 @@
-"""Topic core: what a topic actor does, without Thespian: subscribers with demand, around a `Broker`."""
+"""Topic core: what a topic actor does, without Thespian: publishers and subscribers in other processes, around a `Broker`.
+
+Each is a stream in this actor, joined to its process by a wire. A message that came over a wire has the outcome that the
+subscribers give it, as in one process (docs/adr/0010): its publisher keeps it until then. One that came by `Publish` is volatile.
+"""
 
 from __future__ import annotations
 
+import logging
 from collections import OrderedDict
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
+from functools import partial
 from typing import Any, cast, get_args
 
-from rt_edge.actors.routers.members import Surroundings
-from rt_edge.actors.routers.topic_messages import Delivered, Published, SubscribeAck
-from rt_edge.data.errors import ConfigError, RtEdgeError
+from rt_edge.actors.routers.stream_desk import Around, StreamDesk
+from rt_edge.actors.routers.topic_codec import check_payload
+from rt_edge.actors.routers.topic_messages import Published, PublisherAck, SubscribeAck
+from rt_edge.actors.routers.topic_streams import Subscribed, SubscribedLogic, into_broker, out_of_broker
+from rt_edge.data.errors import ConfigError, IslandDied, RtEdgeError
 from rt_edge.streams.hubs.ports import Port, SlowConsumer
-from rt_edge.streams.pubsub.broker import Broker, Message
-from rt_edge.streams.pubsub.topics import check_topic
+from rt_edge.streams.pubsub.broker import GROUP, Broker
+from rt_edge.streams.pubsub.message import Message
+from rt_edge.streams.pubsub.topics import check_filter, check_topic
 from rt_edge.streams.stages._overflow import Overflow
 
-BATCH = 256
-"""Messages in one `Delivered`, at most."""
+log = logging.getLogger(__name__)
 
 REMEMBERED = 4096
 """Operations whose repetition is known as such, over all publishers."""
+
+SILENT_S = 1.0
+"""A subscriber that has messages unsettled and says nothing for so long is spoken to: sending tells if it is dead."""
 
 
 class Subscription:
     """One subscriber: an actor, with all its filters."""
 
-    __slots__ = ("address", "life", "port", "sent", "total")
+    __slots__ = ("address", "life", "logic", "name")
 
-    def __init__(self, address: Any, life: str) -> None:
+    def __init__(self, address: Any, life: str, name: str) -> None:
         self.address = address
         self.life = life
-        self.port: Port | None = None
-        self.total = 0
-        self.sent = 0
+        self.name = name
+        self.logic: SubscribedLogic | None = None
+
+    def joined(self, logic: SubscribedLogic) -> None:
+        """Its stream."""
+        self.logic = logic
+
+    @property
+    def port(self) -> Port | None:
+        """What the broker knows it as."""
+        return None if self.logic is None else self.logic.port
 
 
 class TopicCore:
@@ -40,19 +59,26 @@ class TopicCore:
     Args:
         around: the actor it lives in.
         broker: keeps subscriptions, retained messages, and what waits.
+        desk: of the actor's streams.
+        required: see `RequireSubscribers`.
     """
 
-    def __init__(self, around: Surroundings, broker: Broker) -> None:
+    def __init__(self, around: Around, broker: Broker, desk: StreamDesk, required: tuple[str, ...] = ()) -> None:
         self._around = around
+        self._desk = desk
         self.broker = broker
         self._entry = broker.enter(_nothing, "actor")
         self._subscriptions: dict[Hashable, Subscription] = {}
         self._done: OrderedDict[tuple[Hashable, str], Published] = OrderedDict()
+        self._leaving: list[Subscription] = []
+        self._watching = False
+        self._required: tuple[str, ...] = ()
+        self.require(required)
 
     # -- publishers ----------------------------------------------------------------------------------------------------
 
     def publish(self, messages: tuple[Message, ...], sender: Any, operation: str = "") -> Published:
-        """Take what there is room for; a repetition is answered as before.
+        """Take what there is room for, without receipts; a repetition is answered as before.
 
         A publisher that is told of fewer than it sent sends the rest under another operation.
         """
@@ -62,6 +88,7 @@ class TopicCore:
         try:
             for message in messages:
                 check_topic(message.topic)
+                check_payload(message.payload)
             taken = self.broker.offer(self._entry, messages, self._around.now())
             done = Published(operation, taken)
         except RtEdgeError as error:
@@ -70,31 +97,40 @@ class TopicCore:
             self._done[known] = done
             if len(self._done) > REMEMBERED:
                 self._done.popitem(last=False)
-        self.deliver()
         return done
+
+    def open_publisher(self, sender: Any, wire: str, relayed: bool = False) -> PublisherAck:
+        """What comes over this wire is published, and its outcomes go back over it; a repetition does nothing."""
+        if self._desk.runs(wire):
+            return PublisherAck(wire)
+        try:
+            post = self._desk.wire(wire, sender, producing=False)
+            name = wire.partition(">")[0]
+            self._desk.run(wire, into_broker(self.broker, wire, post, name, relayed), _ended("publisher", wire))
+        except RtEdgeError as error:
+            return PublisherAck(wire, str(error))
+        return PublisherAck(wire)
 
     # -- subscribers ---------------------------------------------------------------------------------------------------
 
-    def subscribe(self, topics: str, sender: Any, life: str, group: str, overflow: str, relay: bool = False) -> SubscribeAck:
+    def subscribe(
+        self, topics: str, sender: Any, life: str, group: str, overflow: str, relay: bool = False, name: str = ""
+    ) -> SubscribeAck:
         """One more filter of a subscriber; another life of it begins anew."""
         key = self._around.key(sender)
         one = self._subscriptions.get(key)
         try:
-            if one is not None and one.life != life:
-                self._end(key)
+            if one is not None and (one.life != life or not self._desk.runs(life)):
+                self._end(key, IslandDied(f"a subscriber of {one.life} has another life"))
                 one = None
             if one is None:
-                one = Subscription(sender, life)
-                if overflow not in get_args(Overflow):
-                    raise ConfigError(f"there is no overflow strategy {overflow!r}", f"one of {', '.join(get_args(Overflow))}")
-                slow = SlowConsumer(overflow=cast(Overflow, overflow))
-                one.port = self.broker.subscribe(topics, _nothing, group, slow, relay=relay)
+                one = self._open(topics, sender, life, group, overflow, relay, name)
                 self._subscriptions[key] = one
             elif one.port is not None:
                 self.broker.add_filter(one.port, topics, group)
+            self._count()
         except RtEdgeError as error:
             return SubscribeAck(life, (), str(error))
-        self._deliver(one)
         return self._ack(one)
 
     def unsubscribe(self, topics: str, sender: Any, life: str, group: str) -> SubscribeAck:
@@ -105,82 +141,94 @@ class TopicCore:
             return SubscribeAck(life, ())
         if topics:
             self.broker.remove_filter(one.port, topics, group)
+            self._count()
         if not topics or not self.broker.filters(one.port):
-            self._end(key)
+            self._end(key, None)
             return SubscribeAck(life, ())
         return self._ack(one)
 
-    def demand(self, sender: Any, life: str, total: int) -> bool:
-        """A subscriber can take so many, counted from its begin. False: it has not subscribed, or was forgotten."""
-        one = self._subscriptions.get(self._around.key(sender))
-        if one is None or one.life != life:
-            return False
-        if total > one.total:
-            one.total = total
-            self._deliver(one)
-        return True
-
     def died(self, address: Any) -> None:
-        """A subscriber is gone."""
-        self._end(self._around.key(address))
+        """An actor is gone: what it had as a subscriber fails, or goes to another one of its group; its publishers end."""
+        error = IslandDied("its actor is gone")
+        self._subscriptions.pop(self._around.key(address), None)
+        self._count()
+        self._desk.gone(address, error)
 
-    def deliver(self) -> None:
-        """Send what waits and is wanted."""
-        for one in list(self._subscriptions.values()):
-            self._deliver(one)
+    def require(self, names: tuple[str, ...]) -> None:
+        """While one of these is not there, take nothing from publishers."""
+        self._required = names
+        self._count()
 
     # -- inside --------------------------------------------------------------------------------------------------------
 
-    def _deliver(self, one: Subscription) -> None:
-        while one.port is not None and one.total > one.sent:
-            messages = self.broker.take(one.port, min(BATCH, one.total - one.sent))
-            if not messages:
-                return
-            self._around.send(one.address, Delivered(one.life, one.sent, tuple(messages)))
-            one.sent += len(messages)
+    def _open(self, topics: str, sender: Any, life: str, group: str, overflow: str, relay: bool, name: str) -> Subscription:
+        check_filter(topics)
+        for key in [key for key, other in self._subscriptions.items() if name and other.name == name]:
+            self._end(key, IslandDied(f"the subscriber {name} has another life"))
+        if overflow not in get_args(Overflow):
+            raise ConfigError(f"there is no overflow strategy {overflow!r}", f"one of {', '.join(get_args(Overflow))}")
+        one = Subscription(sender, life, name)
+        slow = SlowConsumer(overflow=cast("Overflow", overflow))
+        stage = Subscribed(broker=self.broker, topics=topics, group=group, slow=slow, relay=relay, joined=one.joined)
+        post = self._desk.wire(life, sender, producing=True)
+        ended = _ended("subscriber", life)
+        self._desk.run(life, out_of_broker(stage, life, post, name or "subscriber"), ended)
+        if one.port is None:
+            raise ConfigError("the topic actor has no room for one more subscriber")
+        self._watch()
+        return one
 
-    def _end(self, key: Hashable) -> None:
+    def _count(self) -> None:
+        """Whether all are there that have to be."""
+        if not self._required:
+            self.broker.pause(False)
+            return
+        there = {one.name for one in self._subscriptions.values()}
+        for one in self._subscriptions.values():
+            if one.port is not None:
+                there.update(GROUP + group for _, group in self.broker.filters(one.port) if group)
+        self.broker.pause(not there.issuperset(self._required))
+
+    def _watch(self) -> None:
+        if not self._watching:
+            self._watching = True
+            self._around.after(SILENT_S, self._look)
+
+    def _look(self) -> None:
+        self._watching = False
+        self._leaving = [one for one in self._leaving if self._desk.runs(one.life)]
+        for one in self._leaving:
+            if one.logic is not None:
+                one.logic.end()
+        for one in [*self._subscriptions.values(), *self._leaving]:
+            if one.port is not None and one.port.out:
+                self._desk.nudge(one.address, SILENT_S)
+        if self._subscriptions or self._leaving:
+            self._watch()
+
+    def _end(self, key: Hashable, error: BaseException | None) -> None:
         one = self._subscriptions.pop(key, None)
-        if one is not None and one.port is not None:
-            self.broker.leave(one.port)
+        if one is None:
+            return
+        self._count()
+        if error is not None or one.logic is None:
+            self._desk.stop(one.life, error)
+        else:
+            one.logic.leave()
+            self._leaving.append(one)
 
     def _ack(self, one: Subscription) -> SubscribeAck:
         return SubscribeAck(one.life, self.broker.filters(one.port) if one.port is not None else ())
 
 
-class Inbox:
-    """The subscriber's side: puts what is delivered in order, each message once, and says how much more it can take.
+def _ended(what: str, wire: str) -> Callable[[BaseException | None], None]:
+    return partial(_say_ended, what, wire)
 
-    Args:
-        life: of this subscriber.
-        window: messages asked for and not taken, at most.
-    """
 
-    def __init__(self, life: str, window: int = BATCH) -> None:
-        self.life = life
-        self._window = window
-        self._next = 0
-        self._early: dict[int, Delivered] = {}
-
-    @property
-    def total(self) -> int:
-        """What to ask for: all that was taken, and the window."""
-        return self._next + self._window
-
-    def receive(self, delivered: Delivered) -> list[Message]:
-        """What is due now, in order; what comes early waits, what was had is left out."""
-        if delivered.life != self.life or delivered.first < self._next:
-            return []
-        if delivered.first + len(delivered.messages) > self.total:
-            return []  # more than was asked for: not of this topic actor
-        self._early[delivered.first] = delivered
-        due: list[Message] = []
-        while self._next in self._early:
-            messages = self._early.pop(self._next).messages
-            self._next += len(messages)
-            due += messages
-        return due
+def _say_ended(what: str, wire: str, error: BaseException | None) -> None:
+    if error is not None:
+        log.info("the stream of the %s %s has ended: %s", what, wire, error)
 
 
 def _nothing() -> None:
-    """The actor delivers by itself."""
+    """`Publish` is tried again by whoever sent it."""

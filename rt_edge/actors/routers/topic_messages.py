@@ -1,4 +1,8 @@
-"""Messages of topic actors. Delivery is at least once and in any order: what must not be lost is said again."""
+"""Messages of topic actors. Delivery is at least once and in any order: what must not be lost is said again.
+
+What is published and delivered with receipts goes as signals of wires (`rt_edge.protocol.signals`), in `Signals`: demand is
+`Request`, a batch of messages `OnNext`, and outcomes `Settled`, numbered without gaps and said until they are confirmed.
+"""
 
 from __future__ import annotations
 
@@ -6,14 +10,14 @@ import msgspec
 from thespian.actors import ActorAddress
 
 from rt_edge.actors.transport.serializer import register_message
-from rt_edge.streams.pubsub.broker import Message
+from rt_edge.streams.pubsub.message import Message
 
 register_message(Message)
 
 
 @register_message
 class Publish(msgspec.Struct, frozen=True):
-    """To a topic actor. Answered by `Published` if it has an operation.
+    """To a topic actor: without receipts, what is taken is volatile. Answered by `Published` if it has an operation.
 
     Attributes:
         messages: what is published, in order: many in one message cost little more than one.
@@ -40,15 +44,36 @@ class Published(msgspec.Struct, frozen=True):
 
 
 @register_message
+class OpenPublisher(msgspec.Struct, frozen=True):
+    """To a topic actor: publish what comes over this wire, whose other end is the sender. Answered by `PublisherAck`.
+
+    Attributes:
+        wire: name of the wire; what stands before a `>` in it is for people.
+    """
+
+    wire: str
+
+
+@register_message
+class PublisherAck(msgspec.Struct, frozen=True):
+    """Answer to `OpenPublisher`; an empty error means that it is done."""
+
+    wire: str
+    error: str = ""
+
+
+@register_message
 class SubscribeTopic(msgspec.Struct, frozen=True):
     """To a topic actor: the sender wants these topics. Answered by `SubscribeAck`. One subscriber may have many filters.
 
     Attributes:
         topics: a filter with wildcards.
         group: one member of each group gets a message.
-        life: of the subscriber; another one ends what the one before had.
+        life: of the subscriber, and the name of the wire over which messages come; another one ends what the one before had.
         overflow: as of `SlowConsumer`.
         relay: the sender is the topic actor of another node.
+        name: of the subscriber in all its lives; who comes under it takes the place of the one before. A durable end knows what
+            it gets by that (`origin/name-1`). Empty: it has none.
     """
 
     topics: str
@@ -56,6 +81,7 @@ class SubscribeTopic(msgspec.Struct, frozen=True):
     group: str = ""
     overflow: str = "backpressure"
     relay: bool = False
+    name: str = ""
 
 
 @register_message
@@ -77,31 +103,17 @@ class UnsubscribeTopic(msgspec.Struct, frozen=True):
 
 
 @register_message
-class Demand(msgspec.Struct, frozen=True):
-    """To a topic actor: how much the sender can take.
+class RequireSubscribers(msgspec.Struct, frozen=True):
+    """To a topic actor: while one of these is not there, take nothing from publishers.
+
+    So what is published waits for a subscriber that is started again, and a topic actor that is in the place of a dead one waits
+    until they have subscribed anew.
 
     Attributes:
-        life: of the subscriber.
-        total: messages asked for since its begin, a sum: repetitions and old ones do no harm.
+        names: of subscribers (`SubscribeTopic.name`), or `group ` and the name of a group: then one member has to be there.
     """
 
-    life: str
-    total: int
-
-
-@register_message
-class Delivered(msgspec.Struct, frozen=True):
-    """To a subscriber: what there is for it, of all its filters, as one message.
-
-    Attributes:
-        life: of the subscriber.
-        first: number of the first message, counted from 0 in this life.
-        messages: in order.
-    """
-
-    life: str
-    first: int
-    messages: tuple[Message, ...]
+    names: tuple[str, ...]
 
 
 @register_message

@@ -6,7 +6,6 @@ from collections import deque
 from typing import Any, ClassVar
 
 from rt_edge.data.chunk import Chunk
-from rt_edge.data.codec import decode_readings
 from rt_edge.data.errors import CodecError, IslandDied, StreamError
 from rt_edge.data.ids import new_incarnation
 from rt_edge.data.receipt import Dropped, Failed, Mark, Marks, Origin, Outcome, Receipt
@@ -23,7 +22,7 @@ from rt_edge.protocol.signals import (
     Settled,
     Subscribe,
 )
-from rt_edge.streams.boundary.post import RESEND_S, pack_places, unpack_marks, unpack_places
+from rt_edge.streams.boundary.post import READINGS, RESEND_S, Codec, pack_places, unpack_marks, unpack_places
 from rt_edge.streams.stage import OUT, Inlet, Outlet, ReceiptUse, Stage, StageLogic
 
 MAX_SILENCE_S = 30.0
@@ -38,7 +37,7 @@ MAX_AHEAD = 4096
 
 
 class WireIn(Stage, frozen=True, kw_only=True):
-    """The consuming end of a wire from another island; elements are Readings.
+    """The consuming end of a wire from another island; elements are Readings, or what `codec` is for.
 
     Emits when: the producer has sent the next chunk.
     Backpressures when: there is no demand: then nothing is asked of the producer.
@@ -50,6 +49,7 @@ class WireIn(Stage, frozen=True, kw_only=True):
 
     wire: str
     post: Any
+    codec: Codec = READINGS
     outlives: bool = False
     """A producer that fails is started again by somebody: wait for its next life instead of failing with it."""
 
@@ -109,6 +109,7 @@ class _Logic(StageLogic):
     def __init__(self, stage: WireIn) -> None:
         self._wire = stage.wire
         self._post = stage.post
+        self._decode = stage.codec.decode
         self._outlives = stage.outlives
         self._me = new_incarnation()
         self._producer = ""
@@ -242,7 +243,7 @@ class _Logic(StageLogic):
 
     def _accept(self, signal: OnNext) -> None:
         try:
-            items = decode_readings(signal.payload)
+            items = self._decode(signal.payload)
         except CodecError as error:
             self.ctx.count("errors")
             marks = unpack_marks(signal.marks) if signal.marks is not None else range(0)

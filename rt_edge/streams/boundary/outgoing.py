@@ -12,7 +12,6 @@ from collections import deque
 from typing import Any, ClassVar
 
 from rt_edge.data.chunk import CHUNK_BYTES, CHUNK_ELEMENTS, Chunk
-from rt_edge.data.codec import encode_readings
 from rt_edge.data.errors import CodecError, IslandDied, StreamError
 from rt_edge.data.ids import new_incarnation
 from rt_edge.data.receipt import STORED, Dropped, Failed, Origin, Outcome, number_of
@@ -30,7 +29,7 @@ from rt_edge.protocol.signals import (
     Settled,
     Subscribe,
 )
-from rt_edge.streams.boundary.post import RESEND_S, pack_marks, unpack_places
+from rt_edge.streams.boundary.post import READINGS, RESEND_S, Codec, pack_marks, unpack_places
 from rt_edge.streams.stage import IN, Inlet, Outlet, ReceiptUse, Stage, StageLogic
 
 log = logging.getLogger(__name__)
@@ -46,7 +45,7 @@ MAX_HELD = 4096
 
 
 class WireOut(Stage, frozen=True, kw_only=True):
-    """The producing end of a wire to another island; elements are Readings, a group of Readings goes out as its Readings.
+    """The producing end of a wire to another island; elements are Readings, or what `codec` is for; of a group, its members.
 
     Emits when: the consumer has demand.
     Backpressures when: the consumer has none, or is not there.
@@ -58,6 +57,7 @@ class WireOut(Stage, frozen=True, kw_only=True):
 
     wire: str
     post: Any
+    codec: Codec = READINGS
 
     @property
     def label(self) -> str:
@@ -90,6 +90,7 @@ class _Logic(StageLogic):
     def __init__(self, stage: WireOut) -> None:
         self._wire = stage.wire
         self._post = stage.post
+        self._encode = stage.codec.encode
         self._me = new_incarnation()
         self._consumer = ""
         self._given_up = ""  # a consumer that cancelled before it had heard of this end
@@ -302,7 +303,7 @@ class _Logic(StageLogic):
 
     def _send(self, chunk: Chunk) -> None:
         try:
-            payload = encode_readings(chunk.items)
+            payload = self._encode(chunk.items)
         except (TypeError, ValueError, OverflowError) as error:
             self._sent += len(chunk)  # it used up demand
             self.ctx.count("errors")

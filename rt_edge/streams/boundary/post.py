@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
+from rt_edge.data.codec import decode_readings, encode_readings
 from rt_edge.data.receipt import Marks
 from rt_edge.protocol.signals import AnySignal
 
@@ -22,6 +23,31 @@ class Post(Protocol):
     def register(self, wire: str, receive: Callable[[AnySignal], None]) -> None:
         """Call `receive`, in the island's thread and outside a turn, for every signal that arrives for this end of `wire`."""
         ...
+
+
+class Codec(Protocol):
+    """Elements of a wire as bytes."""
+
+    def encode(self, items: Sequence[Any]) -> bytes:
+        """The payload of a chunk; TypeError, ValueError or OverflowError for what cannot leave."""
+        ...
+
+    def decode(self, payload: bytes) -> list[Any]:
+        """The elements of a payload; CodecError for what is none."""
+        ...
+
+
+class _Readings:
+    """Elements are Readings: the codec of all wires that say nothing else."""
+
+    def encode(self, items: Sequence[Any]) -> bytes:
+        return encode_readings(items)
+
+    def decode(self, payload: bytes) -> list[Any]:
+        return decode_readings(payload)
+
+
+READINGS: Codec = _Readings()
 
 
 def pack_marks(marks: Marks) -> Any:

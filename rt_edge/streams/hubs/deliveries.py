@@ -17,12 +17,14 @@ from operator import itemgetter
 from threading import get_ident
 from typing import TYPE_CHECKING, Any
 
-from rt_edge.data.receipt import Mark, Marks, Outcome, Receipt, worse
+from rt_edge.data.errors import IslandDied
+from rt_edge.data.receipt import Failed, Mark, Marks, Origin, Outcome, Receipt, worse
 
 if TYPE_CHECKING:
     from rt_edge.streams.host import Host
     from rt_edge.streams.hubs.hub import Hub
     from rt_edge.streams.hubs.ports import Port
+    from rt_edge.streams.pubsub.lanes import Lane
 
 TRIES = 3
 """Consumers that may die with an element before it fails, where another one gets what a dead one had."""
@@ -58,6 +60,11 @@ class Post:
         """One more is under way; nobody waits for it if the producer has stopped."""
         if not self.closed:
             self._shipments[shipment] = None
+
+    def lost(self, origin: Origin | None) -> None:
+        """Elements of this lap of their origin died with a consumer."""
+        if origin is not None:
+            self._hub.note_lost(origin)
 
     def forget(self, shipment: Shipment) -> None:
         """Nothing of it is under way any more."""
@@ -152,6 +159,8 @@ class Shipment:
     def vote(self, start: int, n: int, outcome: Outcome) -> None:
         """A branch has the outcome of `n` elements, from place `start` on."""
         stop = start + n
+        if isinstance(outcome, Failed) and isinstance(outcome.error, IslandDied):
+            self.post.lost(self.receipt.origin)
         if self.branches == 1:
             self.post.add(self, start, stop, outcome)
             return
@@ -194,20 +203,28 @@ class Lot:
         count: how many.
         label: of the branch, where several consumers get the same element; "": they do not.
         tries: consumers that died with them.
+        lane: where they keep their order among those of their key; None: nowhere.
     """
 
-    __slots__ = ("count", "label", "shipment", "start", "tries")
+    __slots__ = ("count", "label", "lane", "shipment", "start", "tries")
 
-    def __init__(self, shipment: Shipment | None, start: int, count: int, label: str = "", tries: int = 0) -> None:
+    def __init__(
+        self, shipment: Shipment | None, start: int, count: int, label: str = "", tries: int = 0, lane: Lane | None = None
+    ) -> None:
         self.shipment = shipment
         self.start = start
         self.count = count
         self.label = label
         self.tries = tries
+        self.lane = lane
 
     def part(self, offset: int, n: int) -> Lot:
         """`n` of them, from `offset` on."""
-        return Lot(self.shipment, self.start + offset, n, self.label, self.tries)
+        return Lot(self.shipment, self.start + offset, n, self.label, self.tries, self.lane)
+
+    def again(self) -> Lot:
+        """The same for another consumer, since the one that had them has died."""
+        return Lot(self.shipment, self.start, self.count, self.label, self.tries + 1, self.lane)
 
     def branch(self, label: str) -> Lot:
         """The same elements for one of several consumers."""
@@ -229,6 +246,8 @@ class Lot:
         """They have it."""
         if self.shipment is not None:
             self.shipment.vote(self.start, self.count, outcome)
+            if self.lane is not None:
+                self.lane.done(self.count)
 
 
 class Delivery:

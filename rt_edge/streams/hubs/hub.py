@@ -76,6 +76,7 @@ class Hub(Shipping):
         self._lock = Lock()
         self._drops = unattended == "drop"
         self._started = start_after == 0 or (self._drops and start_after == 1)
+        self._paused = False
         self._closed = False
         self._error: BaseException | None = None
         self._number = 0
@@ -153,7 +154,7 @@ class Hub(Shipping):
         """How many elements are worth asking for, at most. The producer is woken when that may have changed."""
         with self._lock:
             producer.told = False
-            if producer.ended or not self._started or self._stray:
+            if producer.ended or not self._started or self._paused or self._holds_back():
                 return 0
             return min(self._room(producer), self.unsettled - self._open)
 
@@ -171,7 +172,7 @@ class Hub(Shipping):
             woken = self._hand_on(now) if self._stray else []
             if chunk is not None and len(items) > self.unsettled - self._open:
                 items = items[: self.unsettled - self._open]
-            ready = items and self._started and not producer.ended and not self._stray
+            ready = items and self._started and not (self._paused or producer.ended or self._holds_back())
             taken = self._give(producer, items, now, chunk) if ready else 0
             self.counters["passed_in"] += taken
             producer.counters["passed"] += taken
@@ -258,11 +259,11 @@ class Hub(Shipping):
                 consumer.out -= lot.count
                 if gone and lot.tries < TRIES and self._strays(lot):
                     self.counters["handed_on"] += lot.count
-                    self._stray.add(Lot(lot.shipment, lot.start, lot.count, lot.label, lot.tries + 1))
-                elif lot.shipment is not None:
-                    lot.shipment.vote(lot.start, lot.count, outcome)
+                    self._stray.add(lot.again())
+                else:
+                    lot.vote(outcome)
             woken = self._told([consumer]) if full and not consumer.ended else []
-            if self._stray:
+            if self._stray or consumer.ended:
                 woken += self._told([*self._producers, *self._consumers])
             posts = self._rung()
         _wake(woken, posts)

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 
 from rt_edge.data.chunk import Chunk
-from rt_edge.data.receipt import Dropped, Failed
+from rt_edge.data.receipt import Dropped, Failed, Origin
 from rt_edge.streams.hubs.deliveries import Lot, Post, Shipment
 from rt_edge.streams.hubs.ports import LEFT, Port
 from rt_edge.streams.hubs.strays import Stray, Strays
@@ -36,6 +36,13 @@ class Shipping:
     def _strays(self, lot: Lot) -> bool:
         """Whether another consumer gets what one had that is gone."""
         return False
+
+    def note_lost(self, origin: Origin) -> None:
+        """Elements of this lap died with a consumer, and come again in a later one."""
+
+    def _holds_back(self) -> bool:
+        """Whether nothing new is taken, since it would overtake what a consumer had that is gone."""
+        return bool(self._stray)
 
     def _send_stray(self, stray: Stray, now: float | None) -> int:
         """Hand on leading elements of what another consumer had; returns how many."""

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rt_edge.data.receipt import Outcome
 from rt_edge.streams.hubs.deliveries import Lot
+
+if TYPE_CHECKING:
+    from rt_edge.streams.pubsub.lanes import Lane
 
 
 class Stray:
@@ -28,6 +31,12 @@ class Stray:
         shipment = self.lot.shipment
         return (0, 0) if shipment is None else (shipment.number, self.lot.start)
 
+    def vote(self, outcome: Outcome) -> None:
+        """Nobody gets them any more; this is their outcome."""
+        if self.lot.lane is not None:
+            self.lot.lane.found(self.lot.count)
+        self.lot.vote(outcome)
+
 
 class Strays:
     """All of a hub, in the order in which they came to it. Not more than consumers may have: what they had counts on."""
@@ -45,25 +54,33 @@ class Strays:
         """Without `items`, they are those that its shipment has kept."""
         if lot.shipment is not None and not items:
             items = lot.shipment.items[lot.start : lot.start + lot.count]
+        if lot.lane is not None:
+            lot.lane.lost(lot.count)
         self._waiting.append(Stray(lot, items))
         self._waiting.sort(key=Stray.order)
 
     def hand_on(self, send: Callable[[Stray], int]) -> bool:
-        """`send` takes leading elements and says how many; the others wait, and what is behind. Returns whether any went."""
-        waiting, before = self._waiting, len(self._waiting)
-        while waiting:
-            first = waiting[0]
-            n = send(first)
-            left = first.lot.count - n
-            if left:
-                waiting[0] = Stray(first.lot.part(n, left), first.items[n:])
-                return n > 0 or len(waiting) < before
-            del waiting[0]
-        return before > 0
+        """`send` takes leading elements and says how many; the others wait, and what is behind in the same lane (of those without
+        one: all). Returns whether any went."""
+        waiting, self._waiting = self._waiting, []
+        kept: list[Stray] = []
+        closed: set[Lane | None] = set()
+        went = False
+        for stray in waiting:
+            lot = stray.lot
+            n = 0 if lot.lane in closed else send(stray)
+            went |= n > 0
+            if n < lot.count:
+                closed.add(lot.lane)
+                kept.append(Stray(lot.part(n, lot.count - n), stray.items[n:]) if n else stray)
+        if self._waiting:  # a consumer was disconnected meanwhile
+            kept = sorted(kept + self._waiting, key=Stray.order)
+        self._waiting = kept
+        return went
 
     def give_up(self, outcome: Outcome) -> int:
         """All have this outcome; returns how many they were."""
         gone, self._waiting = self._waiting, []
         for stray in gone:
-            stray.lot.vote(outcome)
+            stray.vote(outcome)
         return sum(stray.lot.count for stray in gone)

@@ -4,21 +4,24 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
 from rt_edge.data.chunk import Chunk
-from rt_edge.data.errors import ConfigError, RefusedError, StreamError
-from rt_edge.data.receipt import Dropped, Failed
+from rt_edge.data.errors import ConfigError, IslandDied, RefusedError, StreamError
+from rt_edge.data.receipt import Dropped, Failed, Origin
 from rt_edge.streams.hubs.deliveries import Lot
 from rt_edge.streams.hubs.hub import BUFFER, UNSETTLED, Hub
 from rt_edge.streams.hubs.ports import LEFT, WINDOW, Port, SlowConsumer
 from rt_edge.streams.hubs.strays import Stray
+from rt_edge.streams.pubsub.lanes import Lane, Lanes, LostLaps
+from rt_edge.streams.pubsub.message import Message, end_of_run, rooms
 from rt_edge.streams.pubsub.topics import TopicTree, check_filter, check_topic, matches
 from rt_edge.streams.routing.routee import Routee
 from rt_edge.streams.routing.strategy import MostDemand
 
+GroupOrder = Literal["key", "topic"]
 NO_SUBSCRIBER = "no_subscriber"
 """The reason of what nobody has subscribed to."""
 
@@ -32,24 +35,6 @@ FILTERS_MOST = 100_000
 """Subscriptions in all."""
 
 
-class Message(msgspec.Struct, frozen=True):
-    """What was published under a topic.
-
-    Attributes:
-        topic: a name without wildcards.
-        payload: anything but None; an empty text or empty bytes, retained, forgets what is retained.
-        retain: kept as the last message of its topic, for those who subscribe later.
-        retained: it was kept, and is given to a new subscriber.
-        relayed: it came from the broker of another node, and is not sent to others.
-    """
-
-    topic: str
-    payload: Any
-    retain: bool = False
-    retained: bool = False
-    relayed: bool = False
-
-
 class Broker(Hub):
     """Every message to every subscriber whose filters match, once, and to one member of each group, the one with the most room.
 
@@ -60,12 +45,19 @@ class Broker(Hub):
     for a member that goes, or was taken by one that failed, another member of its group gets, as in a `PartitionHub`; where there
     is none, it has the outcome of a subscriber that goes. What is retained is a copy that nobody waits for.
 
+    Messages of one key (`group_order`) keep their order in a group: while a member has some of them that are not settled, later
+    ones go to it as well, or wait; and if it dies, the next member gets all of them, in order. What has no receipt, or no key, is
+    given to whoever has most room.
+
     Args:
         buffer: messages that may wait for one subscriber.
         slow: what happens to subscribers that are slow, if they do not say so themselves.
         retained_most: topics of which the last message is kept; further ones are not, counted as `dropped_not_retained`.
         window: messages that one subscriber may have and not have settled.
         unsettled: messages that the broker has taken and whose outcome is not known, at most.
+        group_order: key: messages of a group that have a key stay in order. topic: those without one too, by their topic.
+        refuse_overtaking: where messages die with a subscriber's island, later ones of the same lap of their origin fail as well:
+            they come again behind those. For origins that have laps, as ledgers do.
     """
 
     producers_most = 4096
@@ -78,6 +70,8 @@ class Broker(Hub):
         retained_most: int = RETAINED_MOST,
         window: int = WINDOW,
         unsettled: int = UNSETTLED,
+        group_order: GroupOrder = "key",
+        refuse_overtaking: bool = False,
     ) -> None:
         super().__init__(buffer, slow, 0, False, window, unsettled)
         self._retained_most = retained_most
@@ -88,6 +82,10 @@ class Broker(Hub):
         self._relays: set[str] = set()
         self._topics: dict[str, str] = {}  # name of a publisher's port -> its topic
         self._groups: dict[str, MostDemand] = {}
+        self._lanes = Lanes()
+        self._refuses = refuse_overtaking
+        self._lost = LostLaps()
+        self._by_topic = group_order == "topic"
 
     # -- for subscribers -----------------------------------------------------------------------------------------------
 
@@ -168,6 +166,14 @@ class Broker(Hub):
 
     # -- for whoever has it --------------------------------------------------------------------------------------------
 
+    def pause(self, paused: bool) -> None:
+        """Take nothing from publishers, or go on; subscribers get what is here."""
+        with self._lock:
+            self._paused = paused
+            woken = [] if paused else self._told(self._producers)
+        for wake in woken:
+            wake()
+
     def topics(self) -> tuple[str, ...]:
         """Topics of which a message is retained."""
         with self._lock:
@@ -178,6 +184,11 @@ class Broker(Hub):
         with self._lock:
             plain, groups = self._receivers(topic, False)
             return len(plain) + len(groups)
+
+    def note_lost(self, origin: Origin) -> None:
+        """What comes behind them in the same lap would overtake them, at a subscriber that is there again: it is refused."""
+        if self._refuses:
+            self._lost.note(origin)
 
     # -- of the hub; with the lock held --------------------------------------------------------------------------------
 
@@ -191,17 +202,23 @@ class Broker(Hub):
 
     def _give(self, producer: Port, items: Sequence[Any], now: float, chunk: Chunk | None) -> int:
         taken = end = 0
+        if self._lost and chunk is not None and self._lost.has(chunk.receipt):
+            lot = self._ship(producer, chunk, 0, len(items), 1)
+            if lot is not None:
+                lot.vote(Failed(IslandDied("messages before it died with a subscriber")))
+            return len(items)
         while taken < len(items):
             first = items[taken]
             if taken >= end:
-                end = _end_of_run(items, taken)
+                end = end_of_run(items, taken)
             plain, groups = self._receivers(first.topic, first.relayed)
-            chosen = self._choose(groups)
-            n = min((port.room() for port in plain), default=end - taken)
+            key = self._key(first) if chunk is not None else ""
+            chosen = self._choose(groups, key)
+            n = 0 if chosen is None else min(rooms([*plain, *chosen]), default=end - taken)
             if chosen is None or n <= 0:
                 break
-            # Messages of one topic go together, but who is chosen of a group is decided for each.
-            some = items[taken : min(end, taken + (1 if chosen else n))]
+            # Messages of one topic and key go together; without an order, who is chosen of a group is decided for each.
+            some = items[taken : min(end, taken + (1 if chosen and not key else n))]
             for message in some:
                 if message.retain:
                     self._retain(message)
@@ -215,12 +232,18 @@ class Broker(Hub):
                 for port in plain:
                     self._put(port, some, now, lot, port.label)
                 for group, port in zip(groups, chosen, strict=True):
-                    self._put(port, some, now, lot, GROUP + group)
+                    lane = self._lanes.give(group, key, port, len(some)) if key and lot is not None else None
+                    self._put(port, some, now, lot, GROUP + group, lane)
             taken += len(some)
         return taken
 
-    def _put(self, port: Port, messages: Sequence[Message], now: float | None, lot: Lot | None, label: str) -> None:
-        port.put(messages, now, None if lot is None else lot.branch(label))
+    def _put(
+        self, port: Port, messages: Sequence[Message], now: float | None, lot: Lot | None, label: str, lane: Lane | None = None
+    ) -> None:
+        if lot is not None:
+            lot = lot.branch(label)
+            lot.lane = lane
+        port.put(messages, now, lot)
         if port.ended:  # overflow under `fail`
             self._disconnect(port)
 
@@ -230,19 +253,31 @@ class Broker(Hub):
 
     def _send_stray(self, stray: Stray, now: float | None) -> int:
         """To a member of the group that has room; if none is left, it has the outcome of one that goes, or that failed."""
-        group = stray.lot.label.removeprefix(GROUP)
+        lot, lane = stray.lot, stray.lot.lane
+        group = lot.label.removeprefix(GROUP)
         message = stray.items[0]
         members = self._receivers(message.topic, message.relayed)[1].get(group)
+        if lane is not None and lane.held and (lane.port.ended or not members):
+            return 0  # earlier ones of its key are still with a member that has gone
         if not members:
             lost = StreamError(f"the members of the group {group} have gone")
-            stray.lot.part(0, 1).vote(Failed(lost) if stray.lot.tries else Dropped(LEFT))
+            first = Stray(lot.part(0, 1), stray.items[:1])
+            first.vote(Failed(lost) if lot.tries else Dropped(LEFT))
             self.counters[f"dropped_{LEFT}"] += 1
             return 1
-        chosen = self._choose({group: members})
-        if not chosen:
+        chosen = self._choose({group: members}, "" if lane is None else self._key(message), again=True)
+        if not chosen or chosen[0].room() <= 0:
             return 0
-        self._put(chosen[0], stray.items[:1], now, stray.lot.part(0, 1), stray.lot.label)
-        return 1
+        n = 1 if lane is None else min(chosen[0].room(), lot.count)
+        if lane is not None:
+            lane.found(n)
+            lane.port = chosen[0]
+        part = lot.part(0, n)
+        self._put(chosen[0], stray.items[:n], now, part, lot.label, lane)
+        return n
+
+    def _holds_back(self) -> bool:
+        return any(stray.lot.lane is None for stray in self._stray)  # the others hold back those of their key
 
     def _receivers(self, topic: str, relayed: bool) -> tuple[list[Port], dict[str, list[Port]]]:
         plain: dict[str, Port] = {}
@@ -256,10 +291,22 @@ class Broker(Hub):
                 groups[group].append(port)
         return list(plain.values()), groups
 
-    def _choose(self, groups: dict[str, list[Port]]) -> list[Port] | None:
-        """The member of each group that gets a message; None if a group has none with room."""
+    def _key(self, message: Message) -> str:
+        """Of messages with the same one a group keeps the order; empty: of none."""
+        return message.key or (message.topic if self._by_topic else "")
+
+    def _choose(self, groups: dict[str, list[Port]], key: str, again: bool = False) -> list[Port] | None:
+        """The member of each group that gets a message (`again`: another one had it); None if none has room, or the one that has
+        to get it has none."""
         chosen = []
         for group, members in groups.items():
+            lane = self._lanes.of(group, key) if key else None
+            if lane is not None and (lane.held or not again):
+                if (lane.astray and not again) or lane.port not in members or lane.port.room() <= 0:
+                    lane.wait()
+                    return None
+                chosen.append(lane.port)
+                continue
             routees = [Routee(port.name, port.room(), len(port.queue)) for port in members]
             strategy = self._groups.setdefault(group, MostDemand())
             places = strategy.choose(None, routees)
@@ -296,6 +343,10 @@ class Broker(Hub):
     def _is_drained(self, consumer: Port) -> bool:
         return not consumer.queue and not self._backlog.get(consumer.name) and not self._stray
 
+    def _rung(self) -> list[Callable[[], None]]:
+        self._freed |= self._lanes.has_room()
+        return super()._rung()
+
     def _producer_left(self, producer: Port, error: BaseException | None) -> None:
         self._topics.pop(producer.name, None)
         if error is not None:
@@ -309,15 +360,6 @@ class Broker(Hub):
         if self._groups:
             left = {group for filters in self._filters.values() for _, group in filters}
             self._groups = {group: strategy for group, strategy in self._groups.items() if group in left}
-
-
-def _end_of_run(items: Sequence[Message], start: int) -> int:
-    """Where the messages end that are of the same topic as the one at `start`."""
-    first = items[start]
-    end = start + 1
-    while end < len(items) and items[end].topic == first.topic and items[end].relayed == first.relayed:
-        end += 1
-    return end
 
 
 def check_broker(broker: object) -> None:

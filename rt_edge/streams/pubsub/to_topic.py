@@ -8,7 +8,8 @@ from typing import Any, ClassVar
 from rt_edge.data.chunk import Chunk
 from rt_edge.streams.hubs._sides import ToHubLogic, into_hub
 from rt_edge.streams.hubs.ports import Port
-from rt_edge.streams.pubsub.broker import Message, check_broker
+from rt_edge.streams.pubsub.broker import check_broker
+from rt_edge.streams.pubsub.message import Message
 from rt_edge.streams.pubsub.topics import check_topic
 from rt_edge.streams.stage import Hold, Inlet, Outlet, ReceiptUse, StageLogic, Supervision
 from rt_edge.streams.stages._common import Settle, UserCode

@@ -16,7 +16,7 @@ from rt_edge.actors.routers.asking import AsksRouters
 from rt_edge.actors.routers.messages import RouteAnswer, Routees, Subscribe, Subscribed, Unsubscribe
 from rt_edge.actors.routers.routee import RouteeActor
 from rt_edge.actors.routers.settings import RouterSettings
-from rt_edge.actors.routers.topic_actor import SubscriberActor
+from rt_edge.actors.routers.topic_client import TopicClient
 from rt_edge.actors.transport.serializer import register_message
 from rt_edge.streams.dsl import Sink, Source
 from rt_edge.streams.routing.resizer import Resizer
@@ -135,7 +135,7 @@ class Watch(msgspec.Struct):
     group: str = ""
 
 
-class Reader(SubscriberActor):
+class Reader(TopicClient):
     """Subscribes when told to, and keeps what comes."""
 
     window = 8

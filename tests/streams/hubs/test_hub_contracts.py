@@ -11,8 +11,9 @@ from rt_edge.streams.hubs.hub import Hub
 from rt_edge.streams.hubs.merge_hub import MergeHub
 from rt_edge.streams.hubs.ports import Port
 from rt_edge.streams.hubs.to_hub import ToHub
-from rt_edge.streams.pubsub.broker import Broker, Message
+from rt_edge.streams.pubsub.broker import Broker
 from rt_edge.streams.pubsub.from_topic import FromTopic
+from rt_edge.streams.pubsub.message import Message
 from rt_edge.streams.pubsub.to_topic import ToTopic
 from rt_edge.testkit.sink_contract import SinkContract, SinkSupervisionContract
 from rt_edge.testkit.sink_contract_run import Came

@@ -13,8 +13,9 @@ from rt_edge.data.errors import ConfigError
 from rt_edge.streams.dsl import Sink, Source
 from rt_edge.streams.host import AsyncioHost
 from rt_edge.streams.hubs.ports import Disconnected, SlowConsumer
-from rt_edge.streams.pubsub.broker import Broker, Message
+from rt_edge.streams.pubsub.broker import Broker
 from rt_edge.streams.pubsub.from_topic import FromTopic
+from rt_edge.streams.pubsub.message import Message
 from rt_edge.streams.pubsub.to_topic import ToTopic
 from rt_edge.testkit.probes import SinkProbe
 from tests.streams.hubs.hub_world import World
