@@ -37,8 +37,9 @@ class WritePoint(msgspec.Struct, frozen=True, tag=True):
         body: a `rt_edge.commands.command.Command`, whose `point` is not looked at: `point` is.
         wait: answer when the command has ended; else as soon as it is durable.
         progress: whether the asker wants every state.
-        again: it was asked before, under the same key: what is said of it now is not logged another time, and who does not know
-            it does not know that it was never sent.
+        again: this asker has asked it before: what is said of it now is not logged another time.
+        keyed: the key is the asker's own, so that the command may have been asked before, by others: who does not know it does not
+            know that it was never sent. So with `again`.
     """
 
     number: int
@@ -50,6 +51,7 @@ class WritePoint(msgspec.Struct, frozen=True, tag=True):
     adapter: str = ""
     asker: ActorAddress | None = None
     again: bool = False
+    keyed: bool = False
 
 
 @register_message

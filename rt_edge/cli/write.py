@@ -67,11 +67,11 @@ def command(
     if not 0 < expires_s <= MAX_EXPIRES_S:
         raise typer.BadParameter("a time above 0s, at most 24h", param_hint="--expires")
     user, where = who()
-    key = key or new_incarnation()
+    keyed, key = bool(key), key or new_incarnation()
     asked = Command(key, "", value, expires_s, priority, dry_run, text=True, via="cli", who=user, where=where)
     with node_of(node, data) as (running, other):
         try:
-            outcome = running.write_point(point, asked, other, wait)
+            outcome = running.write_point(point, asked, other, wait, keyed=keyed)
         except NoNode as error:
             if not isinstance(error.__cause__, AskTimeout):
                 raise

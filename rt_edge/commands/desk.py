@@ -116,8 +116,9 @@ class Desk:
         command = msgspec.structs.replace(command, value=value, text=False, expires_s=expires_s)
         if known is not None:
             was = known.row.command
-            if (was.point, was.value) != (command.point, command.value):
-                return self.turn_away(command, "refused", f"the key {command.key!r} was used for {was.value!r} to {was.point}")
+            if (was.point, was.value, was.dry_run) != (command.point, command.value, command.dry_run):
+                what = f"{'a dry run of ' if was.dry_run else ''}{was.value!r} to {was.point}"
+                return self.turn_away(command, "refused", f"the key {command.key!r} was used for {what}")
             self._count("repeated")
             outcome = known.row.outcome()
             return msgspec.structs.replace(outcome, final=outcome.final and known.told)

@@ -245,7 +245,10 @@ class CommandOffice:
 
     async def _write_audit(self, row: Row, note: str) -> None:
         try:
-            await self._in_thread(self._write_line, row, note)
+            if self._closed and self._thread is None:
+                self._write_line(row, note)  # the node is stopping: no thread is begun any more
+            else:
+                await self._in_thread(self._write_line, row, note)
         except OSError as error:
             log.error("the audit log of %s cannot be written: %s", self.name, error)
 

@@ -100,7 +100,7 @@ class RunningNode:
         return self._point(ReadPoint(0, node, point), timeout)
 
     def write_point(
-        self, point: str, command: Command, node: str = "", wait: bool = True, timeout: float | None = None
+        self, point: str, command: Command, node: str = "", wait: bool = True, timeout: float | None = None, keyed: bool = False
     ) -> Outcome:
         """Have a command carried out by the running node, through its own arbitration.
 
@@ -111,6 +111,7 @@ class RunningNode:
             command: its `point` is not looked at.
             wait: for its end; else until it is written down.
             timeout: seconds; default: until the node must have given it up.
+            keyed: its key was not made for this call: it may have been asked before.
 
         Raises:
             NoNode: no answer in time: what became of the command is not known; ask again with the same key.
@@ -120,7 +121,7 @@ class RunningNode:
         passed = 0.0
         while True:
             left = msgspec.structs.replace(command, expires_s=max(0.0, command.expires_s - passed))
-            ask = WritePoint(0, node, point, msgspec.msgpack.encode(left), wait, again=passed > 0)
+            ask = WritePoint(0, node, point, msgspec.msgpack.encode(left), wait, again=passed > 0, keyed=keyed)
             said: Outcome | None = None
             try:
                 said = self._point(ask, min(AGAIN_S, limit - passed))
@@ -130,7 +131,7 @@ class RunningNode:
                     raise  # nothing was asked
                 if ended:
                     raise NoNode(f"node {self.file.node} has ended meanwhile", error.hint) from AskTimeout(error.message)
-            if said is not None and (not passed or said.key or said.state != "failed"):
+            if said is not None and (not (passed or keyed) or said.key or said.state != "failed"):
                 return said
             if said is not None:  # from one who does not know the command: who may have it is being started
                 if passed >= command.expires_s + GRACE_S:

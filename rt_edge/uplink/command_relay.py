@@ -60,7 +60,7 @@ class _Asked:
         self.node, self.ask, self.listeners = node, ask, [tell]
         self.deadline, self.over = deadline, over
         self.sent = self.repeated = self.heard = False
-        self.maybe = ask.again
+        self.maybe = False
         self.again, self.word = 0.0, now
         self.said: Outcome | None = None
 
@@ -108,11 +108,14 @@ class CommandRelay:
         now = self._clock.monotonic()
         self._add(_Asked(node, CommandAsk(point, key, None, wait=True), tell, now, now + READ_S, now + READ_S))
 
-    def write(self, node: str, point: str, command: Command, wait: bool, tell: Tell, again: bool = False) -> None:
+    def write(
+        self, node: str, point: str, command: Command, wait: bool, tell: Tell, again: bool = False, keyed: bool = False
+    ) -> None:
         """A command to a point of an edge; `tell` hears of its states, the last time of its end.
 
         Args:
-            again: it was asked before, here or of an earlier process.
+            again: its asker has asked it before, here or of an earlier process.
+            keyed: it may have been asked before by others.
         """
         ask = CommandAsk(point, command.key, command, wait, again)
         same = self._same(node, ask)
@@ -123,7 +126,9 @@ class CommandRelay:
             return
         now = self._clock.monotonic()
         deadline = now + command.expires_s
-        self._add(_Asked(node, ask, tell, now, deadline, deadline + SETTLE_S))
+        asked = _Asked(node, ask, tell, now, deadline, deadline + SETTLE_S)
+        asked.maybe = again or keyed
+        self._add(asked)
 
     def knows(self, node: str, point: str, command: Command, wait: bool) -> bool:
         """Whether this is a command that was asked here and has not ended."""
@@ -248,7 +253,7 @@ class CommandRelay:
             left = max(0.0, asked.deadline - now)
             if not (asked.sent or asked.maybe) and left <= 0:
                 return  # `tick` says that it has expired
-            again = asked.sent or asked.maybe
+            again = asked.sent or ask.again
             ask = msgspec.structs.replace(ask, command=msgspec.structs.replace(ask.command, expires_s=left), again=again)
         if not asked.sent:
             asked.word = now

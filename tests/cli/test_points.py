@@ -26,8 +26,8 @@ class Node:
         self.asked.append((point, node))
         return self._answer()
 
-    def write_point(self, point, command, node, wait):
-        self.asked.append((point, node, command, wait))
+    def write_point(self, point, command, node, wait, keyed):
+        self.asked.append((point, node, command, wait, keyed))
         return self._answer()
 
     def _answer(self):
@@ -92,7 +92,8 @@ def test_write_hands_on_all_that_was_said(node, capsys):
         "--json",
     ]
     assert main(args) == 0
-    ((point, other, command, wait),) = node.asked
+    ((point, other, command, wait, keyed),) = node.asked
+    assert keyed
     assert (point, other, wait) == ("plc/p", "edge-1", False)
     assert (command.key, command.value, command.text, command.expires_s) == ("kk", "5", True, 0.5)
     assert (command.priority, command.dry_run, command.via) == (True, True, "cli")
@@ -133,7 +134,7 @@ def test_configuration_that_is_not_there_is_not_taken_for_a_node(node, capsys, m
     assert main(["write", "hall.yaml", "plc/p", "5"]) == ExitCode.CONFIGURATION
     assert capsys.readouterr().err == "rt-edge: there is no configuration hall.yaml\n"
     assert main(["write", "hall.3", "plc/p", "5"]) == 0
-    assert node.asked[0][1] == "hall.3"
+    assert (node.asked[0][1], node.asked[0][4]) == ("hall.3", False)
 
 
 @pytest.mark.parametrize("expires", ["5", "0s", "25h", "soon"])

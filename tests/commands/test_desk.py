@@ -204,6 +204,19 @@ def test_dry_run_sends_and_remembers_nothing():
     assert world.ends["k"].state == "confirmed"
 
 
+@pytest.mark.parametrize("first", [True, False])
+def test_key_of_a_dry_run_is_not_that_of_a_command_while_it_is_under_way(first):
+    """Neither is taken for the other: who wants it written would hear that it would be."""
+    world = DeskWorld(write_s=1.0)
+    world.desk.submit(Command("k", "a", 5, dry_run=first))
+    other = world.desk.submit(Command("k", "a", 5, dry_run=not first))
+    assert other.state == "refused"
+    assert other.message == ("the key 'k' was used for a dry run of 5 to a" if first else "the key 'k' was used for 5 to a")
+    world.run()
+    world.until(60)
+    assert len(world.wire) == (0 if first else 1)
+
+
 def test_unanswered_write_is_read_back():
     """`sent` by the adapter: the point says confirmed or failed; unknown when it is silent, `sent` when it cannot be read."""
     world = DeskWorld()

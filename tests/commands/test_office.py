@@ -261,6 +261,24 @@ def test_journal_that_fails_fails_its_commands_and_no_later_ones(tmp_path, monke
     asyncio.run(run())
 
 
+def test_command_that_comes_after_the_stop_fails_and_is_logged(tmp_path):
+    """And no thread is begun for it."""
+
+    async def run():
+        one = office(tmp_path)
+        one.connected(Device())
+        first, late = Heard(), Heard()
+        one.submit(Command("k", "speed", 40), first)
+        await first.end()
+        await one.close()
+        one.submit(Command("k2", "speed", 40), late)
+        assert (await late.end()).state == "failed"
+        await until(lambda: len((tmp_path / "commands" / "plc.audit.jsonl").read_text().splitlines()) == 2, 5)
+        assert one._thread is None
+
+    asyncio.run(run())
+
+
 def test_command_under_way_at_the_stop_stays_in_doubt_and_waiting_ones_wait(tmp_path):
     """The next life reads back the one and sends the other, in order."""
 

@@ -92,6 +92,13 @@ def test_command_for_another_node_is_asked_again_as_any_other():
     assert [at for at, _, _ in asked] == [0.0, AGAIN_S, AGAIN_S + STARTING_S]
 
 
+def test_command_under_a_key_of_the_askers_own_may_be_in_the_journal_of_who_does_not_run():
+    """That it was not sent can only be said of a key that nobody had before."""
+    assert write(STARTING)[0] == STARTING
+    end, asked, _ = write(STARTING, STARTING, DONE, keyed=True)
+    assert (end, len(asked)) == (DONE, 3)
+
+
 def test_who_is_asked_hears_whether_it_is_for_the_first_time():
     """Only the first ask is new."""
     time = SimulatedTime()

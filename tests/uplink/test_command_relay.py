@@ -259,6 +259,20 @@ def test_command_of_a_process_that_died_is_never_called_expired(left):
     assert [outcome.state for outcome in world.heard] == ["unknown", "expired"]
 
 
+def test_command_under_a_key_of_the_askers_own_is_never_called_expired():
+    """It may have been sent when it was asked for the first time, by an earlier process; to the edge it is a first ask."""
+    world = World()
+    world.relay.write("hall-3", "plc/p", Command("mine", "", 5, 5.0), True, world.heard.append, keyed=True)
+    world.until(5 + GRACE_S)
+    assert [outcome.state for outcome in world.heard] == ["unknown"]
+    world.relay.link_up("hall-3")
+    world.relay.write("hall-3", "plc/p", Command("mine", "", 5, 5.0), True, world.heard.append, keyed=True)
+    ((_, number, ask),) = world.sent
+    assert not ask.again
+    world.relay.said("hall-3", number, said("failed", key=""))
+    assert len(world.heard) == 1
+
+
 def test_older_edge_that_takes_no_commands_is_not_asked():
     """It would close its link. Who waits is told at once, and who asks later; one that was updated meanwhile is asked."""
     world = World()

@@ -60,7 +60,7 @@ class IngressCommands:
             if not (ask.again and self.relay.knows(ask.node, ask.point, command, ask.wait)):
                 tell = self._logged(ask, command, tell)
             if self._known(ask.node):
-                self.relay.write(ask.node, ask.point, command, ask.wait, tell, ask.again)
+                self.relay.write(ask.node, ask.point, command, ask.wait, tell, ask.again, ask.keyed)
             else:
                 tell(stranger)
         self._set_timer()
