@@ -1,11 +1,11 @@
 """Run the ble adapter against real BlueZ: Debian's kernel and bluetoothd in an emulated machine (qemu, no KVM needed), a virtual
-controller on the kernel's hci_vhci, and virtual devices around it (bumble). Takes some four minutes, and root. Nothing is
+controller on the kernel's hci_vhci, and virtual devices around it (bumble). Takes some five minutes, and root. Nothing is
 installed on the host but debootstrap; all else is in a folder that is removed at the end.
 
 What must be seen: advertisements with manufacturer and service data, actively and passively; a scan that ends without demand; a
-connection, reads, a write that is read back, notifications in order; the device hangs up and is connected again; bluetoothd is
-killed with a device connected, and the adapter says so and works with the next one; the controller is switched off and on;
-connections after all that.
+connection, reads, a write that is read back, notifications in order; the device hangs up and is connected again; a device that is
+heard and does not answer is said once to be unreachable, and once to be back; bluetoothd is killed with a device connected, and
+the adapter says so and works with the next one; the controller is switched off and on; a connection after all that.
 
 --dry-run says the steps and looks whether the parts are there, without root.
 """

@@ -15,7 +15,14 @@ from bumble.controller import Controller
 from bumble.core import PhysicalTransport
 from bumble.device import Device
 from bumble.gatt import Characteristic, CharacteristicValue, Service
-from bumble.hci import Address, LeFeatureMask
+from bumble.hci import (
+    Address,
+    HCI_ErrorCode,
+    HCI_LE_Connection_Complete_Event,
+    HCI_StatusReturnParameters,
+    LeFeatureMask,
+    Role,
+)
 from bumble.host import Host
 from bumble.link import LocalLink
 from bumble.transport import open_transport
@@ -35,12 +42,41 @@ class Radio(Controller):
     With LL privacy or extended advertising a host may unmask LE Enhanced Connection Complete and has to be told of a connection
     by that event (Core specification 4.E, 7.7.65.10); bumble says LE Connection Complete all the same. Linux 6.1 then goes on
     waiting for the other one, tries to cancel the connection that it has after 4 s, and sends no command to this controller
-    any more: no Disconnect, no scan.
+    any more: no Disconnect, no scan. And a connection that the host gives up (7.8.13) is said to have failed, and is not made
+    later on.
     """
+
+    pending_le_connection: Any
+    answered = True
+    """Whether the devices around answer who wants to connect; they are heard either way."""
 
     le_features = Controller.le_features & ~(
         LeFeatureMask.LL_PRIVACY | LeFeatureMask.LE_EXTENDED_ADVERTISING | LeFeatureMask.LE_PERIODIC_ADVERTISING
     )
+
+    def create_le_connection(self, peer_address: Address) -> None:
+        """See Controller."""
+        if self.answered:
+            super().create_le_connection(peer_address)
+
+    def on_hci_le_create_connection_cancel_command(self, _command: Any) -> HCI_StatusReturnParameters:
+        """See Controller."""
+        pending, self.pending_le_connection = self.pending_le_connection, None
+        if pending is None:
+            return HCI_StatusReturnParameters(HCI_ErrorCode.COMMAND_DISALLOWED_ERROR)
+        failed = HCI_LE_Connection_Complete_Event(
+            status=HCI_ErrorCode.UNKNOWN_CONNECTION_IDENTIFIER_ERROR,
+            connection_handle=0,
+            role=Role.CENTRAL,
+            peer_address_type=pending.peer_address_type,
+            peer_address=pending.peer_address,
+            connection_interval=0,
+            peripheral_latency=0,
+            supervision_timeout=0,
+            central_clock_accuracy=0,
+        )
+        asyncio.get_running_loop().call_soon(self.send_hci_packet, failed)  # after the answer to this command
+        return HCI_StatusReturnParameters(HCI_ErrorCode.SUCCESS)
 
 
 class Link(LocalLink):
@@ -71,6 +107,7 @@ class Air:
         self.count = 0
         self._link = Link()
         self._transport: Any = None
+        self._central: Radio | None = None
         self._fridge: Controller | None = None
         self._pump: Device | None = None
         self._temperature: Characteristic | None = None
@@ -80,7 +117,7 @@ class Air:
         """The controller appears in the kernel, and devices begin to advertise."""
         self._transport = await open_transport("vhci")
         address = Address("00:11:22:33:44:55", Address.PUBLIC_DEVICE_ADDRESS)
-        Radio("hci0", self._transport.source, self._transport.sink, self._link, address)
+        self._central = Radio("hci0", self._transport.source, self._transport.sink, self._link, address)
         fridge, self._fridge = self._device("fridge", FRIDGE)
         self._pump, _ = self._device("pump", PUMP)
         self._pump.add_service(self._service())
@@ -136,6 +173,11 @@ class Air:
     def connected(self) -> int:
         """Connections to the pump."""
         return len(self._pump.connections) if self._pump is not None else 0
+
+    def answer(self, answered: bool) -> None:
+        """Whether the pump answers who wants to connect."""
+        assert self._central is not None
+        self._central.answered = answered
 
     async def say(self, value: int) -> None:
         """The pump notifies a temperature."""

@@ -23,6 +23,7 @@ STEP_S = 60.0
 ADVERTS = 50
 NOTIFICATIONS = 200
 LET_GO_S = 5.0
+FAILURES = 4
 
 T = {"characteristic": "2a6e", "type": "int16", "scale": 0.01}
 LEVEL = {
@@ -167,6 +168,27 @@ class Run:
         await self._alone()
         return f"{NOTIFICATIONS} in order; gone, back, and a gap `unreachable` between"
 
+    async def unanswered(self) -> str:
+        """a device is heard and does not answer"""
+        pump = {"address": PUMP, "every": "200ms", "hold": True, "points": {"temperature": T}}
+        h = self.adapter(devices={"pump": pump}, connect_timeout="4s")
+        await h.open()
+        h.demand(10_000)
+        await h.received(5, STEP_S)
+        self.air.answer(False)
+        await self.air.hang_up()
+        await h.until(lambda: h.context.counts.get("link_failures", 0) > FAILURES, 2 * STEP_S)
+        self.air.answer(True)
+        await h.received(len(h.emitted) + 5, STEP_S)
+        said = [line.event for line in h.context.logs if "reachable" in line.event]
+        assert [line.split(":")[0] for line in said] == ["pump is unreachable", "pump is reachable again"], said
+        assert [gap[:2] for gap in h.context.gaps] == [("air/pump", "unreachable")], h.context.gaps
+        assert h.context.losses == []
+        await h.close()
+        await self._alone()
+        failures, cleared = (h.context.counts.get(name, 0) for name in ("link_failures", "devices_cleared"))
+        return f"said once in {failures} failures, {cleared} times forgotten by BlueZ; then back"
+
     async def _say(self, h: AdapterHarness, values: Any) -> None:
         """Notify until the first arrives (the connection has to be made), then each once."""
         values = list(values)
@@ -246,13 +268,14 @@ class Run:
     async def all(self) -> int:
         """Each step in its turn; how many failed."""
         steps: list[Callable[[], Awaitable[str]]] = [
-            *(self.start, self.active, self.passive, self.connect, self.notify, self.killed, self.off, self.connect)
+            *(self.start, self.active, self.passive, self.connect, self.notify, self.unanswered),
+            *(self.killed, self.off, self.connect),
         ]
         failed = 0
         for step in steps:
             began = time.monotonic()
             try:
-                async with asyncio.timeout(2 * STEP_S):
+                async with asyncio.timeout(3 * STEP_S):
                     said = await step()
                 print(f"ok {step.__doc__} ({time.monotonic() - began:.1f} s): {said}", flush=True)
             except Exception as error:  # noqa: BLE001 - whatever a step raises, the next is tried
