@@ -24,6 +24,7 @@ from rt_edge.sdk import (
     WriteResult,
 )
 from rt_edge.sdk.answers import Answers
+from rt_edge.sdk.closing import Closing
 from rt_edge.sdk.seen import Seen
 
 if TYPE_CHECKING:
@@ -57,6 +58,7 @@ class BleAdapter(DeviceAdapter):
         self._seen = Seen(context)
         self._kept: set[str] = set()
         self._answers = Answers(context)
+        self._closing = Closing(f"ble {context.name} closes")
 
     @classmethod
     def settings_model(cls) -> type[Any]:
@@ -130,6 +132,7 @@ class BleAdapter(DeviceAdapter):
         """See `DeviceAdapter`."""
         from adapters.ble.transport import BluezTransport
 
+        await self._closing.ended()
         if self._transport is not None:
             return
         scanner = self._scanner = self._scanner or self._prepare()
@@ -176,6 +179,9 @@ class BleAdapter(DeviceAdapter):
 
     async def close(self) -> None:
         """See `DeviceAdapter`."""
+        await self._closing.run(self._close)
+
+    async def _close(self) -> None:
         transport, self._transport = self._transport, None
         if self._idle is not None:
             self._idle.cancel()
@@ -198,9 +204,11 @@ class BleAdapter(DeviceAdapter):
     async def probe(self) -> ProbeResult:
         """Whether the controller can be used; nothing is scanned."""
         await self.open()
-        assert self._transport is not None
-        passive, address = self._transport.passive, self._transport.address
-        await self.close()
+        try:
+            assert self._transport is not None
+            passive, address = self._transport.passive, self._transport.address
+        finally:
+            await self.close()
         how = "active and passive" if passive else "active"
         details = {"address": address, "passive": passive}
         return ProbeResult(True, f"controller {self.settings.controller} ({address}) can scan: {how}", details)

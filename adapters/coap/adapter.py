@@ -24,6 +24,7 @@ from rt_edge.sdk import (
     writable,
 )
 from rt_edge.sdk.answers import Answers
+from rt_edge.sdk.closing import Closing
 
 if TYPE_CHECKING:
     from adapters.coap.client import Client
@@ -65,6 +66,7 @@ class CoapAdapter(DeviceAdapter):
         self._said_bad = False
         self._keyring = Keyring(context.data)
         self._answers = Answers(context)
+        self._closing = Closing(f"coap {context.name} closes")
 
     @classmethod
     def settings_model(cls) -> type[Any]:
@@ -142,6 +144,7 @@ class CoapAdapter(DeviceAdapter):
 
     async def open(self) -> None:
         """See `DeviceAdapter`."""
+        await self._closing.ended()
         if self.settings.listen is not None:
             await self._listen()
             return
@@ -267,6 +270,9 @@ class CoapAdapter(DeviceAdapter):
 
     async def close(self) -> None:
         """See `DeviceAdapter`."""
+        await self._closing.run(self._close)
+
+    async def _close(self) -> None:
         problem = self._keyring.close()
         if problem:
             self.context.log("warning", "OSCORE's sequence numbers cannot be written; some are wasted", why=problem)
@@ -283,11 +289,14 @@ class CoapAdapter(DeviceAdapter):
 
     async def probe(self) -> ProbeResult:
         """Ping each host, or bind the address."""
-        if self.settings.listen is not None:
-            await self._listen()
+        await self._closing.ended()
+        try:
+            if self.settings.listen is not None:
+                await self._listen()
+                return ProbeResult(True, f"{self.settings.listen.address} is free")
+            found = await self._make_client().probe()
+        finally:
             await self.close()
-            return ProbeResult(True, f"{self.settings.listen.address} is free")
-        found = await self._make_client().probe()
         silent = [f"{name}: {said}" for name, said in found.items() if said != "answers"]
         words = f"{len(found) - len(silent)} of {len(found)} hosts answered"
         return ProbeResult(not silent, f"{words}; {'; '.join(silent[:20])}" if silent else words, dict(found))

@@ -135,17 +135,14 @@ class Client(Reader):
             await asyncio.wait(tasks)
 
     async def probe(self) -> dict[str, str]:
-        """What each host says to a ping: host -> `answers`, or why not."""
+        """What each host says to a ping: host -> `answers`, or why not; who asks closes afterwards."""
         found: dict[str, str] = {}
-        try:
-            for name, host in self._hosts.items():
-                try:
-                    await host.connect()
-                    found[name] = "answers"
-                except Unanswered as problem:
-                    found[name] = str(problem)
-        finally:
-            await self.close()
+        for name, host in self._hosts.items():
+            try:
+                await host.connect()
+                found[name] = "answers"
+            except Unanswered as problem:
+                found[name] = str(problem)
         return found
 
     # -- demand ------------------------------------------------------------------------------------------------------------

@@ -6,10 +6,12 @@ import asyncio
 import threading
 from abc import ABC, abstractmethod
 from collections import Counter
+from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import ClassVar, NamedTuple
 
+from rt_edge.data.reading import Reading
 from rt_edge.testkit.adapter_harness import AdapterHarness
 from rt_edge.testkit.waiting import until
 
@@ -33,6 +35,15 @@ class AdapterBench(ABC):
     @abstractmethod
     async def produce(self, n: int) -> None:
         """See to it that the device has at least `n` more Readings for who asks; nothing to do for a device that is polled."""
+
+    def number(self, reading: Reading) -> int | None:
+        """What the device numbers its Readings with, if it does: grows with each that one device says. None: it has no number."""
+        return None
+
+    def acknowledged(self) -> Sequence[int] | None:
+        """The acknowledgements that the device has seen so far, as numbers that grow with what they acknowledge (identifiers).
+        None: nothing is acknowledged, or it cannot be seen."""
+        return None
 
     async def vanish(self) -> None:
         """Take device, bus or broker away: it cannot be opened until `appear`, and who has it open loses it."""

@@ -21,7 +21,9 @@ from pathlib import Path
 from rt_edge.data.errors import RtEdgeError
 from rt_edge.sdk.adapter import Capability
 from rt_edge.testkit.adapter_bench import AdapterBench, Benched, Held
+from rt_edge.testkit.adapter_cut import CutClaims
 from rt_edge.testkit.adapter_life import LifeClaims
+from rt_edge.testkit.adapter_order import OrderClaims
 from rt_edge.testkit.adapter_publisher import AdapterPublisherContract
 
 __all__ = ["AdapterBench", "AdapterContract", "AdapterPublisherContract", "Held"]
@@ -144,5 +146,5 @@ class DemandClaims(Benched):
         asyncio.run(run())
 
 
-class AdapterContract(DemandClaims, LifeClaims):
+class AdapterContract(DemandClaims, OrderClaims, LifeClaims, CutClaims):
     """The contract: all claims. Readings flow within `patience` seconds."""

@@ -13,7 +13,10 @@ import asyncio
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager
+from functools import partial
 from pathlib import Path
+from random import Random
+from typing import ClassVar
 
 from rt_edge.commands.command import Command, Outcome
 from rt_edge.commands.desk import DeskLimits
@@ -21,7 +24,10 @@ from rt_edge.commands.office import CommandOffice
 from rt_edge.data.clock import SystemClock
 from rt_edge.data.reading import Value
 from rt_edge.sdk.adapter import DeviceAdapter, WriteResult
+from rt_edge.testkit.adapter_bench import Held
+from rt_edge.testkit.adapter_cut import cut, cuts
 from rt_edge.testkit.adapter_harness import AdapterHarness
+from rt_edge.testkit.waiting import until
 
 
 class WritableBench(ABC):
@@ -33,7 +39,10 @@ class WritableBench(ABC):
     Attributes:
         point: a writable point. values: three that it takes, all different and none of them what it holds at first.
         refused: a value that it does not take.
+        device_tasks: how the names of tasks begin that are a simulated device's, in the same loop.
     """
+
+    device_tasks: ClassVar[tuple[str, ...]] = ()
 
     point: str
     values: tuple[Value, Value, Value]
@@ -70,10 +79,17 @@ class _Interrupted:
         return await never
 
 
+def _ends(bench: WritableBench, told: int, value: Value) -> bool:
+    """Whether the device has seen more than `told` values, with `value` as the last."""
+    seen = bench.seen()
+    return len(seen) > told and seen[-1] == value
+
+
 class WritableContract(ABC):
-    """The contract, one claim a test. A command ends within `patience` seconds."""
+    """The contract, one claim a test. A command ends within `patience` seconds; a simulated device lets go within `gone_s`."""
 
     patience = 10.0
+    gone_s = 2.0
 
     @abstractmethod
     def bench(self, tmp_path: Path) -> AbstractAsyncContextManager[WritableBench]:
@@ -234,6 +250,41 @@ class WritableContract(ABC):
 
         asyncio.run(run(arrives=True))
         asyncio.run(run(arrives=False))
+
+    def test_goes_on_when_writing_or_reading_is_cancelled_half_way(self, tmp_path: Path) -> None:
+        """Who has asked may go at any await: the next write and read are right, the order is kept, nothing is left behind."""
+
+        async def run() -> None:
+            async with self.bench(tmp_path) as bench:
+                adapter, point = bench.harness.adapter, bench.point
+                info = type(adapter).points(bench.harness.settings)[point]
+                first, second, third = bench.values
+                await adapter.open()
+                assert (await adapter.write(point, first, "first")).status in ("confirmed", "sent")
+                await adapter.close()
+                before = Held.now()
+                await adapter.open()
+                random = Random(3)  # noqa: S311 - a schedule, not a secret
+                told = 2  # values that the device has seen
+                for at, turns in cuts(await cut(adapter.write(point, second, "uncut"), 0), random):
+                    await cut(adapter.write(point, third, f"cut {at} {turns}"), at, turns)
+                    async with asyncio.timeout(self.patience):
+                        done = await adapter.write(point, second, f"after {at} {turns}")
+                    assert done.status in ("confirmed", "sent"), f"after a write cut at {at}+{turns}: {done}"
+                    await until(partial(_ends, bench, told, second), self.patience)
+                    new = list(bench.seen())[told:]
+                    assert new in ([second], [third, second]), f"a write of {third!r} cut at {at}+{turns}: the device saw {new}"
+                    told += len(new)
+                if info.readable:
+                    for at, turns in cuts(await cut(adapter.read(point), 0), random):
+                        await cut(adapter.read(point), at, turns)
+                        async with asyncio.timeout(self.patience):
+                            assert info.same(await adapter.read(point), second), f"after a read cut at {at}+{turns}"
+                await adapter.close()
+                await before.let_go(bench.device_tasks, self.gone_s)
+                assert len(bench.seen()) == told, f"afterwards the device saw {list(bench.seen())[told:]}"
+
+        asyncio.run(run())
 
     def test_answers_when_it_is_not_connected(self, tmp_path: Path) -> None:
         """`write` while closed is a result that says that nothing was done."""

@@ -35,7 +35,7 @@ def _let_go() -> Iterator[None]:
 
 
 class Good(DeviceAdapter):
-    """Emits on demand what its bench has made."""
+    """Emits on demand what its bench has made, numbered, and acknowledges what is settled."""
 
     kind = "good"
 
@@ -44,6 +44,9 @@ class Good(DeviceAdapter):
         self.stock = 0
         self.asked = 0
         self.is_open = False
+        self.there = True
+        self.made = 0
+        self.acks: list[int] = []
 
     @classmethod
     def settings_model(cls) -> type[Any]:
@@ -54,6 +57,8 @@ class Good(DeviceAdapter):
         return Capability("volatile", "native")
 
     async def open(self) -> None:
+        if not self.there:
+            raise TransientError("it is not there")
         self.is_open = True
         self.flow()
 
@@ -66,7 +71,14 @@ class Good(DeviceAdapter):
         if n and self.is_open:
             self.asked -= n
             self.stock -= n
-            self.context.emit([Reading("x/y", 0, {})] * n)
+            self.context.emit(self.readings(n))
+
+    def readings(self, n: int) -> list[Reading]:
+        self.made += n
+        return [Reading("x/y", 0, {"n": self.made - n + i}) for i in range(n)]
+
+    def settled(self, through: int) -> None:
+        self.acks += range(len(self.acks), through)
 
     async def close(self) -> None:
         self.is_open = False
@@ -80,7 +92,7 @@ class Greedy(Good):
     def flow(self) -> None:
         if self.is_open and self.stock:
             n, self.stock = self.stock, 0
-            self.context.emit([Reading("x/y", 0, {})] * n)
+            self.context.emit(self.readings(n))
 
 
 class Forgetful(Good):
@@ -187,8 +199,33 @@ class Deaf(Good):
         await super().open()
 
 
+class Timid(Good):
+    """Says that it is open, whatever the device."""
+
+    async def open(self) -> None:
+        self.is_open = True
+
+
 class Bench(AdapterBench):
-    can_vanish = False
+    can_vanish = True
+
+    async def vanish(self) -> None:
+        adapter: Any = self.harness.adapter
+        adapter.there = False
+        if adapter.is_open:
+            adapter.cut()
+
+    async def appear(self) -> None:
+        adapter: Any = self.harness.adapter
+        adapter.there = True
+
+    def number(self, reading: Reading) -> int | None:
+        number = reading.fields.get("n")
+        return number if isinstance(number, int) else None
+
+    def acknowledged(self) -> list[int]:
+        adapter: Any = self.harness.adapter
+        return list(adapter.acks)
 
     async def produce(self, n: int) -> None:
         adapter: Any = self.harness.adapter
@@ -252,7 +289,8 @@ def test_contract_passes_when_the_adapter_keeps_it(tmp_path: Path) -> None:
         (Early, "test_takes_receipts_in_steps_again_and_late"),
         (Talkative, "test_says_unavailable_once_and_once_when_it_is_back"),
         (Boastful, "test_says_what_it_can_when_asked_without_a_connection"),
-        (Deaf, "test_follows_its_startup_policy_when_the_device_is_not_there"),
+        (Deaf, "test_opens_whatever_its_startup_policy_when_the_device_is_there"),
+        (Timid, "test_follows_its_startup_policy_when_the_device_is_not_there"),
     ],
 )
 def test_contract_fails_when_the_adapter_breaks_it(tmp_path: Path, kind: type[DeviceAdapter], caught: str) -> None:

@@ -75,10 +75,10 @@ class Session:
 
     def received(self, mid: int) -> bool:
         """PUBACK, or PUBREC of QoS 2: the client has the message; False for an identifier that is not in flight."""
+        self.acknowledged.append(mid)
         publish = self.in_flight.get(mid)
         if publish is None:
             return False
-        self.acknowledged.append(mid)
         if publish.qos == 2:
             self.in_flight[mid] = None
         else:

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+from rt_edge.data.reading import Reading
 from rt_edge.testkit.adapter_contract import AdapterBench, AdapterContract
 from rt_edge.testkit.adapter_harness import AdapterHarness
 from rt_edge.testkit.bluez import BluezStandIn, Peripheral
@@ -34,6 +35,9 @@ class Advertising(_Bench):
         super().__init__(harness, stand_in)
         self.fridge = fridge
 
+    def number(self, reading: Reading) -> int:
+        return int(str(reading.fields["count"]))
+
     async def produce(self, n: int) -> None:
         """It advertises by itself."""
 
@@ -58,6 +62,16 @@ class Advertisements:
             finally:
                 task.cancel()
                 await asyncio.wait([task])
+
+
+class Saying(_Bench):
+    """A device that goes on notifying."""
+
+    def number(self, reading: Reading) -> int:
+        return round(float(str(reading.fields["t"])) * 100)
+
+    async def produce(self, n: int) -> None:
+        """It notifies by itself."""
 
 
 class Polling(_Bench):
@@ -94,7 +108,7 @@ class Notifications:
             task = asyncio.create_task(say())
             try:
                 async with beacon(stand_in, device):
-                    yield Polling(harness(tmp_path, devices={"pump": {"address": PUMP, "points": {"t": point}}}), stand_in)
+                    yield Saying(harness(tmp_path, devices={"pump": {"address": PUMP, "points": {"t": point}}}), stand_in)
             finally:
                 task.cancel()
                 await asyncio.wait([task])

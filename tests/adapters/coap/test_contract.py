@@ -8,9 +8,13 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+import aiocoap
+
 from rt_edge.data.errors import TransientError
+from rt_edge.data.reading import Reading
 from rt_edge.testkit.adapter_contract import AdapterBench, AdapterContract
 from rt_edge.testkit.adapter_harness import AdapterHarness
+from rt_edge.testkit.waiting import until
 from tests.adapters.coap.peers import AiocoapServer, LibcoapServer, Value, client, harness, push
 
 
@@ -60,6 +64,9 @@ class ObservedBench(AdapterBench):
         self.made = 0
         self._on = asyncio.Event()
         self._task = asyncio.get_running_loop().create_task(self._changes())
+
+    def number(self, reading: Reading) -> int:
+        return int(str(reading.fields["value"]))
 
     async def produce(self, n: int) -> None:
         """Changes for as long as they are asked for: what changes faster than it is taken is conflated."""
@@ -119,6 +126,7 @@ class Observed:
 
 class PushedBench(AdapterBench):
     can_vanish = False
+    device_tasks = ("Blockwise runner for ",)  # aiocoap's client: until it notices that nobody will answer
 
     def __init__(self, harness: AdapterHarness, context: Any) -> None:
         super().__init__(harness)
@@ -140,7 +148,11 @@ class PushedBench(AdapterBench):
         """A device that comes again until it is taken."""
         while True:
             asked = self.harness.context.asked
-            answer = await push(self.context, self.harness.adapter.port, "/push/scale", payload)
+            await until(lambda: self.harness.adapter.port, 60)
+            try:
+                answer = await push(self.context, self.harness.adapter.port, "/push/scale", payload)
+            except aiocoap.error.Error:  # the adapter was closed meanwhile
+                continue
             if str(answer.code) != "5.03 Service Unavailable":
                 assert answer.code.is_successful(), answer.code
                 return

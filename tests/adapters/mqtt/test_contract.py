@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 
@@ -10,6 +10,7 @@ import pytest
 
 from adapters.mqtt import MqttAdapter
 from adapters.mqtt.settings import MqttSettings
+from rt_edge.data.reading import Reading
 from rt_edge.testkit.adapter_contract import AdapterBench, AdapterContract
 from rt_edge.testkit.adapter_harness import AdapterHarness
 from rt_edge.testkit.mosquitto import MosquittoProcess
@@ -29,6 +30,15 @@ class Bench(AdapterBench):
         for _ in range(n):
             self.made += 1
             await self.feeder.publish("dev/a", b'{"n": %d}' % self.made)
+
+    def number(self, reading: Reading) -> int:
+        return int(str(reading.fields["n"]))
+
+    def acknowledged(self) -> Sequence[int] | None:
+        if isinstance(self.broker, TestBroker):
+            (session,) = [one for name, one in self.broker.sessions.items() if name != "feeder"]
+            return tuple(session.acknowledged)
+        return None  # mosquitto shows none
 
     async def vanish(self) -> None:
         await self.feeder.close()
@@ -94,6 +104,15 @@ class TestV5OnTestkit(OnTestkit, AdapterContract):
 
 
 class TestV311OnTestkit(OnTestkit, AdapterContract):
+    version = "3.1.1"
+
+
+class TestFastV5OnTestkit(OnTestkit, AdapterContract):
+    client = "fast"
+
+
+class TestFastV311OnTestkit(OnTestkit, AdapterContract):
+    client = "fast"
     version = "3.1.1"
 
 

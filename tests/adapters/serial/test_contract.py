@@ -12,6 +12,7 @@ import pytest
 import adapters.serial.probe
 from adapters.serial import SerialAdapter
 from adapters.serial.settings import SerialSettings
+from rt_edge.data.reading import Reading
 from rt_edge.settings.frozen import freeze
 from rt_edge.settings.validate import melt
 from rt_edge.testkit.adapter_contract import AdapterBench, AdapterContract
@@ -27,8 +28,11 @@ class Bench(AdapterBench):
         self._instrument = instrument
         self._number = 0
 
+    def number(self, reading: Reading) -> int:
+        return int(str(reading.fields["value"]))
+
     async def produce(self, n: int) -> None:
-        for _ in range(n):
+        for _ in range(0 if self._instrument.answer else n):  # one that answers is asked
             self._number += 1
             self._instrument.say(b"\r%d\r" % self._number)  # the first end of a line is where a frame begins
 
@@ -48,7 +52,7 @@ class OnPty:
     async def bench(self, tmp_path: Path) -> AsyncIterator[AdapterBench]:
         count = iter(range(1_000_000))
         asked = "poll" in self.written
-        with plugged(tmp_path / "tty", lambda line: [(0.0, b"%d\r" % next(count))] if asked else []) as instrument:
+        with plugged(tmp_path / "tty", (lambda line: [(0.0, b"%d\r" % next(count))]) if asked else None) as instrument:
             framing = {"delimiter": "\r", "kind": "delimiter"}
             s = SerialSettings.model_validate({"port": str(instrument.path), "framing": framing, **self.written})
             yield Bench(AdapterHarness(SerialAdapter, freeze(melt(s)), tmp_path), instrument)

@@ -22,6 +22,9 @@ def harness(tmp_path, **settings):
 class Bench(AdapterBench):
     can_vanish = False
 
+    def number(self, reading):
+        return reading.fields["count"]
+
     async def produce(self, n):
         """It makes readings by itself."""
 

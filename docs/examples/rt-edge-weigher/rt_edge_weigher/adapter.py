@@ -21,6 +21,7 @@ from rt_edge.sdk import (
     WriteResult,
 )
 from rt_edge.sdk.answers import Answers
+from rt_edge.sdk.closing import Closing
 from rt_edge.sdk.presence import Presence
 from rt_edge.sdk.seen import Seen
 from rt_edge_weigher.codec import WEIGHT, ZERO, kilograms, set_zero
@@ -45,6 +46,7 @@ class WeigherAdapter(DeviceAdapter):
         for wall in self._seen.load().values():  # what this process missed while it was not there becomes a gap record
             self._presence.remember(wall)
         self._answers = Answers(context)
+        self._closing = Closing(f"weigher {context.name} closes")
 
     # -- what needs no connection: `check`, forms and the planner ask these ----------------------------------------------
 
@@ -81,13 +83,17 @@ class WeigherAdapter(DeviceAdapter):
         """See `DeviceAdapter`."""
         from rt_edge_weigher.transport import Connection
 
+        await self._closing.ended()
         if self._connection is None:
             address = self.settings.address
             self._connection = await Connection.open(address.host, address.port, self.settings.timeout, self.context.lost)
             self._polling = asyncio.create_task(self._poll(self._connection), name=f"weigher {self.context.name}")
 
     async def close(self) -> None:
-        """See `DeviceAdapter`."""
+        """See `DeviceAdapter`; it may be cancelled half-way, and is done to its end nevertheless."""
+        await self._closing.run(self._close)
+
+    async def _close(self) -> None:
         polling, self._polling = self._polling, None
         connection, self._connection = self._connection, None
         if polling is not None:
