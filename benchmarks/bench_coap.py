@@ -85,7 +85,7 @@ async def measure(count: int, rounds: int) -> dict[str, Any]:
         settings = freeze(melt(CoapSettings.model_validate(written)))
         h = AdapterHarness(CoapAdapter, settings, Path(folder))
         h.demand(10_000_000)
-        CoapAdapter.preload()
+        CoapAdapter.preload(settings)
         memory, cpu, began = resident_mib(), time.process_time(), time.perf_counter()
         await h.open()
         await h.received(count, 120)

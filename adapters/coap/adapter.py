@@ -132,9 +132,9 @@ class CoapAdapter(DeviceAdapter):
         return claimed
 
     @classmethod
-    def preload(cls) -> None:
-        """See `DeviceAdapter`."""
-        for name in ("client", "push", "server", "session", "transport"):
+    def preload(cls, settings: Any) -> None:
+        """See `DeviceAdapter`: the side that works."""
+        for name in ("client", "transport") if settings.listen is None else ("push", "server", "session"):
             importlib.import_module(f"adapters.coap.{name}")
 
     @property

@@ -111,9 +111,14 @@ class MqttAdapter(DeviceAdapter):
         return {f"the client id {settings.client_id!r} at {settings.host}:{settings.port}": ("client_id",)}
 
     @classmethod
-    def preload(cls) -> None:
-        """See `DeviceAdapter`."""
-        importlib.import_module("adapters.mqtt.transport")
+    def needs_extra(cls, settings: Any | None) -> bool:
+        """Only paho is a library; `client: fast` needs none."""
+        return settings is not None and settings.client == "paho"
+
+    @classmethod
+    def preload(cls, settings: Any) -> None:
+        """Whoever speaks MQTT: not paho where all adapters say `client: fast`."""
+        importlib.import_module("adapters.mqtt.transport" if settings.client == "paho" else "adapters.mqtt.fast")
 
     @classmethod
     def capability(cls, settings: Any) -> Capability:

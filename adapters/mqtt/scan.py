@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from importlib.util import find_spec
 from typing import Any
 
 from adapters.mqtt.options import tls_of
@@ -27,10 +28,10 @@ async def scan_topics(settings: Any, report: ScanReport) -> None:
         TransientError: the broker is not there, refuses, or went away.
         FatalAdapterError: it does not let us subscribe.
     """
-    from adapters.mqtt.adapter import paho_transport
+    from adapters.mqtt.adapter import CLIENTS
 
     topics = Topics(settings.max_topics, report)
-    transport = paho_transport(_connect(settings, report), topics)
+    transport = CLIENTS[client_of(settings)](_connect(settings, report), topics)
     try:
         await transport.connect()
         (granted,) = await transport.subscribe([Subscription(settings.filter, 0)], [])
@@ -48,6 +49,19 @@ async def scan_topics(settings: Any, report: ScanReport) -> None:
         topics.tell()
     if topics.left_out:
         report.note(f"more than {settings.max_topics} topics: {topics.left_out} messages of others are not listed")
+
+
+def client_of(settings: Any) -> str:
+    """Who speaks MQTT: as the settings say, else paho where it is installed.
+
+    Raises:
+        FatalAdapterError: paho is asked for, and is not installed.
+    """
+    there = find_spec("paho") is not None
+    client: str = settings.client or ("paho" if there else "fast")
+    if client == "paho" and not there:
+        raise FatalAdapterError("paho-mqtt is not installed here", "pip install 'rt-edge[mqtt]', or take `client: fast`")
+    return client
 
 
 def _connect(settings: Any, report: ScanReport) -> Connect:

@@ -22,6 +22,8 @@ class MqttScan(Settings):
     """How long it listens. Retained messages come at once, others when they are published."""
     version: Literal["5", "3.1.1"] = "5"
     """MQTT version."""
+    client: Literal["paho", "fast"] | None = None
+    """Who speaks MQTT; without it paho-mqtt where it is installed, else our own client."""
     username: str | None = None
     """User name."""
     password: SecretField | None = None

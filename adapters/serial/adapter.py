@@ -94,7 +94,7 @@ class SerialAdapter(DeviceAdapter):
         return found
 
     @classmethod
-    def preload(cls) -> None:
+    def preload(cls, settings: Any) -> None:
         """See `DeviceAdapter`."""
         for name in ("commands", "layout", "make", "nmea", "transport"):
             importlib.import_module(f"adapters.serial.{name}")

@@ -171,9 +171,15 @@ class DeviceAdapter(ABC):
         return ()
 
     @classmethod
-    def preload(cls) -> None:
-        """Import what `open` will import (the protocol library). Called once by a running node, before it starts the processes
-        that its adapters run in: they share what is imported here. It must start nothing: no thread, no loop, no file."""
+    def needs_extra(cls, settings: Any | None) -> bool:  # noqa: ARG003 - for those who override it
+        """Whether these settings need what the extra of this kind brings (its library); `settings` None: whether all do. Pure."""
+        return True
+
+    @classmethod
+    def preload(cls, settings: Any) -> None:  # noqa: ARG003 - for those who override it
+        """Import what `open` will import with these settings (the protocol library). Called for each adapter of a node, before it
+        starts the processes that they run in: these share what is imported here. It must start nothing: no thread, no loop, no
+        file."""
         return  # optional: it only saves memory
 
     @abstractmethod

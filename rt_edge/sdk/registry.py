@@ -44,6 +44,10 @@ class AdapterEntry(msgspec.Struct, frozen=True):
         """Whether all that its extra asks for is there."""
         return not self.missing
 
+    def lacking(self) -> ConfigError:
+        """What is said of what is missing."""
+        return ConfigError(f"adapter kind {self.kind!r} needs {', '.join(self.missing)}, not installed here", self.install)
+
 
 class Registry:
     """Kinds of adapters, by name.
@@ -98,8 +102,8 @@ class Registry:
         entry = self._entries.get(kind)
         if entry is None:
             raise ConfigError(f"there is no adapter kind {kind!r}", nearest_hint(kind, self._entries))
-        if entry.missing:
-            raise ConfigError(f"adapter kind {kind!r} needs {', '.join(entry.missing)}, not installed here", entry.install)
+        if entry.missing and not _does_without(entry):
+            raise entry.lacking()
         try:
             adapter = entry.load()
         except ImportError as error:
@@ -114,6 +118,16 @@ class Registry:
         if not (isinstance(adapter, type) and issubclass(adapter, DeviceAdapter)):
             raise ConfigError(f"adapter kind {kind!r}: {adapter!r} is not a DeviceAdapter", "reinstall its package")
         return adapter
+
+    def check_extra(self, kind: str, adapter: type[DeviceAdapter], settings: Any) -> None:
+        """That what an adapter with these settings needs is installed.
+
+        Raises:
+            ConfigError: it is not; with what to install.
+        """
+        entry = self._entries[kind]
+        if entry.missing and adapter.needs_extra(settings):
+            raise entry.lacking()
 
     def model(self, kind: str) -> type[Any]:
         """The settings model of a kind.
@@ -149,6 +163,14 @@ def _entry(point: EntryPoint) -> AdapterEntry:
         return AdapterEntry(point.name, point.load, package.name)
     install = f"pip install {package.name}[{point.name}]"
     return AdapterEntry(point.name, point.load, package.name, install, _missing(package, point.name))
+
+
+def _does_without(entry: AdapterEntry) -> bool:
+    """Whether some settings of a kind need nothing of its extra; a class that cannot even be imported does not count."""
+    try:
+        return not entry.load().needs_extra(None)
+    except Exception:  # noqa: BLE001 - code of others, without its library: what is missing is said instead
+        return False
 
 
 def _named(where: str) -> type[DeviceAdapter]:

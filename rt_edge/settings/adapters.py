@@ -66,6 +66,7 @@ def _read(name: str, kind: str, value: dict[Any, Any], registry: Registry, repor
     for where, secret in secrets_in(frozen):
         if secret.is_literal:
             report.warn((*path, *where), "a secret stands in the file itself", "write {file: PATH} or {env: NAME}")
+    registry.check_extra(kind, adapter, frozen)
     try:
         capability = adapter.capability(frozen)
     except ConfigError as error:

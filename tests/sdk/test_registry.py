@@ -91,3 +91,25 @@ def test_works_without_a_distribution_when_an_entry_point_has_none(monkeypatch: 
     point = EntryPoint("x", "rt_edge.sdk:DeviceAdapter", module.GROUP)
     monkeypatch.setattr("importlib.metadata.entry_points", lambda group: [point])
     assert Registry.installed().load("x") is DeviceAdapter
+
+
+class Lean(Thing):
+    """Does with `client: own` without its library."""
+
+    @classmethod
+    def needs_extra(cls, settings: Any | None) -> bool:
+        return settings is not None and settings != "own"
+
+
+def test_kind_is_refused_only_where_its_settings_need_what_is_missing() -> None:
+    """One that does without for some settings is loaded; the others, and one that cannot be imported, say what to install."""
+    lacks: Any = {"package": "p", "install": "pip install p[x]", "missing": ("radiolib",)}
+    registry = Registry([AdapterEntry(kind, load, **lacks) for kind, load in (("lean", lambda: Lean), ("thing", lambda: Thing))])
+    assert registry.load("lean") is Lean
+    registry.check_extra("lean", Lean, "own")
+    with pytest.raises(ConfigError, match=r"'lean' needs radiolib, not installed here \(pip install p\[x\]\)"):
+        registry.check_extra("lean", Lean, "library")
+    for load in (lambda: Thing, _broken):
+        with pytest.raises(ConfigError, match="'thing' needs radiolib, not installed here"):
+            Registry([AdapterEntry("thing", load, **lacks)]).load("thing")
+    Registry.of({"thing": Thing}).check_extra("thing", Thing, "library")

@@ -67,12 +67,15 @@ def preload(plan: NodePlan, code: Code) -> None:
         importlib.import_module(f"rt_edge.actors.island.{part}_member")
     for kind in sorted(steps):
         catalogue().stage_type(kind)
-    for kind in sorted(kinds):
-        adapter = registry().load(kind)
+    said = set()
+    for one in plan.adapters.values():
+        adapter = registry().load(one.kind)
         try:
-            adapter.preload()
+            adapter.preload(one.frozen())
         except Exception as error:  # noqa: BLE001  # it fails again where it is needed, and is told there: not the whole node
-            log.warning("adapter kind %s: what it imports cannot be shared by islands: %s", kind, error)
+            if one.kind not in said:
+                log.warning("adapter kind %s: what it imports cannot be shared by islands: %s", one.kind, error)
+            said.add(one.kind)
     if any(adapter.capability is not None and adapter.capability.writable for adapter in plan.adapters.values()):
         importlib.import_module("rt_edge.actors.island.adapter_commands")
     gc.collect()

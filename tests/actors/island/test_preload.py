@@ -73,9 +73,13 @@ TEXT_CODECS = {"encodings.ascii", "encodings.idna", "stringprep", "unicodedata"}
 @pytest.fixture(scope="module")
 def modules(tmp_path_factory):
     """What was in memory before the islands ran, and what came after."""
-    folder = tmp_path_factory.mktemp("preload")
-    (folder / "node.yaml").write_text(CONFIG.replace("DATA", str(folder / "data")))
-    command = [sys.executable, "-c", PROGRAM, str(folder / "node.yaml")]
+    return ran(tmp_path_factory.mktemp("preload"), CONFIG, PROGRAM)
+
+
+def ran(folder, config, program):
+    """What was in memory before the islands ran, and what came after."""
+    (folder / "node.yaml").write_text(config.replace("DATA", str(folder / "data")))
+    command = [sys.executable, "-c", program, str(folder / "node.yaml")]
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
     assert done.returncode == 0, done.stderr
     return [set(found) for found in json.loads(done.stdout)]
@@ -98,19 +102,27 @@ def test_nobody_has_what_no_one_needs_when_a_node_runs(modules):
     assert (modules[0] | modules[1]) & unwanted == set()
 
 
+def test_paho_is_never_imported_when_all_mqtt_adapters_take_the_fast_client(tmp_path):
+    """Not before the fork and not after it; all else of the adapter is there before, as with paho."""
+    before, after = ran(tmp_path, CONFIG.replace("kind: mqtt", "kind: mqtt\n    client: fast"), PROGRAM)
+    assert not [name for name in before | after if name.partition(".")[0] == "paho"]
+    assert "adapters.mqtt.fast" in before
+    assert after - TEXT_CODECS == set()
+
+
 class Broken(DeviceAdapter):
     """Its library is not what it was."""
 
     @classmethod
-    def preload(cls):
+    def preload(cls, settings):
         raise ImportError("no such name in the library")
 
 
 def test_a_node_starts_when_an_adapter_cannot_be_preloaded(tmp_path, monkeypatch, caplog):
-    """The adapter says it again when it opens; the others run."""
+    """The adapter says it again when it opens; the others run. Two of a kind say it once."""
     monkeypatch.setattr(preload, "registry", lambda: Registry.of({"broken": Broken}))
     monkeypatch.setattr(preload.gc, "freeze", lambda: None)
-    plan = NodePlan(NodeInfo("n", str(tmp_path)), {"b": AdapterPlan("broken", {})})
+    plan = NodePlan(NodeInfo("n", str(tmp_path)), {name: AdapterPlan("broken", {}) for name in "bc"})
     preload.preload(plan, Code())
     assert "adapter kind broken" in caplog.text
-    assert "no such name in the library" in caplog.text
+    assert caplog.text.count("no such name in the library") == 1

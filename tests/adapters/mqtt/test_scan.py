@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -47,6 +49,38 @@ def test_a_broker_that_is_not_there_is_one_line_when_it_is_scanned(capsys: pytes
     said = capsys.readouterr().err
     assert "127.0.0.1:9" in said
     assert said.count("\n") == 1
+
+
+PROGRAM = """
+import sys
+from importlib.machinery import PathFinder
+class WithoutPaho(PathFinder):
+    @classmethod
+    def find_spec(cls, name, path=None, target=None):
+        return None if name.partition(".")[0] == "paho" else PathFinder.find_spec(name, path, target)
+if "there" not in sys.argv[1]:
+    sys.meta_path[sys.meta_path.index(PathFinder)] = WithoutPaho
+from rt_edge.cli.app import main
+code = main(sys.argv[2:])
+print(code, "paho" in sys.modules, "adapters.mqtt.fast" in sys.modules)
+"""
+
+
+@pytest.mark.parametrize(
+    ("case", "more", "said"),
+    [
+        ("paho there", [], "1 True False"),
+        ("paho there", ["--set", "client=fast"], "1 False True"),
+        ("fast alone", [], "1 False True"),
+        ("none of what is asked for", ["--set", "client=paho"], "1 False False"),
+    ],
+)
+def test_client_is_the_one_that_is_asked_for_or_installed_when_a_broker_is_scanned(case: str, more: list[str], said: str) -> None:
+    """Whoever it is has tried (and found no broker); where paho is asked for and not there, that is said instead."""
+    command = [sys.executable, "-c", PROGRAM, case, "scan", "mqtt", "mqtt://127.0.0.1:9", "--for", "1s", *more]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert done.stdout.splitlines()[-1] == said, done.stderr
+    assert ("paho-mqtt is not installed here" if "none" in case else "127.0.0.1:9") in done.stderr
 
 
 @pytest.mark.parametrize(

@@ -73,7 +73,7 @@ class WeigherAdapter(DeviceAdapter):
         return {f"the weigher at {settings.address}": ("address",)}
 
     @classmethod
-    def preload(cls) -> None:
+    def preload(cls, settings: Any) -> None:
         """See `DeviceAdapter`."""
         importlib.import_module("rt_edge_weigher.transport")
 
