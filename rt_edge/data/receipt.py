@@ -31,11 +31,13 @@ class Origin:
             sessions are never compared. Empty where there are no keys.
         keys: number -> redelivery key, for the numbers from `floor` on (design 7): 2 bytes identifier, then a digest.
         redelivered: numbers, from `floor` on, that the peer marked as sent again.
+        again: numbers, from `floor` on, that this life has emitted again, since they failed or were lost: what a stage remembers
+            of later elements says nothing of them.
         lap: how often the source has gone back to emit again, in order, all that is not settled. Where elements of one lap were
             lost, later ones of the same lap are not let pass: they would overtake what comes again.
     """
 
-    __slots__ = ("floor", "incarnation", "keys", "lap", "name", "redelivered", "session")
+    __slots__ = ("again", "floor", "incarnation", "keys", "lap", "name", "redelivered", "session")
 
     def __init__(self, name: str, incarnation: str, floor: int = 0, session: str = "") -> None:
         self.name = name
@@ -44,12 +46,13 @@ class Origin:
         self.session = session
         self.keys: dict[int, bytes] = {}
         self.redelivered: set[int] = set()
+        self.again: set[int] = set()
         self.lap = 0
 
     def next_lap(self) -> Origin:
         """The same life of the same source, gone back once more."""
         origin = Origin(self.name, self.incarnation, self.floor, self.session)
-        origin.keys, origin.redelivered, origin.lap = self.keys, self.redelivered, self.lap + 1
+        origin.keys, origin.redelivered, origin.again, origin.lap = self.keys, self.redelivered, self.again, self.lap + 1
         return origin
 
     def __repr__(self) -> str:
@@ -76,6 +79,7 @@ class Branch(Origin):
     session = property(lambda self: self._of.session)
     keys = property(lambda self: self._of.keys)
     redelivered = property(lambda self: self._of.redelivered)
+    again = property(lambda self: self._of.again)
     lap = property(lambda self: self._of.lap)
 
 
@@ -196,6 +200,10 @@ class Receipt:
     def unsettled(self) -> int:
         """How many marks have no outcome so far."""
         return self._left
+
+    def open_marks(self) -> Marks:
+        """The marks that have no outcome so far."""
+        return () if not self._left else self._rest if self._rest is not None else self._opened()
 
     def settle(self, marks: Marks | None = None) -> None:
         """These marks (default: all open ones) are stored."""

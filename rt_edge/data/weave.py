@@ -21,8 +21,15 @@ from rt_edge.data.receipt import Branch, Mark, Marks, Origin, Outcome, Receipt, 
 
 _LIVES = count()
 
+MAX_SHARES = 255
+"""Origins that `shares` tells apart."""
+
 Identity = tuple[Origin | None, Mark | None]
 """Whose element it is, and which; None of what has no identity."""
+
+
+Share = tuple[Origin | None, Marks]
+"""Whose elements, and which: the marks in order (places, where nobody knows whose they are)."""
 
 
 class Woven(Origin):
@@ -46,6 +53,25 @@ class Woven(Origin):
         """The receipt and the mark that a place stands for."""
         part = self._parts[self._order[place]]
         return part.receipt, None if part.marks is None else part.marks[self._rank(place)]
+
+    def is_flat(self) -> bool:
+        """Whether each part has a plain origin, or none."""
+        return len(self._parts) <= MAX_SHARES and not any(map(is_woven, self.origins()))
+
+    def shares(self, places: range) -> tuple[bytes, list[Share]]:
+        """Of these places: for each, of which part it is, and whose the parts are."""
+        found: list[Share] = []
+        for part, own in zip(self._parts, self._placed(), strict=True):
+            first, end = bisect_left(own, places.start), bisect_left(own, places.stop)
+            origin = part.receipt.origin if part.receipt is not None else None
+            found.append((origin, range(end - first) if origin is None or part.marks is None else part.marks[first:end]))
+        return bytes(self._order[places.start : places.stop]), found
+
+    def origins(self) -> Iterator[Origin]:
+        """Those of its parts."""
+        for part in self._parts:
+            if part.receipt is not None and part.receipt.origin is not None:
+                yield part.receipt.origin
 
     def on_outcome(self, receipt: Receipt, marks: Marks, outcome: Outcome) -> None:
         """Pass it on, to each part at once."""
@@ -106,6 +132,48 @@ def weave(parts: Sequence[Chunk], order: Sequence[int]) -> Chunk:
     return Chunk(items, Receipt(range(len(items)), woven, woven if known else None))
 
 
+class _Part:
+    """Whose marks these are, where outcomes go another way."""
+
+    __slots__ = ("marks", "origin", "receipt")
+
+    def __init__(self, origin: Origin | None, marks: Marks) -> None:
+        self.origin = origin
+        self.marks = marks
+        self.receipt = None if origin is None else self  # all that is asked of it is its origin
+
+
+def rewoven(order: Sequence[int], shares: Sequence[Share]) -> Woven:
+    """The origin of a chunk of the elements of several, as it was elsewhere; its receipt has a listener of its own."""
+    return Woven(order, cast("Sequence[Chunk]", [_Part(origin, marks) for origin, marks in shares]))
+
+
+def shares(chunk: Chunk) -> tuple[bytes, list[Share]]:
+    """For each of the leading elements, which share it is of, and the shares; at most `MAX_SHARES` of them."""
+    origin, marks = chunk.receipt.origin if chunk.receipt is not None else None, chunk.marks
+    if isinstance(origin, Woven) and isinstance(marks, range) and origin.is_flat():
+        return origin.shares(marks)
+    order = bytearray()
+    found: list[tuple[Origin | None, list[Mark]]] = []
+    index: dict[tuple[str, str, str, int] | None, int] = {}
+    last: Origin | None = None
+    at = -1
+    for whose, mark in identities(chunk):
+        if at < 0 or whose is not last:
+            key = None if whose is None else (whose.name, whose.incarnation, whose.session, whose.lap)
+            known = index.get(key)
+            if known is None:
+                if len(found) == MAX_SHARES:
+                    break
+                known = index[key] = len(found)
+                found.append((whose, []))
+            at, last = known, whose
+        order.append(at)
+        own = found[at][1]
+        own.append(len(own) if mark is None else mark)
+    return bytes(order), [(whose, own) for whose, own in found]
+
+
 def is_woven(origin: Origin | None) -> bool:
     """Whether elements of it are of several origins."""
     while isinstance(origin, Branch):
@@ -121,6 +189,26 @@ def identities(chunk: Chunk) -> Iterable[Identity]:
     if not is_woven(receipt.origin):
         return zip(repeat(receipt.origin), marks)
     return map(partial(_identity, receipt.origin), marks)
+
+
+def emitted_again(chunk: Chunk) -> list[bool] | None:
+    """For each element, whether its origin emits it again because it failed or was lost; None: of none is that so.
+
+    A stage that leaves elements out by their position, or by what it remembers, lets these pass: one that it has left out was
+    settled by that and does not come again, so it has passed this one before, or has never seen it.
+    """
+    receipt, marks = chunk.receipt, chunk.marks
+    if receipt is None or marks is None or receipt.origin is None or not _repeats(receipt.origin):
+        return None
+    again = [origin is not None and mark is not None and number_of(mark) in origin.again for origin, mark in identities(chunk)]
+    return again if any(again) else None
+
+
+def _repeats(origin: Origin) -> bool:
+    """Whether there is anything that it, or one it is woven of, has emitted again."""
+    while isinstance(origin, Branch):
+        origin = origin.of
+    return any(map(_repeats, origin.origins())) if isinstance(origin, Woven) else bool(origin.again)
 
 
 def runs(chunk: Chunk) -> Iterator[tuple[Origin | None, list[Mark]]]:
@@ -149,15 +237,6 @@ def unwoven(chunk: Chunk) -> list[Chunk]:
         pieces.append(_piece(chunk, start, origin, marks))
         start += len(marks)
     return pieces
-
-
-def first_unwoven(chunk: Chunk) -> tuple[Chunk, Chunk | None]:
-    """The leading elements of one origin, and the rest."""
-    if chunk.receipt is None or not is_woven(chunk.receipt.origin):
-        return chunk, None
-    origin, marks = next(runs(chunk))
-    rest = chunk.cut(len(marks))[1] if len(marks) < len(chunk) else None
-    return _piece(chunk, 0, origin, marks), rest
 
 
 def _piece(chunk: Chunk, start: int, origin: Origin | None, marks: list[Mark]) -> Chunk:

@@ -53,6 +53,22 @@ class Request(Signal, frozen=True, array_like=True, tag=3):
     """Every `OnNext` up to this number has arrived."""
 
 
+class Part(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """The elements of one origin among those of a chunk of several."""
+
+    origin: str
+    """Name of the origin; empty where the elements have none."""
+    incarnation: str
+    session: str
+    floor: int
+    marks: Any
+    """As in `OnNext`."""
+    keys: list[tuple[int, bytes]] = []
+    redelivered: list[int] = []
+    lap: int = 0
+    again: list[int] = []
+
+
 class OnNext(Signal, frozen=True, array_like=True, tag=4):
     """Producer to consumer: one chunk."""
 
@@ -70,6 +86,12 @@ class OnNext(Signal, frozen=True, array_like=True, tag=4):
     redelivered: list[int] = []
     lap: int = 0
     """How often the origin has gone back to emit again in order."""
+    again: list[int] = []
+    """Numbers among `marks` that this life of the origin has emitted before."""
+    parts: list[Part] = []
+    """Where the elements are of several origins: whose. Then they have no origin and no marks here."""
+    order: bytes = b""
+    """For each element, which of `parts` it is of; its mark is the next of that."""
 
 
 class Settled(Signal, frozen=True, array_like=True, tag=5):

@@ -16,7 +16,7 @@ from typing import Any, cast
 
 from rt_edge.data.chunk import Chunk
 from rt_edge.data.errors import IslandDied
-from rt_edge.data.receipt import Failed, Marks, Origin, Outcome, Receipt
+from rt_edge.data.receipt import Dropped, Failed, Marks, Origin, Outcome, Receipt
 from rt_edge.streams.segment import Segment
 
 log = logging.getLogger(__name__)
@@ -99,6 +99,7 @@ class Ledger:
             n, self._alone = 1, self._again[0]
         marks, self._again = self._again[:n], self._again[n:]
         self.retried += len(marks)
+        self.origin.again.update(marks)
         return Chunk([segment.item(n) for n, segment in self._located(marks, marks)], Receipt(marks, self, self.origin))
 
     def _suspect(self, number: int) -> bool:
@@ -114,6 +115,8 @@ class Ledger:
         """An outcome from downstream."""
         numbers = cast("Sequence[int]", marks)  # the origin's own marks are numbers
         if numbers[0] < self._doubtful:
+            if isinstance(outcome, Dropped) and self._is_late(receipt):
+                return  # it gave way to something, or to its own copy: what becomes of the copy of this lap counts
             numbers = self._still_open(numbers)
             if not numbers:
                 return
@@ -170,7 +173,7 @@ class Ledger:
     def _failed(self, receipt: Receipt, numbers: Sequence[int], error: BaseException) -> None:
         place = 1 if isinstance(error, IslandDied) else 0
         again = False
-        late = receipt.origin is not None and receipt.origin.lap < self.origin.lap
+        late = self._is_late(receipt)
         for number, segment in list(self._located(numbers, receipt.marks)):
             counts = self._failures.setdefault(number, [0, 0])
             counts[place] += 1
@@ -185,6 +188,10 @@ class Ledger:
         self._advance()
         if again or self._again:
             self._on_retry()
+
+    def _is_late(self, receipt: Receipt) -> bool:
+        """Whether it is of a lap before this one: what is open of it is, or will be, emitted again."""
+        return receipt.origin is not None and receipt.origin.lap < self.origin.lap
 
     def _go_back(self) -> None:
         """Emit again all that is open, before anything new: what is on its way behind what was lost fails where that was lost,
@@ -222,4 +229,6 @@ class Ledger:
                     origin.keys.pop(number, None)
             if origin.redelivered:
                 origin.redelivered.difference_update(range(origin.floor, floor))
+            if origin.again:
+                origin.again.difference_update(range(origin.floor, floor))
             origin.floor = floor

@@ -102,6 +102,8 @@ class Stage(msgspec.Struct, frozen=True, kw_only=True):
     receipts: ClassVar[ReceiptUse] = ReceiptUse.PASS
     combines: ClassVar[bool] = False
     """Makes one element of several: needs a journal or `settle: early` behind a redelivering source."""
+    comes_again: ClassVar[str] = ""
+    """What an element does there that its origin emits again, where it is not told from new ones; see docs/adr/0015."""
 
     @property
     def label(self) -> str:

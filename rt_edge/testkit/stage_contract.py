@@ -25,7 +25,7 @@ from rt_edge.data.receipt import Dropped, Failed, Stored
 from rt_edge.protocol.demand import UNBOUNDED
 from rt_edge.streams.stage import Stage
 from rt_edge.testkit.probes import StageBench
-from rt_edge.testkit.receipt_contract import ReceiptContract
+from rt_edge.testkit.replay_contract import ReplayContract
 from rt_edge.testkit.stage_schedule import HOUR, drive
 
 OnError = Literal["stop", "resume", "restart"]
@@ -42,7 +42,7 @@ BAD = -13
 """The element for which `make_failing` stages raise."""
 
 
-class StageContract(ReceiptContract):
+class StageContract(ReplayContract):
     """Subclass it, override `make` and what differs."""
 
     # -- the tests -----------------------------------------------------------------------------------------------------

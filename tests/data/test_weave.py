@@ -14,8 +14,9 @@ import pytest
 from rt_edge.data import weave as weave_module
 from rt_edge.data.chunk import Chunk
 from rt_edge.data.errors import InternalError
+from rt_edge.data.reading import gap_reading, is_gap
 from rt_edge.data.receipt import Dropped, Failed, Origin, Receipt, Stored
-from rt_edge.data.weave import first_unwoven, identities, is_woven, runs, unwoven, weave
+from rt_edge.data.weave import emitted_again, identities, is_woven, rewoven, runs, shares, unwoven, weave
 from rt_edge.testkit.probes import Outcomes
 
 
@@ -122,14 +123,12 @@ def test_pieces_are_of_one_origin_when_a_chunk_is_unwoven() -> None:
     a, of_a = part("a", [0, 1])
     b, of_b = part("b", [2])
     again, of_again = part("a", [0])
-    first, rest = first_unwoven(weave([a, again, b], [0, 1, 0, 2]))
+    first, *pieces = unwoven(weave([a, again, b], [0, 1, 0, 2]))
     assert (first.items, list(first.marks or ()), first.receipt and first.receipt.origin) == (
         [0],
         [0],
         a.receipt and a.receipt.origin,
     )
-    assert rest is not None
-    pieces = unwoven(rest)
     assert [(piece.items, list(piece.marks or ())) for piece in pieces] == [([0, 1], [0, 1]), ([2], [0])]
     first.fail(ValueError())
     pieces[0].settle()
@@ -137,7 +136,6 @@ def test_pieces_are_of_one_origin_when_a_chunk_is_unwoven() -> None:
     pieces[1].settle()
     assert of_b.stored() == [0]
     plain, _ = part("a", [1])
-    assert first_unwoven(plain) == (plain, None)
     assert unwoven(plain) == [plain]
     plain.settle()
 
@@ -249,3 +247,72 @@ def test_elements_are_let_go_when_only_their_receipt_is_kept() -> None:
     del woven, pieces
     assert [one() for one in gone] == [None, None]
     receipt.settle()
+
+
+def test_gap_records_have_their_own_outcome_when_they_are_woven_among_readings() -> None:
+    """A gap is an element like others: it keeps its place, its mark and whose it is; readings beside it may be dropped."""
+    gaps = [gap_reading(name, "offline", 1, 2) for name in "ab"]
+    a, of_a = part("a", ["a0", gaps[0], "a2"])
+    b, of_b = part("b", [gaps[1], "b1"])
+    woven = weave([a, b], [1, 0, 0, 0, 1])
+    assert woven.items == [gaps[1], "a0", gaps[0], "a2", "b1"]
+    kept = woven.select([not isinstance(item, str) for item in woven.items], "not a gap")
+    assert kept is not None
+    assert named(kept) == [("b", 0), ("a", 1)]
+    assert [[origin.name for origin, _ in runs(piece) if origin] for piece in unwoven(kept)] == [["b"], ["a"]]
+    for piece in unwoven(kept):
+        assert all(map(is_gap, piece.items))
+        piece.settle()
+    assert (of_a.stored(), of_a.dropped("not a gap")) == ([1], [0, 2])
+    assert (of_b.stored(), of_b.dropped("not a gap")) == ([0], [1])
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_shares_say_whose_each_element_is_when_a_woven_chunk_travels(seed: int) -> None:
+    """Whole, cut, filtered, forked, or a weave of weaves: what is put together elsewhere has the same identities in the same
+    places, and knows as much of what comes again."""
+    random = Random(seed)
+    parts = [part(name, [f"{name}{n}" for n in range(random.randint(1, 6))], random.randint(0, 9))[0] for name in "abc"]
+    parts.append(Chunk(["bare"]))
+    for one in parts[:2]:
+        assert one.receipt is not None
+        assert one.receipt.origin is not None
+        one.receipt.origin.again.update(range(7))
+
+    def woven(some: list[Chunk]) -> Chunk:
+        order = [index for index, one in enumerate(some) for _ in range(len(one))]
+        random.shuffle(order)
+        return weave(some, order)
+
+    chunk = woven([woven(parts[:2]), *parts[2:]]) if seed % 3 == 0 else woven(parts)
+    if seed % 2:
+        chunk = chunk.cut(random.randint(1, len(chunk) - 1))[seed % 4 == 1]
+    if seed % 5 == 0:
+        chunk = chunk.fork(2)[0]
+    if seed % 7 == 0 and len(chunk) > 1:
+        chunk = chunk.take(sorted(random.sample(range(len(chunk)), len(chunk) // 2 + 1)))
+    order, known = shares(chunk)
+    assert len(order) == len(chunk)
+    there = Chunk(chunk.items, Receipt(range(len(chunk)), Outcomes(), rewoven(order, known)))
+    assert [(name, mark) for name, mark in named(there) if name] == [(name, mark) for name, mark in named(chunk) if name]
+    assert [name for name, _ in named(there)] == [name for name, _ in named(chunk)]
+    assert emitted_again(there) == emitted_again(chunk)
+    for one in (there, chunk, *parts):
+        one.settle()
+
+
+def test_nothing_comes_again_when_no_origin_says_so() -> None:
+    """And an element of which others were made comes again as all of them."""
+    a, _ = part("a", [0, 1, 2])
+    assert a.receipt is not None
+    assert a.receipt.origin is not None
+    assert emitted_again(a) is None
+    assert emitted_again(Chunk([1])) is None
+    a.receipt.origin.again.add(9)
+    assert emitted_again(a) is None
+    a.receipt.origin.again.add(1)
+    assert emitted_again(a) == [False, True, False]
+    made = a.expand([["x"], ["y", "z"], []])
+    assert made is not None
+    assert emitted_again(made) == [False, True, True]
+    assert emitted_again(made.fork(2)[1]) == [False, True, True]

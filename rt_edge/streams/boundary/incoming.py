@@ -9,6 +9,7 @@ from rt_edge.data.chunk import Chunk
 from rt_edge.data.errors import CodecError, IslandDied, StreamError
 from rt_edge.data.ids import new_incarnation
 from rt_edge.data.receipt import Dropped, Failed, Mark, Marks, Origin, Outcome, Receipt
+from rt_edge.data.weave import Share, rewoven
 from rt_edge.protocol.signals import (
     AnySignal,
     Cancel,
@@ -16,6 +17,7 @@ from rt_edge.protocol.signals import (
     OnError,
     OnNext,
     OnSubscribe,
+    Part,
     Request,
     Resubscribe,
     Seen,
@@ -103,6 +105,8 @@ def _forget(origin: Origin, floor: int) -> None:
         del keys[number]
     if origin.redelivered:
         origin.redelivered.difference_update(gone_keys)
+    if origin.again:
+        origin.again = {n for n in origin.again if n >= floor}
 
 
 class _Logic(StageLogic):
@@ -246,23 +250,27 @@ class _Logic(StageLogic):
             items = self._decode(signal.payload)
         except CodecError as error:
             self.ctx.count("errors")
-            marks = unpack_marks(signal.marks) if signal.marks is not None else range(0)
+            marks = range(len(signal.order)) if signal.parts else unpack_marks(signal.marks) if signal.marks is not None else ()
             if marks:
                 self._open += len(marks)
                 self.report(signal.producer, signal.number, (0, len(marks) - 1), Failed(error))
             return
         self._arrived += len(items)
         self._open += len(items)
-        if signal.marks is None:
-            listener_marks: Marks = range(len(items))
-            origin = None
-        else:
+        listener_marks: Marks = range(len(items))
+        origin: Origin | None = None
+        if signal.parts:
+            origin = rewoven(signal.order, [self._share(part) for part in signal.parts])
+        elif signal.marks is not None:
             listener_marks = unpack_marks(signal.marks)
             origin = self._origin(signal) if signal.origin else None
         receipt = Receipt(listener_marks, _Listener(self, signal.producer, signal.number, listener_marks), origin)
         self._ready.append(Chunk(items, receipt))
 
-    def _origin(self, signal: OnNext) -> Origin:
+    def _share(self, part: Part) -> Share:
+        return self._origin(part) if part.origin else None, unpack_marks(part.marks)
+
+    def _origin(self, signal: OnNext | Part) -> Origin:
         origin = self._origins.get(signal.origin)
         if origin is None or (origin.incarnation, origin.lap) != (signal.incarnation, signal.lap):
             origin = self._origins[signal.origin] = Origin(signal.origin, signal.incarnation)
@@ -275,6 +283,7 @@ class _Logic(StageLogic):
             _forget(origin, signal.floor)
         origin.keys.update(signal.keys)
         origin.redelivered.update(signal.redelivered)
+        origin.again.update(signal.again)
         return origin
 
     def _push_ready(self) -> None:

@@ -11,11 +11,13 @@ import logging
 from collections import deque
 from typing import Any, ClassVar
 
+import msgspec
+
 from rt_edge.data.chunk import CHUNK_BYTES, CHUNK_ELEMENTS, Chunk
 from rt_edge.data.errors import CodecError, IslandDied, StreamError
 from rt_edge.data.ids import new_incarnation
-from rt_edge.data.receipt import STORED, Dropped, Failed, Origin, Outcome, number_of
-from rt_edge.data.weave import first_unwoven, identities
+from rt_edge.data.receipt import STORED, Dropped, Failed, Origin, Outcome
+from rt_edge.data.weave import Share, identities, is_woven, shares
 from rt_edge.protocol.signals import (
     AnySignal,
     Cancel,
@@ -29,7 +31,8 @@ from rt_edge.protocol.signals import (
     Settled,
     Subscribe,
 )
-from rt_edge.streams.boundary.post import READINGS, RESEND_S, Codec, pack_marks, unpack_places
+from rt_edge.streams.boundary.parts import part_of
+from rt_edge.streams.boundary.post import READINGS, RESEND_S, Codec, unpack_places
 from rt_edge.streams.stage import IN, Inlet, Outlet, ReceiptUse, Stage, StageLogic
 
 log = logging.getLogger(__name__)
@@ -252,10 +255,16 @@ class _Logic(StageLogic):
         self._end()
 
     def _lost(self, chunk: Chunk) -> None:
-        """Elements of this chunk are lost beyond this end: what its origin emitted after them must not overtake them."""
+        """Elements of this chunk are lost beyond this end: what their origins emitted after them must not overtake them."""
         receipt = chunk.receipt
-        if receipt is not None and receipt.unsettled and receipt.origin is not None:
-            origin = receipt.origin
+        if receipt is None or not receipt.unsettled or receipt.origin is None:
+            return
+        lost: set[Origin] = {receipt.origin}
+        if is_woven(receipt.origin):
+            opened = set(receipt.open_marks())
+            known = zip(identities(chunk), chunk.marks or (), strict=True)
+            lost = {origin for (origin, _), mark in known if origin is not None and mark in opened}
+        for origin in lost:
             incarnation, lap = self._lost_in.get(origin.name, ("", 0))
             self._lost_in[origin.name] = (origin.incarnation, max(origin.lap, lap if incarnation == origin.incarnation else 0))
 
@@ -292,9 +301,7 @@ class _Logic(StageLogic):
 
     def _send_waiting(self) -> None:
         while self._waiting and self._consumer and self._total > self._sent and len(self._held) < MAX_HELD:
-            chunk, rest_of_others = first_unwoven(self._waiting.popleft())
-            if rest_of_others is not None:
-                self._waiting.appendleft(rest_of_others)
+            chunk = self._waiting.popleft()
             most = min(self._total - self._sent, CHUNK_ELEMENTS)
             if len(chunk) > most:
                 chunk, rest = chunk.cut(most)
@@ -302,6 +309,11 @@ class _Logic(StageLogic):
             self._send(chunk)
 
     def _send(self, chunk: Chunk) -> None:
+        receipt = chunk.receipt
+        order, parts = shares(chunk) if receipt is not None and is_woven(receipt.origin) else (b"", [])
+        if parts and len(order) < len(chunk):  # of more origins than a signal tells apart
+            chunk, rest = chunk.cut(len(order))
+            self._waiting.appendleft(rest)
         try:
             payload = self._encode(chunk.items)
         except (TypeError, ValueError, OverflowError) as error:
@@ -316,7 +328,7 @@ class _Logic(StageLogic):
             return
         self._number += 1
         self._sent += len(chunk)
-        signal = self._on_next(chunk, payload)
+        signal = self._on_next(chunk, payload, order, parts)
         self._held[self._number] = _Held(chunk, signal, self.ctx.clock.monotonic())
         self._post.send(signal)
         self._say_seen()
@@ -324,36 +336,11 @@ class _Logic(StageLogic):
             self._timing = True
             self.ctx.after(RESEND_S, "resend")
 
-    def _on_next(self, chunk: Chunk, payload: bytes) -> OnNext:
-        receipt, marks = chunk.receipt, chunk.marks
-        origin = receipt.origin if receipt is not None else None
-        keys: list[tuple[int, bytes]] = []
-        redelivered: list[int] = []
-        name = incarnation = session = ""
-        floor = lap = 0
-        if origin is not None and marks is not None:
-            name, incarnation, session, floor = origin.name, origin.incarnation, origin.session, origin.floor
-            lap = origin.lap
-            if origin.keys:
-                numbers = dict.fromkeys(map(number_of, marks))
-                keys = [(n, origin.keys[n]) for n in numbers if n in origin.keys]
-                redelivered = [n for n in numbers if n in origin.redelivered]
-        packed = None if marks is None else pack_marks(marks)
-        return OnNext(
-            self._wire,
-            self._me,
-            self._consumer,
-            self._number,
-            payload,
-            name,
-            incarnation,
-            session,
-            floor,
-            packed,
-            keys,
-            redelivered,
-            lap,
-        )
+    def _on_next(self, chunk: Chunk, payload: bytes, order: bytes, parts: list[Share]) -> OnNext:
+        origin = chunk.receipt.origin if chunk.receipt is not None else None
+        whole = part_of(None, None) if parts else part_of(origin, chunk.marks)
+        about: list[Any] = [*msgspec.structs.astuple(whole), [part_of(*part) for part in parts], order]  # in the order of OnNext
+        return OnNext(self._wire, self._me, self._consumer, self._number, payload, *about)
 
     def _say_seen(self) -> None:
         if self._seen_due:

@@ -48,7 +48,9 @@ def page(stage: type[Stage]) -> str:
     text += ["", "In Python:", "", "```python", *signatures(stage), "```", ""]
     if stage.kind:
         text += [f"In a configuration: `{stage.kind}`.", ""]
-    text.append(f"Receipts: {stage.receipts.value}.{held(stage)}{' Makes one element of several.' if stage.combines else ''}")
+    several = " Makes one element of several." if stage.combines else ""
+    again = f" What its origin emits again {stage.comes_again}." if stage.comes_again else ""
+    text.append(f"Receipts: {stage.receipts.value}.{held(stage)}{several}{again}")
     text += ["", f"Residue, when it is taken out of a running graph: {residue(stage)}"]
     fields = msgspec.structs.fields(stage)
     if fields:

@@ -8,6 +8,7 @@ from typing import Any, ClassVar, Literal
 
 from rt_edge.data.chunk import Chunk
 from rt_edge.data.errors import ConfigError, StreamError
+from rt_edge.data.weave import emitted_again
 from rt_edge.streams.stage import OUT, Inlet, Outlet, Stage, StageLogic, Supervision
 
 log = logging.getLogger(__name__)
@@ -15,6 +16,9 @@ log = logging.getLogger(__name__)
 OnError = Literal["stop", "resume", "restart"]
 Settle = Literal["end", "early"]
 Failures = Sequence[tuple[int, Exception]]
+
+SKIPPED = "skipped"
+"""The reason of what is left out by its place."""
 
 PORTS_MAX = 64
 """Ports of a fan-in or fan-out, at most."""
@@ -123,6 +127,24 @@ def discard(logic: StageLogic, chunk: Chunk, reason: str) -> None:
     """Settle `chunk` as dropped for `reason`, and count it."""
     chunk.drop(reason)
     logic.ctx.count(f"dropped_{reason}", len(chunk))
+
+
+def skip(logic: StageLogic, chunk: Chunk, most: int, reason: str = SKIPPED) -> tuple[Chunk | None, int]:
+    """Discard the first `most` elements, but none that comes again; what is left, and how many were discarded."""
+    again = emitted_again(chunk)
+    if again is None:
+        skipped = min(most, len(chunk))
+        first, rest = (chunk, None) if skipped == len(chunk) else chunk.cut(skipped) if skipped else (None, chunk)
+        if first is not None:
+            discard(logic, first, reason)
+        return rest, skipped
+    skipped, mask = 0, []
+    for comes_again in again:
+        mask.append(comes_again or skipped >= most)
+        skipped += not mask[-1]
+    if skipped:
+        logic.ctx.count(f"dropped_{reason}", skipped)
+    return chunk.select(mask, reason), skipped
 
 
 def settle_rest(logic: StageLogic, chunks: Sequence[Chunk], error: BaseException | None) -> None:

@@ -9,6 +9,7 @@ import msgspec
 
 from rt_edge.data.chunk import Chunk
 from rt_edge.data.reading import Reading, is_gap
+from rt_edge.data.weave import emitted_again
 from rt_edge.streams.expression.functions import is_nan, is_number
 from rt_edge.streams.stage import IN, OUT, Inlet
 from rt_edge.streams.stages._keys import Laps
@@ -57,7 +58,12 @@ class DeadbandLogic(OutboxLogic):
             self.ctx.count("replayed")
             self._passed.clear()
             self._watched.clear()
-        kept = chunk.select([self._passes(reading, now) for reading in chunk.items], STILL)
+        again = emitted_again(chunk)
+        if again is None:
+            mask = [self._passes(reading, now) for reading in chunk.items]
+        else:
+            mask = [self._forget(item) if a else self._passes(item, now) for item, a in zip(chunk.items, again, strict=True)]
+        kept = chunk.select(mask, STILL)
         dropped = len(chunk) - (len(kept) if kept is not None else 0)
         if kept is not None:
             self.out.put(kept)
@@ -81,6 +87,13 @@ class DeadbandLogic(OutboxLogic):
         if not last.alive:
             self._passed[reading.source] = last._replace(alive=True)
         return False
+
+    def _forget(self, reading: Any) -> bool:
+        """What is emitted again passes, out of its turn: it is not what the next reading of its source moves from."""
+        if isinstance(reading, Reading):
+            self._passed.pop(reading.source, None)
+            self._watched.pop(reading.source, None)
+        return True
 
     def _remember(self, reading: Reading, now: float) -> None:
         source, passed = reading.source, self._passed

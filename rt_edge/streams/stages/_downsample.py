@@ -9,6 +9,7 @@ import msgspec
 
 from rt_edge.data.chunk import CHUNK_ELEMENTS, Chunk, join
 from rt_edge.data.reading import Quality, Reading, is_gap
+from rt_edge.data.weave import emitted_again
 from rt_edge.streams.downsampling import lttb, min_max
 from rt_edge.streams.expression.functions import is_number
 from rt_edge.streams.stage import IN, OUT, Inlet, Supervision
@@ -59,8 +60,12 @@ class DownsampleLogic(HoldingLogic):
             settle_rest(self, self._take_raw(), failures[0][1])
         if rest is not None:
             now = self.ctx.clock.monotonic()
+            again = emitted_again(rest) if self._stage.method != "mean" else None  # the others have chosen it, or never saw it
             for place, (item, key) in enumerate(zip(rest.items, keys, strict=True)):
-                self._take(rest.take([place]), item, key, now)
+                if again is not None and again[place]:
+                    self.out.put(rest.take([place]))
+                else:
+                    self._take(rest.take([place]), item, key, now)
         if self.stop_after(failures):
             return
         self._set_timer()

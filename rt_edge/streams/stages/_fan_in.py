@@ -107,6 +107,10 @@ class FanInLogic(OutboxLogic):
         held = self.held[index]
         return len(held[0]) - self._gone[index] if held else 0
 
+    def first(self, index: int) -> Chunk:
+        """The next element of an inlet that holds some, which stays there."""
+        return self.held[index][0].take([self._gone[index]])
+
     def take_woven(self, order: Sequence[int]) -> Chunk:
         """For each place, from which inlet the next element comes, which is at hand there."""
         parts: list[Chunk] = []

@@ -151,6 +151,10 @@ class KeyTable(Generic[V]):
             self.evict()
         rows[key] = state
 
+    def forget(self, key: Any) -> None:
+        """Nothing is known of `key` any more."""
+        self._rows.pop(key, None)
+
     def evict(self) -> None:
         """Forget the key that was used least recently."""
         self._evicted(*self._rows.popitem(last=False))

@@ -1,4 +1,7 @@
-"""What stages share that keep the latest element of each key until its time has come (debounce, sample)."""
+"""What stages share that keep the latest element of each key until its time has come (debounce, sample).
+
+What an origin emits again passes at once: it was the latest when it went out, or its time is over.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,7 @@ from typing import Any
 
 from rt_edge.data.chunk import CHUNK_ELEMENTS, Chunk
 from rt_edge.data.reading import Reading, is_gap
+from rt_edge.data.weave import emitted_again
 from rt_edge.streams.stage import IN, OUT, Inlet, Outlet, Supervision
 from rt_edge.streams.stages._common import discard, settle_rest
 from rt_edge.streams.stages._holding import HoldingLogic
@@ -18,7 +22,8 @@ EVICTED = "evicted"
 
 
 class LatestLogic(HoldingLogic):
-    """Keeps one element a key in `waiting`; what is replaced is settled as dropped. Gap records pass at once.
+    """Keeps one element a key in `waiting`; what is replaced is settled as dropped. Gap records, and what is emitted again, pass
+    at once.
 
     Args:
         stage: what it runs.
@@ -81,8 +86,9 @@ class LatestLogic(HoldingLogic):
         """Keep the latest of each key, pass gap records, drop the rest."""
         latest: dict[Any, int] = {}
         gaps = []
+        again = emitted_again(chunk)
         for place, (item, key) in enumerate(zip(chunk.items, keys, strict=True)):
-            if item.__class__ is Reading and not item.fields and is_gap(item):
+            if (item.__class__ is Reading and not item.fields and is_gap(item)) or (again is not None and again[place]):
                 gaps.append(place)
             else:
                 latest.pop(key, None)  # in the order of the last arrival

@@ -9,10 +9,12 @@ import msgspec
 
 from rt_edge.data.chunk import CHUNK_ELEMENTS, Chunk, join
 from rt_edge.data.reading import Reading, is_gap
+from rt_edge.data.weave import emitted_again
 from rt_edge.streams.stage import IN, OUT, Inlet, Outlet, Supervision
 from rt_edge.streams.stages._common import discard, settle_rest
 from rt_edge.streams.stages._holding import HoldingLogic
 from rt_edge.streams.stages._latest import EVICTED, gather
+from rt_edge.streams.stages.conflate import is_older
 
 if TYPE_CHECKING:
     from rt_edge.streams.stages.latest_per_key import LatestPerKey
@@ -76,10 +78,14 @@ class LatestPerKeyLogic(HoldingLogic):
 
     def _absorb(self, chunk: Chunk, keys: list[Any]) -> None:
         rows, fresh = self._rows, self._fresh
+        again = emitted_again(chunk)
         for place, (item, key) in enumerate(zip(chunk.items, keys, strict=True)):
             piece = chunk.take([place])
             if isinstance(item, Reading) and is_gap(item):
                 discard(self, piece, "gap")
+                continue
+            if again is not None and again[place] and is_older(item, rows.get(key)):
+                discard(self, piece, REPLACED)
                 continue
             if key in fresh:
                 discard(self, fresh.pop(key), REPLACED)

@@ -8,6 +8,7 @@ from typing import Any
 
 from rt_edge.data.chunk import CHUNK_ELEMENTS, Chunk
 from rt_edge.data.reading import Reading, is_gap
+from rt_edge.data.weave import emitted_again
 from rt_edge.streams.stage import IN, OUT, Inlet, Outlet, Supervision
 from rt_edge.streams.stages._common import Failures, bare, discard, named, note_failures, settle_rest
 from rt_edge.streams.stages._holding import HoldingLogic
@@ -79,6 +80,7 @@ class WindowLogic(HoldingLogic):
             self._forget(failures[0][1])
         if rest is not None:
             failures = [*failures, *self._place(rest, keys, times)]
+        self._windows.close_overdue()
         self._emit_closed()
         if self.stop_after(failures):
             return
@@ -106,6 +108,7 @@ class WindowLogic(HoldingLogic):
         placed: list[int] = []
         found: list[list[Window]] = []
         place_in = self._windows.place
+        again = emitted_again(chunk)
         for place, (item, key, ts) in enumerate(zip(chunk.items, keys, times, strict=True)):
             trusted: int | None = wall
             if item.__class__ is Reading:
@@ -114,7 +117,7 @@ class WindowLogic(HoldingLogic):
                     continue
                 if item.clock is not None and not item.clock.synced:
                     trusted = None
-            windows = place_in(key, int(ts), now, trusted)
+            windows = place_in(key, int(ts), now, trusted, again is not None and again[place])
             if isinstance(windows, Refused):
                 refused.setdefault(windows, []).append(place)
             else:

@@ -35,6 +35,7 @@ class AggregateWithBoundary(Combining, frozen=True, kw_only=True):
     """
 
     receipts: ClassVar[ReceiptUse] = ReceiptUse.HOLD
+    comes_again: ClassVar[str] = "may be in another aggregate than before"
 
     allocate: Callable[[], Any]
     aggregate: Callable[[Any, Any], tuple[Any, bool]]

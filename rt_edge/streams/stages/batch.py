@@ -21,6 +21,7 @@ class Batch(Batching, frozen=True, kw_only=True):
 
     kind: ClassVar[str] = "batch"
     shorthand: ClassVar[str] = "count"
+    comes_again: ClassVar[str] = "may be in another batch than before"
 
     def create_logic(self) -> StageLogic:
         """A logic with the batch."""

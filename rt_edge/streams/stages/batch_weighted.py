@@ -28,6 +28,7 @@ class BatchWeighted(Batching, frozen=True, kw_only=True):
     """
 
     kind: ClassVar[str] = "batch_weighted"
+    comes_again: ClassVar[str] = "may be in another batch than before"
 
     weight: float
     cost: Any

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from itertools import repeat
 from typing import Any, ClassVar, NamedTuple
 
 from rt_edge.data.chunk import Chunk
 from rt_edge.data.reading import Reading, Value, is_gap
 from rt_edge.data.units import Duration
+from rt_edge.data.weave import emitted_again
 from rt_edge.streams.expression.functions import is_nan, is_number
 from rt_edge.streams.stage import StageLogic
 from rt_edge.streams.stages._common import at_least
@@ -21,8 +23,9 @@ class ChangeOfValue(Keyed, frozen=True, kw_only=True):
 
     Only values count, and the quality: not the time. 1 and 1.0 are the same, 1 and true are not, NaN is the same as NaN. The
     first reading of a source passes, one in which a field comes or goes, one that has none of the `fields` (counted,
-    `missing_field`), and gap records. The others are settled as dropped, `unchanged`. When a source emits again what could not be
-    stored, or begins a new life, all begins anew.
+    `missing_field`), and gap records. The others are settled as dropped, `unchanged`. What its source emits again because it
+    could not be stored passes, and the next reading of its key after it; when a source goes back in time or begins a new life,
+    all begins anew.
 
     Emits when: a reading arrives that differs, or `max_silence` has passed since the last one of its source that passed.
     Backpressures when: downstream does.
@@ -74,11 +77,18 @@ class _Logic(KeyedPassLogic):
 
     def handle(self, chunk: Chunk, keys: list[Any]) -> Chunk | None:
         now = self.ctx.clock.monotonic()
-        mask = [self._is_new(item, key, now) for item, key in zip(chunk.items, keys, strict=True)]
+        again = emitted_again(chunk) or repeat(False)
+        rows = zip(chunk.items, keys, again, strict=False)  # as many as there are elements
+        mask = [self._pass_again(key) if a else self._is_new(item, key, now) for item, key, a in rows]
         dropped = mask.count(False)
         if dropped:
             self.ctx.count(f"dropped_{UNCHANGED}", dropped)
         return chunk.select(mask, UNCHANGED)
+
+    def _pass_again(self, key: Any) -> bool:
+        """It is out of its turn: the next reading of its key passes, too."""
+        self._passed.forget(key)
+        return True
 
     def _is_new(self, reading: Any, key: Any, now: float) -> bool:
         if not isinstance(reading, Reading) or is_gap(reading):

@@ -8,6 +8,7 @@ from typing import Any, ClassVar, Literal
 from rt_edge.data.chunk import Chunk
 from rt_edge.data.errors import ConfigError
 from rt_edge.data.reading import Reading, is_gap
+from rt_edge.data.weave import emitted_again
 from rt_edge.streams.stage import Hold, ReceiptUse, StageLogic
 from rt_edge.streams.stages._common import UserCode, at_least, discard, settle_rest
 from rt_edge.streams.stages._conflating import AggregatingLogic, ConflateLogic
@@ -21,7 +22,8 @@ class Conflate(UserCode, frozen=True, kw_only=True):
 
     What is replaced is settled as dropped, `conflated`. With `aggregate` nothing is replaced: the elements become one, which
     stands for all of them (their receipts are joined). Sources keep the order in which they first waited. A gap record of a
-    source is replaced by nothing and replaces nothing: it says what no later reading says.
+    source is replaced by nothing and replaces nothing: it says what no later reading says. A reading that is emitted again
+    replaces none of a later time.
 
     Emits when: downstream asks and an element has arrived since.
     Backpressures when: never, but for the sources above `max_sources`, of which the oldest waiting is dropped (`conflated`).
@@ -65,6 +67,11 @@ class Conflate(UserCode, frozen=True, kw_only=True):
         return AggregatingLogic(self, self.aggregate) if self.aggregate is not None else _Latest(self)
 
 
+def is_older(item: Any, than: Any) -> bool:
+    """Whether a reading that came later is of an earlier time: what is emitted again does not take the place of what is newer."""
+    return isinstance(item, Reading) and isinstance(than, Reading) and item.ts < than.ts
+
+
 class _Latest(ConflateLogic):
     def __init__(self, stage: Conflate) -> None:
         super().__init__(stage.max_sources)
@@ -77,6 +84,7 @@ class _Latest(ConflateLogic):
     def _absorb(self, chunk: Chunk) -> None:
         latest: dict[Any, int] = {}
         per_source = self._stage.per == "source"
+        again = emitted_again(chunk)
         for place, item in enumerate(chunk.items):
             if not (per_source and isinstance(item, Reading)):
                 latest[None] = place
@@ -93,6 +101,9 @@ class _Latest(ConflateLogic):
         waiting = self._waiting
         for key, place in latest.items():
             piece = chunk.take([place])
+            if key in waiting and again is not None and again[place] and is_older(chunk.items[place], waiting[key].items[0]):
+                discard(self, piece, CONFLATED)
+                continue
             if key in waiting:
                 discard(self, waiting.pop(key) if key in self._gapped else waiting[key], CONFLATED)
             elif len(waiting) >= self._stage.max_sources:

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-import msgspec
-
-from rt_edge.data.chunk import Chunk
 from rt_edge.data.errors import ConfigError
 from rt_edge.data.reading import Reading
 from rt_edge.streams.expression.functions import is_number
 from rt_edge.streams.stage import StageLogic
 from rt_edge.streams.stages._common import at_least
-from rt_edge.streams.stages._keys import Keyed, KeyedPassLogic, KeyTable
+from rt_edge.streams.stages._keys import Keyed, KeyTable
+from rt_edge.streams.stages._made import AddingLogic
 
 
 class CounterDelta(Keyed, frozen=True, kw_only=True):
@@ -20,7 +18,8 @@ class CounterDelta(Keyed, frozen=True, kw_only=True):
 
     A counter that goes down has wrapped, if the way over its `modulus` is at most `max_step`; else the device has begun anew
     (counter `reset`), and what it shows is what it has counted since. The first reading of a source has no delta, nor has a
-    value that is no number (counter `not_a_number`). Readings are taken in the order of arrival, and all pass.
+    value that is no number (counter `not_a_number`). Readings are taken in the order of arrival, and all pass. One
+    that its origin emits again has the delta that it had.
 
     Emits when: a reading arrives.
     Backpressures when: downstream does.
@@ -63,7 +62,7 @@ class CounterDelta(Keyed, frozen=True, kw_only=True):
         return _Logic(self)
 
 
-class _Logic(KeyedPassLogic):
+class _Logic(AddingLogic):
     def __init__(self, stage: CounterDelta) -> None:
         super().__init__(stage)
         self._names = [stage.fields] if isinstance(stage.fields, str) else list(stage.fields)
@@ -71,14 +70,12 @@ class _Logic(KeyedPassLogic):
         self._most = stage.max_step or self._modulus / 2
         self._suffix = stage.suffix
         self._last: KeyTable[dict[str, Any]] = KeyTable(stage.max_keys, self.note_evicted)
-        self.forget = self._last.clear  # type: ignore[method-assign]  # that is all of it
 
-    def handle(self, chunk: Chunk, keys: list[Any]) -> Chunk | None:
-        return chunk.replace([self._counted(item, key) for item, key in zip(chunk.items, keys, strict=True)])
+    def forget(self) -> None:
+        super().forget()
+        self._last.clear()
 
-    def _counted(self, reading: Any, key: Any) -> Any:
-        if not isinstance(reading, Reading) or not reading.fields:
-            return reading
+    def added(self, reading: Reading, key: Any) -> dict[str, Any]:
         deltas: dict[str, Any] = {}
         last = self._last.get(key)
         if last is None:
@@ -94,7 +91,7 @@ class _Logic(KeyedPassLogic):
                 if name in last:
                     deltas[name + self._suffix] = self._delta(last[name], value)
                 last[name] = value
-        return msgspec.structs.replace(reading, fields={**reading.fields, **deltas}) if deltas else reading
+        return deltas
 
     def _delta(self, before: Any, now: Any) -> Any:
         if now >= before:

@@ -23,7 +23,8 @@ class Debounce(Keyed, frozen=True, kw_only=True):
     """Emits the latest element of a key once nothing has come of that key for `quiet`.
 
     What is followed by another element of its key in less than that is settled as dropped, `debounced`; with too many keys the
-    one that has been quiet for longest is dropped, `evicted`. Time is that of arrival. Gap records pass at once.
+    one that has been quiet for longest is dropped, `evicted`. Time is that of arrival. Gap records pass at once, and
+    what an origin emits again.
 
     Emits when: a key has been quiet for `quiet`, or has had an element waiting for `max_wait`.
     Backpressures when: downstream asks for nothing; what is due then is still replaced by what comes.

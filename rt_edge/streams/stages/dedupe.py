@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, NamedTuple
+from itertools import repeat
+from typing import Any, ClassVar
 
 from rt_edge.data.chunk import Chunk
 from rt_edge.data.reading import Reading, is_gap
-from rt_edge.data.receipt import Origin, number_of
+from rt_edge.data.receipt import Origin
 from rt_edge.data.units import Duration
 from rt_edge.data.weave import identities
 from rt_edge.streams.stage import StageLogic
 from rt_edge.streams.stages._common import at_least
+from rt_edge.streams.stages._ids import Seen, Watch
 from rt_edge.streams.stages._keys import Keyed, KeyedPassLogic, KeyTable, Per
 
 DUPLICATE = "duplicate"
@@ -21,8 +23,9 @@ class Dedupe(Keyed, frozen=True, kw_only=True):
     """Lets pass the first element of each id; later ones are settled as dropped, `duplicate`.
 
     What its own source emits again because it could not be stored is no duplicate, and passes; so does what the peer of a source
-    says that it sends again to a later life of it: a durable end knows whether it has it. Readings that lack the field of the id
-    pass (counted, `missing_field`), and gap records.
+    says that it sends again to a later life of it: a durable end knows whether it has it. An id whose element has failed is
+    forgotten, and what comes to a later life of a source passes as long as the outcome of the element before is not known: nobody
+    would emit that again. Readings that lack the field of the id pass (counted, `missing_field`), and gap records.
 
     Emits when: an element arrives whose id is not remembered.
     Backpressures when: downstream does.
@@ -51,28 +54,11 @@ class Dedupe(Keyed, frozen=True, kw_only=True):
         return _Logic(self)
 
 
-class _Seen(NamedTuple):
-    """When an id came, and as which element of which life of which source, in which session of its peer."""
-
-    at: float
-    life: tuple[str, str, str] | None
-    mark: Any
-
-    def comes_again(self, origin: Origin | None, later: _Seen) -> bool:
-        """Whether `later`, of `origin`, is the same element, which may have been lost."""
-        if self.life is None or later.life is None or origin is None:
-            return False
-        if self.life[:2] == later.life[:2]:
-            return bool(self.mark == later.mark)
-        same_peer = self.life[0] == later.life[0] and self.life[2] == later.life[2] != ""
-        return same_peer and number_of(later.mark) in origin.redelivered
-
-
 class _Logic(KeyedPassLogic):
     def __init__(self, stage: Dedupe) -> None:
         super().__init__(stage)
         self._within = float(stage.within)
-        self._seen: KeyTable[_Seen] = KeyTable(stage.max_keys, self.note_evicted)
+        self._seen: KeyTable[Seen] = KeyTable(stage.max_keys, self.note_evicted)
 
     def forget(self) -> None:
         self._seen.clear()
@@ -84,20 +70,25 @@ class _Logic(KeyedPassLogic):
         now = self.ctx.clock.monotonic()
         mask = []
         last, life = None, None
-        for item, key, (origin, mark) in zip(chunk.items, keys, identities(chunk), strict=True):
+        watch = Watch() if chunk.receipt is not None else None
+        for item, key, own, (origin, mark) in zip(
+            chunk.items, keys, chunk.marks or repeat(None), identities(chunk), strict=False
+        ):
             if origin is not last:
                 last, life = origin, None if origin is None else (origin.name, origin.incarnation, origin.session)
-            mask.append(self._is_first(item, key, _Seen(now, life, mark), origin))
+            mask.append(self._is_first(item, key, Seen(now, life, mark, own, watch), origin))
         dropped = mask.count(False)
         if dropped:
             self.ctx.count(f"dropped_{DUPLICATE}", dropped)
-        return chunk.select(mask, DUPLICATE)
+        kept = chunk.select(mask, DUPLICATE)
+        return kept if kept is None or watch is None else watch.over(kept)
 
-    def _is_first(self, item: Any, key: Any, seen: _Seen, origin: Origin | None) -> bool:
+    def _is_first(self, item: Any, key: Any, seen: Seen, origin: Origin | None) -> bool:
         if isinstance(item, Reading) and (is_gap(item) or (key is False and self._keys([item])[1])):
             return True  # false stands for a missing field, too
         before = self._seen.get(key)
-        if before is None or before.comes_again(origin, seen) or (self._within and seen.at - before.at >= self._within):
+        is_old = before is not None and self._within and seen.at - before.at >= self._within
+        if before is None or is_old or before.is_lost() or before.comes_again(origin, seen):
             self._seen.put(key, seen)
             return True
         return False

@@ -6,12 +6,14 @@ from typing import ClassVar
 
 from rt_edge.data.chunk import Chunk
 from rt_edge.streams.stage import IN, OUT, Inlet, Stage, StageLogic
-from rt_edge.streams.stages._common import at_least, discard
+from rt_edge.streams.stages._common import at_least, skip
 from rt_edge.streams.stages._user_code import PassLogic
 
 
 class Drop(Stage, frozen=True):
     """Discards the first `count` elements (settled as dropped, `skipped`), lets the others pass.
+
+    What an origin emits again passes, and does not count: what was discarded does not come again.
 
     Emits when: an element arrives and `count` were discarded.
     Backpressures when: downstream does.
@@ -43,12 +45,9 @@ class _Logic(PassLogic):
         if not self._left:
             self.push(OUT, chunk)
             return
-        skipped = min(self._left, len(chunk))
+        rest, skipped = skip(self, chunk, self._left)
         self._left -= skipped
-        if skipped == len(chunk):
-            discard(self, chunk, "skipped")
-        else:
-            first, rest = chunk.cut(skipped)
-            discard(self, first, "skipped")
+        if rest is not None:
             self.push(OUT, rest)
-        self.request(IN, skipped)
+        if skipped:
+            self.request(IN, skipped)

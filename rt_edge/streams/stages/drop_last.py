@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import ClassVar
 
 from rt_edge.data.chunk import CHUNK_ELEMENTS, Chunk
+from rt_edge.data.weave import emitted_again
 from rt_edge.streams.stage import IN, OUT, Hold, Inlet, ReceiptUse, Stage, StageLogic
 from rt_edge.streams.stages._common import at_least, discard, settle_rest, take_parts
 from rt_edge.streams.stages._outbox import OutboxLogic
@@ -12,6 +13,8 @@ from rt_edge.streams.stages._outbox import OutboxLogic
 
 class DropLast(Stage, frozen=True):
     """Lets an element pass when `count` others came behind it; the last ones are settled as dropped, `skipped`.
+
+    What an origin emits again passes at once: it has passed before, or comes too late to be told from what has.
 
     Emits when: an element arrives and `count` others are held; the oldest of them.
     Backpressures when: downstream does and `count` elements are held.
@@ -55,6 +58,14 @@ class _Logic(OutboxLogic):
             self.request(IN, n)
 
     def on_push(self, inlet: Inlet, chunk: Chunk) -> None:
+        again = emitted_again(chunk)
+        if again is not None:
+            self.out.put(chunk.take([place for place, comes_again in enumerate(again) if comes_again]))
+            places = [place for place, comes_again in enumerate(again) if not comes_again]
+            if not places:
+                self.proceed()
+                return
+            chunk = chunk.take(places)
         self._kept.append(chunk)
         self._n += len(chunk)
         excess = self._n - self._count

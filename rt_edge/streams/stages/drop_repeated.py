@@ -6,6 +6,7 @@ from typing import Any, ClassVar
 
 from rt_edge.data.chunk import Chunk
 from rt_edge.data.reading import Reading, is_gap
+from rt_edge.data.weave import emitted_again
 from rt_edge.streams.stage import Inlet, StageLogic, Supervision
 from rt_edge.streams.stages._common import ReadingCode
 from rt_edge.streams.stages._judging import check_by, judge_of
@@ -19,8 +20,8 @@ NOTHING = object()
 class DropRepeated(ReadingCode, frozen=True):
     """Lets an element pass if its key differs from the key of the one before it; the others are settled as dropped, `filtered`.
 
-    Under an expression a missing field counts as false (counter `missing_field`), and gap records pass and change nothing. When a
-    source emits again what could not be stored, or begins a new life, the next element passes.
+    Under an expression a missing field counts as false (counter `missing_field`), and gap records pass and change nothing. What a
+    source emits again because it could not be stored passes, and the next element after it, also when it begins a new life.
 
     Emits when: an element arrives with another key than the one before it.
     Backpressures when: downstream does.
@@ -59,6 +60,7 @@ class _Logic(MaskLogic):
         if self._laps.have_turned(chunk):
             self.ctx.count("replayed")
             self._last = NOTHING
+        again = emitted_again(chunk)
         keys, missing, failures = self._judge(chunk.items)
         if missing:
             self.ctx.count("missing_field", missing)
@@ -71,6 +73,9 @@ class _Logic(MaskLogic):
                     self._last = NOTHING
             elif self._is_expression and key is False and _is_gap(chunk.items[place]):
                 mask.append(True)
+            elif again is not None and again[place]:
+                mask.append(True)
+                self._last = NOTHING
             else:
                 mask.append(self._last is NOTHING or bool(key != self._last))
                 self._last = key

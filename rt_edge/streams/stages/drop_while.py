@@ -6,12 +6,15 @@ from typing import Any, ClassVar
 
 from rt_edge.data.chunk import Chunk
 from rt_edge.streams.stage import IN, OUT, Inlet, StageLogic
-from rt_edge.streams.stages._common import ReadingCode, discard
+from rt_edge.streams.stages._common import ReadingCode, skip
 from rt_edge.streams.stages._judging import FrontLogic, check_by
+from rt_edge.streams.stages._latest import gather
 
 
 class DropWhile(ReadingCode, frozen=True):
     """Discards elements as long as a predicate is true (settled as dropped, `skipped`), lets all others pass.
+
+    What an origin emits again passes: what was discarded does not come again.
 
     Under an expression a missing field counts as false (counter `missing_field`), and gap records as true.
 
@@ -49,15 +52,21 @@ class _Logic(FrontLogic):
             return
         n, decided, failures = self.front(chunk.items)
         front: Chunk | None = chunk
+        passing: list[Chunk] = []
         if decided:
             self._dropping = False
             front, rest = chunk.cut(n) if n else (None, chunk)
-            self.push(OUT, rest)
+            passing.append(rest)
         if front is not None and failures:
             front, _ = self.survivors(front, list(front.items), failures)
         elif front is not None:
             self.note_success()
         if front is not None:
-            discard(self, front, "skipped")
-        if n and not self.stop_after(failures):
+            front, _ = skip(self, front, len(front))
+        if front is not None:
+            passing.insert(0, front)
+            n -= len(front)
+        for out in gather(passing):  # one: they are of one chunk
+            self.push(OUT, out)
+        if not self.stop_after(failures) and n:
             self.request(IN, n)

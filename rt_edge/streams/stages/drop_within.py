@@ -7,13 +7,15 @@ from typing import ClassVar
 from rt_edge.data.chunk import Chunk
 from rt_edge.data.units import Duration
 from rt_edge.streams.stage import IN, OUT, Inlet, Stage, StageLogic
-from rt_edge.streams.stages._common import at_least, discard
+from rt_edge.streams.stages._common import at_least, skip
 from rt_edge.streams.stages._timeouts import GRAIN
 from rt_edge.streams.stages._user_code import PassLogic
 
 
 class DropWithin(Stage, frozen=True):
     """Discards what arrives until `within` has passed since the start (settled as dropped, `skipped`); then lets all pass.
+
+    What an origin emits again passes at any time: what was discarded does not come again.
 
     Emits when: an element arrives and the time is over.
     Backpressures when: downstream does.
@@ -53,5 +55,8 @@ class _Logic(PassLogic):
         if self._is_over:
             self.push(OUT, chunk)
         else:
-            discard(self, chunk, "skipped")
-            self.request(IN, len(chunk))
+            rest, skipped = skip(self, chunk, len(chunk))
+            if rest is not None:
+                self.push(OUT, rest)
+            if skipped:
+                self.request(IN, skipped)

@@ -25,6 +25,7 @@ class Grouped(Combining, frozen=True):
 
     kind: ClassVar[str] = "grouped"
     receipts: ClassVar[ReceiptUse] = ReceiptUse.HOLD
+    comes_again: ClassVar[str] = "may be in another list than before"
 
     count: int
 

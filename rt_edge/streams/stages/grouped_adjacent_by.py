@@ -24,6 +24,7 @@ class GroupedAdjacentBy(Cutting, frozen=True, kw_only=True):
 
     kind: ClassVar[str] = "grouped_adjacent_by"
     shorthand: ClassVar[str] = "by"
+    comes_again: ClassVar[str] = "may be in another list than before"
 
     by: Any
 

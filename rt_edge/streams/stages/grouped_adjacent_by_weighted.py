@@ -28,6 +28,7 @@ class GroupedAdjacentByWeighted(Cutting, frozen=True, kw_only=True):
     """
 
     kind: ClassVar[str] = "grouped_adjacent_by_weighted"
+    comes_again: ClassVar[str] = "may be in another list than before"
 
     by: Any
     weight: float

@@ -25,6 +25,7 @@ class GroupedWeighted(Cutting, frozen=True, kw_only=True):
     """
 
     kind: ClassVar[str] = "grouped_weighted"
+    comes_again: ClassVar[str] = "may be in another list than before"
 
     weight: float
     cost: Any

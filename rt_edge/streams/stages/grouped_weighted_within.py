@@ -31,6 +31,7 @@ class GroupedWeightedWithin(Cutting, frozen=True, kw_only=True):
     """
 
     kind: ClassVar[str] = "grouped_weighted_within"
+    comes_again: ClassVar[str] = "may be in another list than before"
 
     weight: float
     cost: Any

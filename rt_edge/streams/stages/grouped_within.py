@@ -27,6 +27,7 @@ class GroupedWithin(Combining, frozen=True):
 
     kind: ClassVar[str] = "grouped_within"
     receipts: ClassVar[ReceiptUse] = ReceiptUse.HOLD
+    comes_again: ClassVar[str] = "may be in another list than before"
 
     count: int
     within: Duration | float

@@ -24,6 +24,7 @@ class Limit(Stage, frozen=True):
     """
 
     kind: ClassVar[str] = "limit"
+    comes_again: ClassVar[str] = "counts once more"
 
     count: int
 

@@ -27,6 +27,7 @@ class LimitWeighted(ReadingCode, frozen=True):
     """
 
     kind: ClassVar[str] = "limit_weighted"
+    comes_again: ClassVar[str] = "counts once more"
 
     weight: float
     cost: Any

@@ -33,6 +33,7 @@ class MergeLatest(Combining, frozen=True):
 
     kind: ClassVar[str] = "merge_latest"
     receipts: ClassVar[ReceiptUse] = ReceiptUse.HOLD
+    comes_again: ClassVar[str] = "makes another tuple"
 
     count: int = 2
     eager_complete: bool = False

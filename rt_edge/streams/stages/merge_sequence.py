@@ -6,6 +6,7 @@ from typing import Any, ClassVar, Literal
 
 from rt_edge.data.chunk import Chunk
 from rt_edge.data.errors import StreamError
+from rt_edge.data.weave import emitted_again
 from rt_edge.streams.stage import StageLogic
 from rt_edge.streams.stages._common import discard
 from rt_edge.streams.stages._fan_in import KeyedFanIn, KeyedFanInLogic
@@ -27,7 +28,8 @@ class MergeSequence(KeyedFanIn, frozen=True, kw_only=True):
     """Emits the elements of all inlets in the order of their numbers, each of which is at one inlet; each inlet is in order.
 
     It undoes what `balance` or a router did. An element without a whole number fails alone; under an expression, gap records
-    and readings without the field go out with what came before them at their inlet.
+    and readings without the field go out with what came before them at their inlet. What an origin emits again goes out at once
+    if its number has had its turn.
 
     Emits when: the element with the next number is there.
     Backpressures when: downstream does; an inlet that is ahead waits for the others.
@@ -76,6 +78,8 @@ class _Logic(KeyedFanInLogic):
                     return self._run(index, most)
             late = next((index for number, index in heads if number < self._next), None)
             if late is not None:
+                if self._comes_again(late):
+                    return self.take(late, 1)
                 if not self._skips:
                     self._broken(f"number {self.said[late][0]} came again, or too late: {self._next} is next")
                     return None
@@ -83,12 +87,17 @@ class _Logic(KeyedFanInLogic):
             elif not heads or any(not n and not self.is_closed(inlet) for n, inlet in zip(self.n, self.inlets, strict=True)):
                 return None
             else:
-                smallest = min(heads)[0]
-                if not self._skips:
+                smallest, index = min(heads)
+                if not self._skips and not self._comes_again(index):
                     self._broken(f"number {self._next} is at no inlet, the next there is {smallest}")
                     return None
                 self.ctx.count("missing_numbers", smallest - self._next)
                 self._next = smallest
+
+    def _comes_again(self, index: int) -> bool:
+        """Whether the next element of an inlet is one that its origin emits again: its number has had its turn, and others
+        between may be stored already."""
+        return emitted_again(self.first(index)) is not None
 
     def _run(self, index: int, most: int) -> Chunk:
         """As many as follow each other at this inlet."""

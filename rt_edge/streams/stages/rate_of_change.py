@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-import msgspec
-
-from rt_edge.data.chunk import Chunk
 from rt_edge.data.reading import Reading
 from rt_edge.data.units import Duration
 from rt_edge.streams.expression.functions import is_number
 from rt_edge.streams.stage import StageLogic
 from rt_edge.streams.stages._common import at_least
-from rt_edge.streams.stages._keys import Keyed, KeyedPassLogic, KeyTable
+from rt_edge.streams.stages._keys import Keyed, KeyTable
+from rt_edge.streams.stages._made import AddingLogic
 
 
 class RateOfChange(Keyed, frozen=True, kw_only=True):
@@ -20,7 +18,7 @@ class RateOfChange(Keyed, frozen=True, kw_only=True):
 
     Computed from the readings' own times. The first reading of a source has no rate, nor one whose time is not later than that of
     the one before (counter `not_later`; it is not remembered), nor a value that is no number (counter `not_a_number`). All
-    readings pass.
+    readings pass. One that its origin emits again has the rate that it had.
 
     Emits when: a reading arrives.
     Backpressures when: downstream does.
@@ -52,21 +50,19 @@ class RateOfChange(Keyed, frozen=True, kw_only=True):
         return _Logic(self)
 
 
-class _Logic(KeyedPassLogic):
+class _Logic(AddingLogic):
     def __init__(self, stage: RateOfChange) -> None:
         super().__init__(stage)
         self._names = [stage.fields] if isinstance(stage.fields, str) else list(stage.fields)
         self._unit_ns = float(stage.unit) * 1e9
         self._suffix = stage.suffix
         self._last: KeyTable[dict[str, tuple[int, float]]] = KeyTable(stage.max_keys, self.note_evicted)
-        self.forget = self._last.clear  # type: ignore[method-assign]  # that is all of it
 
-    def handle(self, chunk: Chunk, keys: list[Any]) -> Chunk | None:
-        return chunk.replace([self._rated(item, key) for item, key in zip(chunk.items, keys, strict=True)])
+    def forget(self) -> None:
+        super().forget()
+        self._last.clear()
 
-    def _rated(self, reading: Any, key: Any) -> Any:
-        if not isinstance(reading, Reading) or not reading.fields:
-            return reading
+    def added(self, reading: Reading, key: Any) -> dict[str, Any]:
         rates: dict[str, Any] = {}
         last = self._last.get(key)
         if last is None:
@@ -80,7 +76,7 @@ class _Logic(KeyedPassLogic):
                 self.ctx.count("not_a_number")
             else:
                 self._add_rate(name, float(value), reading.ts, last, rates)
-        return msgspec.structs.replace(reading, fields={**reading.fields, **rates}) if rates else reading
+        return rates
 
     def _add_rate(self, name: str, value: float, ts: int, last: dict[str, tuple[int, float]], rates: dict[str, Any]) -> None:
         before = last.get(name)

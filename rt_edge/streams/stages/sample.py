@@ -24,7 +24,7 @@ class Sample(Keyed, frozen=True, kw_only=True):
 
     What is followed by another element of its key before that is settled as dropped, `sampled`; with too many keys the one that
     waits for longest is dropped, `evicted`. Time is that of arrival, the periods begin when the graph does. Gap records pass
-    at once.
+    at once, and what an origin emits again.
 
     Emits when: a period ends, for each key of which an element came.
     Backpressures when: downstream asks for nothing; what is due then is still replaced by what comes.

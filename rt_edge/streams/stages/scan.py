@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from itertools import accumulate, islice
-from typing import Any
+from typing import Any, ClassVar
 
 from rt_edge.data.chunk import Chunk
 from rt_edge.data.errors import ConfigError, StreamError
@@ -26,6 +26,8 @@ class Scan(UserCode, frozen=True):
         zero: the first state; must not be changed by `function`, as all runs share it.
         function: (state, element) -> state.
     """
+
+    comes_again: ClassVar[str] = "goes into the state once more"
 
     zero: Any
     function: Callable[[Any, Any], Any]

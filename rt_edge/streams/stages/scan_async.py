@@ -26,6 +26,7 @@ class ScanAsync(UserCode, frozen=True):
     """
 
     receipts: ClassVar[ReceiptUse] = ReceiptUse.HOLD
+    comes_again: ClassVar[str] = "goes into the state once more"
 
     zero: Any
     function: Callable[[Any, Any], Awaitable[Any]]

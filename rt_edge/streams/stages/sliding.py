@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 
 from rt_edge.data.chunk import CHUNK_ELEMENTS, Chunk
 from rt_edge.data.receipt import Dropped, Failed, Outcome
+from rt_edge.data.weave import emitted_again
 from rt_edge.streams.stage import IN, OUT, Hold, Inlet, Outlet, ReceiptUse, StageLogic
 from rt_edge.streams.stages._common import Combining, at_least, bare, discard, intake, named
 from rt_edge.streams.stages._joining import Share, share_each
@@ -19,7 +20,8 @@ SKIPPED = "skipped"
 class Sliding(Combining, frozen=True):
     """Makes lists of `count` consecutive elements, each beginning `step` elements after the one before.
 
-    With a step above the count elements between two lists are left out (settled as dropped, `skipped`). The last list may be
+    With a step above the count elements between two lists are left out (settled as dropped, `skipped`), but for those that an
+    origin emits again, which begin a list. The last list may be
     shorter, and is there only if it has an element that no other list has. An element is stored when one list with it is, and
     none failed.
 
@@ -36,6 +38,7 @@ class Sliding(Combining, frozen=True):
 
     kind: ClassVar[str] = "sliding"
     receipts: ClassVar[ReceiptUse] = ReceiptUse.HOLD
+    comes_again: ClassVar[str] = "may be in another list than before"
 
     count: int
     step: int = 1
@@ -82,7 +85,10 @@ class _Logic(OutboxLogic):
         tracked = chunk.receipt is not None
         made: list[list[Any]] = []
         shares: list[list[Share]] = []
+        again = emitted_again(chunk) if step > count else None
         for place, item in enumerate(chunk.items):
+            if again is not None and again[place] and not opened:
+                self._came = 0  # it was in a list: it begins another
             if self._came % step == 0:
                 opened.append([])
             self._came += 1

@@ -33,6 +33,7 @@ class SlidingWindow(Windowing, frozen=True, kw_only=True):
     """
 
     kind: ClassVar[str] = "sliding_window"
+    comes_again: ClassVar[str] = "is twice in those of its windows that are still open"
 
     size: Duration | float
     every: Duration | float

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, ClassVar
 
 from rt_edge.data.chunk import Chunk
 from rt_edge.streams.stage import IN, OUT, Inlet, StageLogic, Supervision
@@ -32,6 +32,8 @@ class StatefulMap(UserCode, frozen=True):
         function: (state, element) -> (state, element); the element is not None.
         on_complete: state -> element, or None: nothing comes behind the last.
     """
+
+    comes_again: ClassVar[str] = "goes into the state once more"
 
     create: Callable[[], Any]
     function: Callable[[Any, Any], Any]

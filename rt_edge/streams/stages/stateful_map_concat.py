@@ -28,6 +28,7 @@ class StatefulMapConcat(UserCode, frozen=True):
     """
 
     receipts: ClassVar[ReceiptUse] = ReceiptUse.HOLD
+    comes_again: ClassVar[str] = "goes into the state once more"
 
     create: Callable[[], Callable[[Any], Iterable[Any]]]
 

@@ -32,6 +32,7 @@ class SwitchMap(UserCode, frozen=True):
     """
 
     receipts: ClassVar[ReceiptUse] = ReceiptUse.HOLD
+    comes_again: ClassVar[str] = "takes the place of the one before"
 
     function: Callable[[Any], Any]
 

@@ -22,6 +22,7 @@ class Take(Stage, frozen=True):
     """
 
     kind: ClassVar[str] = "take"
+    comes_again: ClassVar[str] = "counts once more"
 
     count: int
 

@@ -28,6 +28,7 @@ class TakeLast(Stage, frozen=True):
 
     kind: ClassVar[str] = "take_last"
     receipts: ClassVar[ReceiptUse] = ReceiptUse.HOLD
+    comes_again: ClassVar[str] = "counts as the latest"
 
     count: int
 

@@ -22,6 +22,7 @@ class Zip(Zipping, frozen=True):
     """
 
     kind: ClassVar[str] = "zip"
+    comes_again: ClassVar[str] = "may be in another tuple than before"
 
     def create_logic(self) -> StageLogic:
         """A logic with what waits for its partners."""

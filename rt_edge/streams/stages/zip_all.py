@@ -23,6 +23,7 @@ class ZipAll(Zipping, frozen=True):
     """
 
     kind: ClassVar[str] = "zip_all"
+    comes_again: ClassVar[str] = "may be in another tuple than before"
 
     fill: Any = None
 

@@ -27,6 +27,7 @@ class ZipWithIndex(Stage, frozen=True):
     """
 
     kind: ClassVar[str] = "zip_with_index"
+    comes_again: ClassVar[str] = "has another number than before"
 
     field: str = ""
 

@@ -5,7 +5,8 @@ key reaches its end; so one device whose clock is wrong closes nobody else's win
 be in have closed. A key that falls silent can be closed by the time that passes here (`close_idle`).
 
 All is bounded: keys, open windows, elements in open windows. Where a bound is reached, the earliest window of the key that has
-been silent for longest closes before its time, and its key's watermark moves to its end: no window is ever made twice.
+been silent for longest closes before its time, and its key's watermark moves to its end: no window is ever made twice. But what
+an origin emits again was not stored: if its window has closed, it is opened once more.
 """
 
 from __future__ import annotations
@@ -83,6 +84,7 @@ class Windows:
         self._resting: OrderedDict[Any, _Key] = OrderedDict()  # without; they remember what has closed
         self._windows = 0
         self._elements = 0
+        self._overdue: set[Any] = set()  # keys of windows that were opened once more
         self.closed: list[Window] = []
         self.counts: Counter[str] = Counter()
 
@@ -96,7 +98,7 @@ class Windows:
         """Open windows."""
         return self._windows
 
-    def place(self, key: Any, ts: int, now: float, wall: int | None) -> list[Window] | Refused:
+    def place(self, key: Any, ts: int, now: float, wall: int | None, again: bool = False) -> list[Window] | Refused:
         """The windows of an element; or why it is in none.
 
         Args:
@@ -104,6 +106,7 @@ class Windows:
             ts: its time, nanoseconds.
             now: monotonic seconds, to know which key is silent.
             wall: what time it is, nanoseconds; None if nobody knows.
+            again: its origin emits it again: where its windows have closed they are opened once more, until `close_overdue`.
         """
         state = self._active.get(key) or self._resting.get(key)
         if self._bounds.ahead is not None and self._is_ahead(state, ts, now, wall):
@@ -112,6 +115,9 @@ class Windows:
             state = self._new_key(key)
         before = len(state.opened)
         found = self._assigner.assign(key, ts, state.floor, state.opened, self._make)
+        if not found and again:
+            found = self._assigner.assign(key, ts, BEFORE_ALL, state.opened, self._make)
+            self._overdue.add(key)
         if not found:
             return LATE
         self._windows += len(state.opened) - before
@@ -124,6 +130,14 @@ class Windows:
             self._raise_floor(key, state, ts - self._lateness)
         self._keep_bounds()
         return found
+
+    def close_overdue(self) -> None:
+        """Close what was opened once more for elements that came again."""
+        for key in self._overdue:
+            state = self._active.get(key)
+            if state is not None:
+                self._close_due(key, state)
+        self._overdue.clear()
 
     def close_idle(self, now: float, seconds: float) -> None:
         """Close all windows of keys that have been silent for so long."""
@@ -185,6 +199,10 @@ class Windows:
         if floor <= state.floor:
             return
         state.floor = floor
+        self._close_due(key, state)
+
+    def _close_due(self, key: Any, state: _Key) -> None:
+        floor = state.floor
         due = [window for window in state.opened.values() if window.end <= floor]
         if not due:
             return

@@ -80,29 +80,76 @@ class Woven(Begin):
         self.bench = StageBench(WireOut(wire="w", post=self), tracked=False)
         self.host = self.bench.host
 
-    def emit(self) -> None:
+    def emit(self, order: tuple[int, ...] = (0, 0, 1, 1)) -> None:
         readings = [Reading("dev", n, {"v": n}) for n in range(4)]
         parts = [
             Chunk(readings[index::2], Receipt([7, 8], heard, origin))
             for index, (heard, origin) in enumerate(zip(self.heard, self.origins, strict=True))
         ]
         logic = self.bench.source.logic
-        self.bench.engine.enter(logic.seat, lambda: logic.push(OUT, weave(parts, [0, 0, 1, 1])))
+        self.bench.engine.enter(logic.seat, lambda: logic.push(OUT, weave(parts, order)))
         self.host.settle()
 
 
-def test_each_signal_is_of_one_origin_when_elements_of_several_come_in_one_chunk() -> None:
+def test_a_signal_says_whose_each_element_is_when_elements_of_several_origins_come_in_one_chunk() -> None:
     """With its own marks; and what the consumer says of them goes back to it."""
     wire = Woven()
     with wire.bench:
         wire.hear(HELLO)
         me = next(signal for signal in wire.sent if isinstance(signal, OnSubscribe)).producer
         wire.hear(Request("w", me, "c1", 10, 0))
-        wire.emit()
-        said = [(signal.origin, list(unpack_marks(signal.marks))) for signal in wire.chunks]
-        assert said == [("plc", [7, 8]), ("rtu", [7, 8])]
-        wire.hear(Settled("w", me, "c1", 1, [(2, 0, "", [0, 1])]))
+        wire.origins[1].again.add(8)
+        wire.origins[1].floor = 5
+        wire.emit((0, 1, 1, 0))
+        (signal,) = wire.chunks
+        assert (signal.origin, signal.marks, list(signal.order)) == ("", None, [0, 1, 1, 0])
+        said = [(part.origin, list(unpack_marks(part.marks)), part.floor, part.again) for part in signal.parts]
+        assert said == [("plc", [7, 8], 0, []), ("rtu", [7, 8], 5, [8])]
+        wire.hear(Settled("w", me, "c1", 1, [(1, 0, "", [1, 2])]))
         assert [heard.stored() for heard in wire.heard] == [[], [7, 8]]
+
+
+def test_a_woven_chunk_goes_in_several_signals_when_it_has_more_origins_than_one_can_name(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Each has whole elements, in order, and its outcomes find their origins."""
+    monkeypatch.setattr("rt_edge.data.weave.MAX_SHARES", 2)
+    heard = [Outcomes() for _ in range(5)]
+    parts = [Chunk([Reading("dev", n, {"v": n})], Receipt([n], heard[n], Origin(f"o{n}", "1"))) for n in range(5)]
+    wire = Woven()
+    with wire.bench:
+        wire.hear(HELLO)
+        me = next(signal for signal in wire.sent if isinstance(signal, OnSubscribe)).producer
+        wire.hear(Request("w", me, "c1", 10, 0))
+        logic = wire.bench.source.logic
+        woven = [weave(parts, range(5))]
+        parts.clear()
+        wire.bench.engine.enter(logic.seat, lambda: logic.push(OUT, woven.pop()))
+        wire.host.settle()
+        assert [[part.origin for part in signal.parts] for signal in wire.chunks] == [["o0", "o1"], ["o2", "o3"], ["o4"]]
+        wire.hear(Settled("w", me, "c1", 2, [(2, 0, "", [0, 1]), (3, 1, "late", [0, 0])]))
+        assert [one.stored() for one in heard] == [[], [], [2], [3], []]
+        assert heard[4].dropped("late") == [4]
+
+
+def test_only_those_go_back_that_have_lost_something_when_a_woven_chunk_is_lost_in_part() -> None:
+    """What is stored of the other origin does not hold up what that emits next."""
+    wire = Woven()
+    with wire.bench:
+        wire.hear(HELLO)
+        me = next(signal for signal in wire.sent if isinstance(signal, OnSubscribe)).producer
+        wire.hear(Request("w", me, "c1", 100, 0))
+        wire.emit((0, 1, 0, 1))
+        wire.hear(Settled("w", me, "c1", 1, [(1, 0, "", {"p": [0, 2]})]), Subscribe("w", "", "c2"))
+        assert [len(heard.failed()) for heard in wire.heard] == [0, 2]
+        wire.hear(Request("w", me, "c2", 100, 0))
+        fresh = [Outcomes(), Outcomes()]
+        logic = wire.bench.source.logic
+        for origin, outcomes in zip(wire.origins, fresh, strict=True):
+            chunk = [Chunk([Reading("dev", 9, {"v": 9})], Receipt([9], outcomes, origin))]
+            wire.bench.engine.enter(logic.seat, lambda chunk=chunk: logic.push(OUT, chunk.pop()))
+            wire.host.settle()
+        assert [outcomes.failed() for outcomes in fresh] == [[], [9]]
 
 
 def test_nothing_is_lost_when_a_consumer_wants_more_chunks_than_may_be_under_way(monkeypatch: pytest.MonkeyPatch) -> None:

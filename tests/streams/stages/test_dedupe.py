@@ -23,6 +23,8 @@ from rt_edge.testkit.stage_contract import SupervisionContract, raising
 
 
 class TestDedupe(SupervisionContract):
+    drops_again = "another with its id has gone on since"
+
     def make(self) -> Dedupe:
         return Dedupe(per=lambda n: n % 17)
 

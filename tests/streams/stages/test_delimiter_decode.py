@@ -24,6 +24,8 @@ class TestDelimiterDecode(StageContract):
     """Pieces that end anywhere: several to a line, several lines to a piece, none."""
 
     shares = True
+    drops_again = "bytes that come in another order are no frames"
+    takes = "an element has its outcome when it is known that no frame needs more of it"
 
     def make(self) -> DelimiterDecode:
         return DelimiterDecode()

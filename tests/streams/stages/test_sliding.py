@@ -24,6 +24,7 @@ def windows(items: list[Any], count: int, step: int) -> list[list[Any]]:
 class TestSliding(StageContract):
     count, step, settle = 5, 1, "end"
     residue_differs = ""
+    takes = "an element has its outcome when it is known that no more lists have it"
 
     def make(self) -> Sliding:
         return Sliding(self.count, self.step, settle=self.settle)  # type: ignore[arg-type]

@@ -31,6 +31,7 @@ class TestStatefulMap(SupervisionContract):
 
 
 class TestStatefulMapConcat(SupervisionContract):
+    drops_again = "the function says what becomes of an element, and counts it again"
     residue_differs = "elements that are not expanded so far are handed on raw"
 
     def make(self) -> StatefulMapConcat:

@@ -42,6 +42,7 @@ class TestDelayThatEmitsEarly(TestDelay):
 
 
 class TestDelayThatDropsTheOldest(TestDelay):
+    drops_again = "overflow"
     lossless = False
 
     def make(self) -> Delay:
@@ -49,6 +50,7 @@ class TestDelayThatDropsTheOldest(TestDelay):
 
 
 class TestDelayThatDropsAll(TestDelay):
+    drops_again = "overflow"
     lossless = False
 
     def make(self) -> Delay:
