@@ -11,7 +11,7 @@ from rt_edge.testkit.adapter_contract import AdapterPublisherContract
 from tests.adapters.ble.test_contract import Reads
 from tests.adapters.coap.test_contract import Observed, PolledOnLibcoap
 from tests.adapters.modbus.test_contract import OnPymodbus, OnPymodbusLine
-from tests.adapters.mqtt.test_contract import OnMosquitto
+from tests.adapters.mqtt.test_contract import OnSharedMosquitto
 from tests.adapters.serial.test_contract import Asking, Listening
 from tests.adapters.simulated.test_contract import AsFastAsAsked
 
@@ -27,8 +27,14 @@ class TestSimulated(AsFastAsAsked, AdapterPublisherContract):
     """Devices that are read whenever somebody asks."""
 
 
-class TestMqtt(OnMosquitto, AdapterPublisherContract):
+class TestMqtt(OnSharedMosquitto, AdapterPublisherContract):
     """Messages of mosquitto."""
+
+
+class TestMqttFast(OnSharedMosquitto, AdapterPublisherContract):
+    """The same with our own client."""
+
+    client = "fast"
 
 
 class TestModbus(OnPymodbus, AdapterPublisherContract):

@@ -2,14 +2,15 @@
 
 Ruuvi: ruuvi/ruuvi-sensor-protocols and ruuvi/docs. BTHome: bthome.io; all objects as in Bluetooth-Devices/bthome-ble.
 ATC1441 and pvvx: tests of custom-components/ble_monitor and Bluetooth-Devices/atc-ble. MiBeacon: those of xiaomi-ble there.
-Eddystone and iBeacon have no published vectors: test_decoders.py has frames made by their layouts.
+Eddystone: google/eddystone (its validator's tests, its firmware for BLED112), tests of citruz/beacontools and of
+AltBeacon/android-beacon-library. iBeacon: tests of citruz/beacontools, and wiki.aprbrother.com/en/iBeacon_Packet.html.
 """
 
 from __future__ import annotations
 
 import pytest
 
-from adapters.ble import codec_bthome, codec_ruuvi
+from adapters.ble import codec_bthome, codec_eddystone, codec_ibeacon, codec_ruuvi
 from adapters.ble.cipher import opened
 from adapters.ble.codec import FORMATS
 from rt_edge.sdk import CodecError
@@ -197,6 +198,92 @@ def test_bthome_is_opened_when_the_key_is_right() -> None:
     with pytest.raises(CodecError, match="no key of this device"):
         codec_bthome.decode(data)
     assert opened("bthome", H("400161"), "54:48:E6:8F:80:A5", key) == H("400161")
+
+
+def advertised(text: str) -> tuple[dict[int, bytes], dict[int, bytes]]:
+    """Manufacturer data by company, service data by 16-bit UUID, of an advertisement on the air (length, type, value)."""
+    data, company, service = H(text), {}, {}
+    while data and data[0]:
+        kind, value, data = data[1], data[2 : data[0] + 1], data[data[0] + 1 :]
+        if kind == 0xFF:
+            company[int.from_bytes(value[:2], "little")] = value[2:]
+        elif kind == 0x16:
+            service[int.from_bytes(value[:2], "little")] = value[2:]
+    return company, service
+
+
+EDDYSTONE = [  # on the air, fields
+    # google/eddystone, UidValidatorTest.java and TestUtils.java (-20 dBm); TlmValidatorTest.java (5000 mV, 21 °C, 1, 1)
+    (
+        "1716AAFE00EC00010203040506070809AABBCCDDEEFF0000",
+        {"frame": "uid", "ranging_power": -20, "namespace": "00010203040506070809", "instance": "aabbccddeeff"},
+    ),
+    (
+        "1116AAFE2000138815000000000100000001",
+        {"frame": "tlm", "battery_voltage": 5.0, "temperature": 21.0, "advertisements": 1, "uptime": 0.1},
+    ),
+    # ... with what it tests as "voltage powered" and "temp not supported"; with -1 °C
+    ("1116AAFE2000000080000000000100000001", {"frame": "tlm", "advertisements": 1, "uptime": 0.1}),
+    (
+        "1116AAFE20001388FF000000000100000001",
+        {"frame": "tlm", "battery_voltage": 5.0, "temperature": -1.0, "advertisements": 1, "uptime": 0.1},
+    ),
+    # google/eddystone, eddystone-url/implementations/BlueGiga-BLED112/eddystone-url.bgs: what it advertises at first
+    (
+        "0201060303AAFE1316AAFE10F002706879736963616C2D77656208",
+        {"frame": "url", "ranging_power": -16, "url": "http://physical-web.org"},
+    ),
+    # beacontools, test_parser.py: test_eddystone_uid, _url, _tlm, _eid. It takes the uptime for seconds (10948), where
+    # google/eddystone's tlm-plain.md says tenths
+    (
+        "0201060303AAFE1716AAFE00E3123456789012346789010000000000010000",
+        {"frame": "uid", "ranging_power": -29, "namespace": "12345678901234678901", "instance": "000000000001"},
+    ),
+    (
+        "0303AAFE1316AAFE10F8036769746875620063697472757A",
+        {"frame": "url", "ranging_power": -8, "url": "https://github.com/citruz"},
+    ),
+    (
+        "0201060303AAFE1116AAFE20000B1813000000146700002AC4",
+        {"frame": "tlm", "battery_voltage": 2.84, "temperature": 19.0, "advertisements": 5223, "uptime": 1094.8},
+    ),
+    ("0201060303AAFE0D16AAFE30E34549445F74657374", {"frame": "eid", "ranging_power": -29, "eid": b"EID_test".hex()}),
+    # android-beacon-library, BleAdvertisementTest.java: captured from a RadBeacon, which leaves the reserved bytes out
+    (
+        "0201060303AAFE1516AAFE00E72F234454F4911BA9FFA600000000000100000C09526164426561636F6E2047",
+        {"frame": "uid", "ranging_power": -25, "namespace": "2f234454f4911ba9ffa6", "instance": "000000000001"},
+    ),
+]
+
+IBEACON = [
+    # beacontools, test_parser.py: test_ibeacon, test_cypress_beacon
+    ("0201061AFF4C0002154142434445464748494041424344454600010002F8", "41424344-4546-4748-4940-414243444546", 1, 2, -8),
+    ("0201041AFF4C0002150005000100001000800000805F9B013100026C66C3", "00050001-0000-1000-8000-00805f9b0131", 2, 0x6C66, -61),
+    # AprilBrother's wiki, byte by byte (major and minor are the user's: 1 and 2 here)
+    ("0201061AFF4C000215B5B182C7EAB14988AA99B5C1517008D900010002C6", "b5b182c7-eab1-4988-aa99-b5c1517008d9", 1, 2, -58),
+]
+
+
+@pytest.mark.parametrize(("text", "fields"), EDDYSTONE)
+def test_eddystone_says_what_is_published_when_published_frames_are_decoded(text: str, fields: dict[str, object]) -> None:
+    """All four frames, from the service data of whole advertisements."""
+    assert codec_eddystone.decode(advertised(text)[1][codec_eddystone.SERVICE]) == fields
+
+
+def test_eddystone_tlm_is_refused_when_it_is_encrypted() -> None:
+    """beacontools, test_eddystone_tlm_enc: only who has the beacon's key can read it."""
+    data = advertised("0201060303AAFE1116AAFE2001414141414141414141414141DEADBEFF")[1][codec_eddystone.SERVICE]
+    with pytest.raises(CodecError, match=r"version 0x01 \(encrypted\) is not read"):
+        codec_eddystone.decode(data)
+
+
+@pytest.mark.parametrize(("text", "uuid", "major", "minor", "power"), IBEACON)
+def test_ibeacon_says_what_is_published_when_published_packets_are_decoded(
+    text: str, uuid: str, major: int, minor: int, power: int
+) -> None:
+    """From the manufacturer data of whole advertisements."""
+    data = advertised(text)[0][codec_ibeacon.COMPANY]
+    assert codec_ibeacon.decode(data) == {"uuid": uuid, "major": major, "minor": minor, "measured_power": power}
 
 
 CUSTOM_KEY = "B9EA895FAC7EEA6D30532432A516F3A3"

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+import asyncio
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from itertools import count
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 
@@ -20,16 +23,17 @@ from rt_edge.testkit.mqtt_client import RawClient
 
 
 class Bench(AdapterBench):
-    def __init__(self, harness: AdapterHarness, broker: TestBroker | MosquittoProcess, feeder: RawClient) -> None:
+    def __init__(self, harness: AdapterHarness, broker: TestBroker | MosquittoProcess, feeder: RawClient, place: str) -> None:
         super().__init__(harness)
         self.broker = broker
         self.feeder = feeder
+        self.place = place
         self.made = 0
 
     async def produce(self, n: int) -> None:
         for _ in range(n):
             self.made += 1
-            await self.feeder.publish("dev/a", b'{"n": %d}' % self.made)
+            await self.feeder.publish(f"{self.place}/a", b'{"n": %d}' % self.made)
 
     def number(self, reading: Reading) -> int:
         return int(str(reading.fields["n"]))
@@ -62,6 +66,10 @@ class OnTestkit:
     version = "5"
     client = "paho"
 
+    def place(self) -> str:
+        """Where the topics of the next bench begin."""
+        return "dev"
+
     def broker(self, tmp_path: Path) -> TestBroker | MosquittoProcess:
         return TestBroker()
 
@@ -73,14 +81,14 @@ class OnTestkit:
         data = tmp_path / "data"
         data.mkdir()
         async with self.broker(tmp_path) as broker:
-            url = f"mqtt://127.0.0.1:{broker.port}"
-            subscribe = [{"topic": "dev/{device}"}]
+            url, place = f"mqtt://127.0.0.1:{broker.port}", self.place()
+            subscribe = [{"topic": f"{place}/{{device}}"}]
             settings = MqttSettings.model_validate(
                 {"url": url, "version": self.version, "client": self.client, "subscribe": subscribe}
             )
-            feeder = RawClient(broker.port, p.Connect("feeder"))
+            feeder = RawClient(broker.port, p.Connect("feeder" if place == "dev" else f"feeder of {place}"))
             await feeder.open()
-            bench = Bench(AdapterHarness(MqttAdapter, settings, data), broker, feeder)
+            bench = Bench(AdapterHarness(MqttAdapter, settings, data), broker, feeder, place)
             try:
                 yield bench
             finally:
@@ -97,6 +105,40 @@ class OnMosquitto(OnTestkit):
 
     def broker(self, tmp_path: Path) -> TestBroker | MosquittoProcess:
         return MosquittoProcess(self.program, tmp_path / "mosquitto")
+
+
+class _Running(MosquittoProcess):
+    """A broker that somebody else has started, and stops."""
+
+    def __init__(self, port: int) -> None:
+        super().__init__(Path(), Path())
+        self.port = port
+
+    async def start(self) -> None:
+        """It runs."""
+
+
+class OnSharedMosquitto(OnTestkit):
+    """A real broker for all tests of a class, each with topics of its own; it is never taken away."""
+
+    port: ClassVar[int]
+    places: ClassVar[Iterator[int]]
+
+    @pytest.fixture(autouse=True, scope="class")
+    @classmethod
+    def _one(cls, mosquitto_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+        with asyncio.Runner() as runner:
+            broker = MosquittoProcess(mosquitto_path, tmp_path_factory.mktemp("mosquitto"))
+            runner.run(broker.start())
+            cls.port, cls.places = broker.port, count()
+            yield
+            runner.run(broker.stop())
+
+    def place(self) -> str:
+        return f"dev{next(self.places)}"
+
+    def broker(self, tmp_path: Path) -> TestBroker | MosquittoProcess:
+        return _Running(self.port)
 
 
 class TestV5OnTestkit(OnTestkit, AdapterContract):
