@@ -60,6 +60,8 @@ class Bus:
         self._current: Transaction | None = None
         self.stats = BusStats(context)
         self.publisher = Publisher(context)
+        self.cut: tuple[int, float] | None = None
+        """Unit and time-out of a request that a connection left behind: nothing is asked before its reply, or that time."""
 
     # -- from the runtime --------------------------------------------------------------------------------------------
 
@@ -95,9 +97,10 @@ class Bus:
         """What to ask now; None if nothing is due, nothing is wanted, or something is on the wire."""
         if self._framing is None or self._current is not None:
             return None
-        job = self._next_job(now)
-        if job is not None and job.current is not None:
-            return self._ask(self.units[job.unit], job.current, job, now)
+        if self._job is not None or self._jobs:
+            job = self._next_job(now)
+            if job is not None and job.current is not None:
+                return self._ask(self.units[job.unit], job.current, job, now)
         while (poll := self._next_poll(now)) is not None:
             block = self._next_block(poll, now)
             if block is None:
@@ -268,8 +271,9 @@ class Bus:
             return
         poll.unit.learned.answered(block)
         poll.at += 1
-        poll.plan_rest()
         last = poll.at >= len(poll.blocks)
+        if not last:
+            poll.plan_rest()
         self.publisher.hold(poll, block, data, last, now, self._context.clock.wall_ns())
         if last:
             poll.end()

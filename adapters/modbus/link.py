@@ -81,6 +81,8 @@ class Link:
         self._tx: Transaction | None = None
         self._deadline = 0.0
         self._quiet_until = 0.0
+        self._cut: int | None = None
+        """The unit whose reply to a request of the connection before is waited for: until then the line is not ours."""
         self._timer: Handle | None = None
         self._timer_at = 0.0
         self._inside = False
@@ -98,6 +100,9 @@ class Link:
         now = self._clock.monotonic()
         self._transport = transport
         self._quiet_until = now + after
+        cut, self._bus.cut = self._bus.cut, None
+        if cut is not None and cut[1] > self._quiet_until:
+            self._cut, self._quiet_until = cut
         self._bus.start(self._framing, now)
         self.kick()
 
@@ -105,7 +110,10 @@ class Link:
         """Stop, give up what is under way."""
         transport, self._transport = self._transport, None
         if self._tx is not None:
-            self._framing.give_up(self._clock.monotonic())  # its reply may still come, also on the next connection
+            now, unit = self._clock.monotonic(), self._tx.unit.id
+            self._framing.give_up(now)  # its reply may still come, also on the next connection
+            if self._framing.late(unit, now):
+                self._bus.cut = unit, self._deadline
             self._tx = None
         self._stop_timers()
         if transport is not None:
@@ -138,9 +146,13 @@ class Link:
         except CodecError as error:
             self.on_lost(error)
             return
-        self._quiet_until = max(self._quiet_until, now + self._wire.silence)
         if pdu is not None and self._tx is not None:
             self._end(pdu, now)
+        elif self._cut is not None and not self._framing.late(self._cut, now):
+            self._cut, self._quiet_until = None, now + self._wire.silence
+            self.kick()
+        else:
+            self._quiet_until = max(self._quiet_until, now + self._wire.silence)
 
     def on_lost(self, error: Exception) -> None:
         """See `Receiver`."""

@@ -188,3 +188,10 @@ def test_command_prints_json_when_asked_for() -> None:
                 await command("modbus", "guess", target)
 
     asyncio.run(asyncio.wait_for(main(), 60))
+
+
+def test_bcd_is_found_when_the_value_is_known_and_left_out_when_a_digit_is_above_nine() -> None:
+    """0x2150 is 215.0 in tenths; in a register with 0x21A0 it cannot be BCD."""
+    first, *_ = candidates([bytes.fromhex("2150"), bytes.fromhex("2149")], TYPES, (214.0, 216.0))
+    assert (first.kind, first.scale, first.values) == ("bcd16", 0.1, (215.0, 214.9))
+    assert not any(c.kind == "bcd16" and "AB" in c.orders for c in candidates([bytes.fromhex("21a0")], TYPES, None))

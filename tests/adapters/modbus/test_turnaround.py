@@ -10,6 +10,8 @@ from typing import Any
 import pytest
 
 from adapters.modbus.fine_timer import FineTimer, fine_timer
+from adapters.modbus.link import Link
+from tests.adapters.modbus.conftest import SimAlarm, SimLoop
 
 SERIAL = {"serial": "/dev/ttyUSB0", "timeout": "200ms"}
 TUNNEL = {"tcp": "127.0.0.1:502", "framing": "rtu", "timeout": "200ms"}
@@ -115,6 +117,27 @@ def test_what_was_read_is_published_when_the_line_is_lost_at_once(world: Any) ->
     w.demand(2)
     w.time.run_until(5)
     assert [e.reading.source for e in w.context.emitted] == ["plc/u1"]
+
+
+@pytest.mark.parametrize("answers", [True, False])
+def test_request_of_the_connection_before_has_its_time(world: Any, fate: Any, answers: bool) -> None:
+    """A port that is closed in the middle of a transaction and opened again: the unit may still answer the first request, and
+    is not interrupted. The next one goes out when that reply has come, or when its time is over."""
+    w = world(channel={**SERIAL, "baud": 9600}, units=units(2, every="1ms"), overload="coalesce")
+    w.line.fates = lambda unit: fate(silent=not answers, delay=0.05)
+    w.demand(10)
+    w.time.run_until(0.01)
+    assert len(w.line.sent) == 1
+    asyncio.run(w.link.close("closed"))
+    w.line.link = again = Link(w.bus, w.framing, w.line.wire, w.context, [].append, SimLoop(w.time))
+    again.start(w.line, 0.0, SimAlarm(w.time))
+    due = w.line.sent[0][0] + (8 + 23) * w.line.wire.char + (0.05 + w.line.wire.turnaround if answers else 0.2)
+    assert w.time.run_until(1, lambda: len(w.line.sent) == 2)
+    assert w.line.too_early == []
+    assert w.line.sent[1][0] == pytest.approx(due + (w.line.wire.silence if answers else 0), abs=1e-3)
+    w.line.fates = lambda unit: fate()
+    assert w.time.run_until(20, lambda: len(w.context.emitted) == 10)
+    assert w.line.misattributed == []
 
 
 def test_fine_timer_is_never_early_and_the_last_setting_counts() -> None:
