@@ -253,6 +253,39 @@ def test_adapter_that_does_not_answer_leaves_unknown_and_keeps_its_point():
     assert world.desk.counters["late"] == 2
 
 
+def test_command_in_the_hand_of_an_adapter_is_not_forgotten():
+    """However many came after it: its point is free again when the adapter has answered."""
+    world = DeskWorld(limits=DeskLimits(at_once=2, send_s=1, keep=1))
+    answered = world.desk.written
+    world.desk.written = lambda key, result: None if key == "slow" else answered(key, result)
+    world.ask("blind", 1, "slow")
+    world.ask("blind", 2, "next", expires_s=1000)
+    for value in range(1, 5):
+        world.until(1)
+        world.ask("a", value, f"k{value}")
+    world.until(1)
+    assert world.ends["slow"].state == "unknown"
+    assert "next" not in world.ends
+    answered("slow", WriteResult("confirmed"))
+    world.run()
+    world.until(1)
+    assert world.ends["next"].state == "confirmed"
+
+
+def test_command_whose_intent_was_durable_as_the_adapter_went_is_not_in_doubt():
+    """Nothing went out, and the journal says so: after a crash it is sent, once."""
+    world = DeskWorld(save_s=1.0)
+    world.ask("blind", 5, "k", expires_s=1000)
+    world.desk.connected(False)
+    world.run()
+    world.until(20)
+    assert [row.phase for row in world.disk.values()] == ["accepted"]
+    world.kill()
+    world.start()
+    world.until(20)
+    assert (world.ends["k"].state, world.wire) == ("confirmed", [("blind", 5, "k")])
+
+
 def test_too_many_commands_are_refused():
     """What waits has a bound."""
     world = DeskWorld(limits=DeskLimits(waiting=3))
@@ -336,9 +369,10 @@ def test_invariants_hold_when_everything_happens_at_random(seed):
             world.ask(asked[key][0], asked[key][1], key)
         else:
             key, point, expires = f"k{i}", random.choice(["a", "b", "blind"]), random.choice([0.2, 1.0, 5.0])
-            outcome = world.ask(point, i, key, expires_s=expires, priority=random.random() < 0.2)
+            value = i + 1  # not what the devices hold at first
+            outcome = world.ask(point, value, key, expires_s=expires, priority=random.random() < 0.2)
             if outcome.state != "refused":
-                asked[key] = (point, i)
+                asked[key] = (point, value)
         world.until(random.uniform(0, 0.4))
     world.readable = True
     world.desk.connected(True)
