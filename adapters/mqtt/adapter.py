@@ -18,7 +18,7 @@ from adapters.mqtt.seam import Connect, Connected, Listener, Message, Transport
 from adapters.mqtt.session import SessionFile
 from adapters.mqtt.sink import MqttSink
 from adapters.mqtt.topics import unshared
-from adapters.mqtt.wanted import check_granted, check_shared, identified, subscriptions_of
+from adapters.mqtt.wanted import check_granted, check_shared, identified, remembered, subscriptions_of
 from rt_edge.sdk import (
     AdapterContext,
     Capability,
@@ -77,6 +77,8 @@ class MqttAdapter(DeviceAdapter):
         self._memory: SessionFile | None = None
         self._peer = ""
         self._flow = Flow(settings, context)
+        self._flow.retained.again = self._ask_again
+        self._asking: asyncio.Task[None] | None = None
         self._answers = Answers(context)
         self._control: Control | None = None
         self._opening = False
@@ -193,6 +195,7 @@ class MqttAdapter(DeviceAdapter):
         except OSError as error:
             self._early = TransientError(f"the session file in {self.context.data} cannot be written: {error.strerror}")
             return
+        self._flow.retained.open()
         self._flow.connected(connected.session_present)
         self.context.session(token)
         self.context.gauge("session_present", float(connected.session_present))
@@ -206,11 +209,25 @@ class MqttAdapter(DeviceAdapter):
         add = subscriptions_of(self.settings, self._control.subscriptions() if self._control is not None else ())
         wanted = [one.filter for one in add]
         known = list(memory.memory.filters)
-        self._flow.decoder.known = frozenset(known if self._flow.session_present else ())
         memory.subscribing(wanted)
         codes = await transport.subscribe(add, [f for f in known if f not in wanted and self._flow.session_present])
         check_granted(add, codes)
         memory.subscribed(wanted)
+
+    def _ask_again(self) -> None:
+        """From the flow: retained messages once more."""
+        if self._transport is not None and self._asking is None:
+            self._asking = asyncio.get_running_loop().create_task(self._subscribe_again(self._transport))
+
+    async def _subscribe_again(self, transport: Transport) -> None:
+        add = remembered(self.settings, self._flow.retained.salts)
+        try:
+            check_granted(add, await transport.subscribe(add, ()))
+        except RtEdgeError as error:
+            if self._transport is transport:
+                self.on_lost(error)
+        if self._transport is transport:
+            self._asking = None
 
     def _make_control(self, client_id: str) -> Control:
         settings = self.settings
@@ -245,6 +262,10 @@ class MqttAdapter(DeviceAdapter):
             self._control.closed()
         flowing = self._flow.stop()
         self._flow.closed()
+        self._flow.retained.close()
+        if self._asking is not None:
+            self._asking.cancel()
+            self._asking = None
         if transport is None:
             return
         try:

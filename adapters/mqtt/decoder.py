@@ -10,6 +10,8 @@ from adapters.mqtt.codec import Decode, make_codec
 from adapters.mqtt.inbox import Waiting
 from adapters.mqtt.keys import PLACES, key_stem, reading_key
 from adapters.mqtt.property_rules import PropertyRules
+from adapters.mqtt.retained import StateKey
+from adapters.mqtt.retaining import Retained
 from adapters.mqtt.topics import Router
 from rt_edge.sdk import AdapterContext, CodecError, Reading
 
@@ -33,9 +35,11 @@ class Decoded:
         mid: packet identifier.
         qos: 0 when nothing is to be acknowledged.
         reply: what to answer when all of it is settled; None: nothing.
+        stem: of the keys of its Readings; `NO_KEY` where they have none.
+        state: by what its topic's state is remembered; None: it is not, or there are no Readings.
     """
 
-    __slots__ = ("_at", "_keyed", "_readings", "_redelivered", "_stem", "arrival", "mid", "orphaned", "qos", "reply")
+    __slots__ = ("_at", "_keyed", "_readings", "_redelivered", "arrival", "mid", "orphaned", "qos", "reply", "state", "stem")
 
     def __init__(self, waiting: Waiting, readings: list[Reading], keyed: bool, session_present: bool) -> None:
         message = waiting.message
@@ -44,17 +48,18 @@ class Decoded:
         self.qos = 0 if waiting.orphan else message.qos
         self.orphaned = waiting.orphan
         self.reply: Reply | None = None
+        self.state: StateKey | None = None
         self._readings = readings
         self._at = 0
         self._keyed = keyed
-        self._stem = key_stem(message) if keyed and self.qos and readings else NO_KEY
+        self.stem = key_stem(message) if keyed and self.qos and readings else NO_KEY
         self._redelivered = bool(self.qos) and message.dup and session_present
 
     def orphan(self) -> None:
         """The session is gone: the rest has no key and no acknowledgement."""
         self.qos = 0
         self.orphaned = True
-        self._stem = NO_KEY
+        self.stem = NO_KEY
         self._redelivered = False
 
     def take(self, most: int, readings: list[Reading], keys: list[bytes], again: list[bool]) -> bool:
@@ -63,14 +68,14 @@ class Decoded:
         if len(ours) == 1 and most > 0 and not at:  # by far the most, and three times as fast
             readings.append(ours[0])
             if self._keyed:
-                keys.append(reading_key(self._stem, 0))
+                keys.append(reading_key(self.stem, 0))
                 again.append(self._redelivered)
             self._at = 1
             return True
         end = min(len(ours), at + most)
         readings.extend(ours[at:end])
         if self._keyed:
-            keys.extend([reading_key(self._stem, place) for place in range(at, end)])
+            keys.extend([reading_key(self.stem, place) for place in range(at, end)])
             again.extend([self._redelivered] * (end - at))
         self._at = end
         return end == len(ours)
@@ -83,33 +88,36 @@ class Decoder:
         settings: the adapter's.
         context: for counters and the log.
         keyed: whether Readings get keys.
+        retained: knows the states that were handed on.
         command: publishes (topic, payload) at QoS 0: Sparkplug edge nodes are asked for their births.
-
-    Attributes:
-        known: filters the broker had before this connection (their retained messages are old at v3.1.1).
     """
 
     def __init__(
-        self, settings: Any, context: AdapterContext, keyed: bool, command: Callable[[str, bytes], None] = _unsaid
+        self,
+        settings: Any,
+        context: AdapterContext,
+        keyed: bool,
+        retained: Retained,
+        command: Callable[[str, bytes], None] = _unsaid,
     ) -> None:
         entries = settings.subscribe
         self._context = context
         self._keyed = keyed
-        self._router = Router(context.name, [(e.filter, e.topic, e.device) for e in entries])
+        self._router = Router(context.name, [(e.filter, e.topic, e.device) for e in entries], retained.salts)
+        self._retained = retained
         self._entries = entries
         self._codecs: list[Decode | None] = []
         self._hosts: dict[int, Any] = {}  # of Sparkplug subscriptions
         self._command = command
         self._told = [PropertyRules(e) if self._uses_properties(e) else None for e in entries]
-        self._retained = [e.retained for e in entries]
-        self._filters = [e.filter for e in entries]
-        self._v5 = settings.version == "5"
-        self._identified = settings.overlap and self._v5
+        self._unwanted = [e.retained == "never" for e in entries]
+        self._identified = settings.overlap and settings.version == "5"
         self._max = settings.max_packet
         self._named: set[str] = set()
         self._answers = any(e.answer is not None for e in entries)
         self._answer: Any = None  # of the subscription of the message at hand, once that is decoded
-        self.known: frozenset[str] = frozenset()
+        self._state: StateKey | None = None  # the same
+        self._turn = retained.memory.turn
 
     @staticmethod
     def _uses_properties(entry: Any) -> bool:
@@ -134,9 +142,21 @@ class Decoder:
                 codecs.append(make_codec(entry))
         self._codecs = codecs
 
-    def decode(self, waiting: Waiting, session_present: bool) -> Decoded:
-        """The Readings of one message; none where it is dropped, which is counted by reason."""
-        decoded = Decoded(waiting, self._readings(waiting), self._keyed, session_present)
+    def decode(self, waiting: Waiting, session_present: bool, before: int) -> Decoded:
+        """The Readings of one message; none where it is dropped, which is counted by reason.
+
+        Args:
+            waiting: the message.
+            session_present: whether the broker had our session when the connection began.
+            before: how many Readings will ever have been handed on before them.
+        """
+        readings = self._readings(waiting)
+        decoded = Decoded(waiting, readings, self._keyed, session_present)
+        state = self._state
+        if state is not None:
+            decoded.state, self._state = state, None
+            known = decoded.stem if decoded.stem is not NO_KEY and not waiting.message.retain else waiting.message
+            self._turn[state[0]] = (before + len(readings), state[1], known)
         if self._answers and self._answer is not None:
             decoded.reply = reply_to(self._answer, waiting.message)
             self._answer = None
@@ -149,7 +169,8 @@ class Decoder:
             return self._drop("unmatched", message.topic, "no subscription of ours takes it")
         if message.payload is None:
             return self._drop("too_large", message.topic, f"larger than max_packet ({self._max} bytes)")
-        if message.retain and not self._wants_retained(route.index):
+        state = route.state
+        if message.retain and (self._retained.seen(state, message) if state is not None else self._unwanted[route.index]):
             self._context.count("dropped_retained")
             return []
         codec = self._codecs[route.index]
@@ -174,16 +195,11 @@ class Decoder:
                 return []
             quality = "stale" if late else "good"
             tags = rules.tags(message.properties, tags)
-        if self._answers and rows:
-            self._answer = self._entries[route.index].answer
+        if rows:
+            self._state = state
+            if self._answers:
+                self._answer = self._entries[route.index].answer
         return [Reading(source, received if ts is None else ts, fields, quality, tags, received) for ts, fields in rows]
-
-    def _wants_retained(self, index: int) -> bool:
-        """v5 brokers keep to Retain Handling themselves; v3.1.1 ones send retained messages at every SUBSCRIBE."""
-        wanted = self._retained[index]
-        if self._v5 or wanted == "always":
-            return True
-        return wanted == "new" and self._filters[index] not in self.known
 
     def _drop(self, reason: str, topic: str, why: str) -> list[Reading]:
         self._context.count(f"dropped_{reason}")

@@ -11,6 +11,7 @@ from adapters.mqtt.control import Control
 from adapters.mqtt.decoder import Decoded, Decoder
 from adapters.mqtt.inbox import Inbox
 from adapters.mqtt.options import keyed, window_of
+from adapters.mqtt.retaining import Retained
 from adapters.mqtt.seam import Message, Transport
 from rt_edge.sdk import AdapterContext, Reading
 
@@ -30,6 +31,7 @@ class Flow:
     Attributes:
         inbox: what has come and nobody has asked for.
         decoder: what makes Readings of it.
+        retained: the states that were handed on.
         control: looks at each message first; None: there are no points.
         session_present: whether the broker had our session when this connection began.
     """
@@ -37,8 +39,10 @@ class Flow:
     def __init__(self, settings: Any, context: AdapterContext) -> None:
         self._context = context
         # one more than a broker may send that keeps to the window: reading stops only for one that does not
-        self.inbox = Inbox(max(settings.inbox.messages, window_of(settings) + 1), settings.inbox.bytes, settings.inbox.qos0)
-        self.decoder = Decoder(settings, context, keyed(settings), self._say)
+        self._window = window_of(settings)
+        self.inbox = Inbox(max(settings.inbox.messages, self._window + 1), settings.inbox.bytes, settings.inbox.qos0)
+        self.retained = Retained(settings, context)
+        self.decoder = Decoder(settings, context, keyed(settings), self.retained, self._say)
         self.control: Control | None = None
         self.session_present = False
         self._transport: Transport | None = None
@@ -65,6 +69,7 @@ class Flow:
             # what was not acknowledged comes again, whole: our copies would only come twice
             self.inbox.forget_held()
             if self._rest is not None and self._rest.qos and not self._rest.orphaned:
+                self.retained.forget(self._rest.state)
                 self._rest = None
         else:
             self.inbox.orphan_held()
@@ -72,15 +77,18 @@ class Flow:
                 self._rest.orphan()
         self._acks = AckWindow(self._acks.through, UNACKNOWLEDGED, self.inbox.arrivals)
         self._gate = ForgetGate(session_present)
+        self.retained.connected(session_present)
 
     def start(self) -> None:
         """Everything is subscribed: hand on."""
         self._flowing = True
+        self.inbox.keep_copies = True  # not before: a broker may send them ahead of its SUBACK, which would not be read then
         self._pump_soon()
 
     def stop(self) -> bool:
         """Hand nothing on; returns whether it was started."""
         flowing, self._flowing = self._flowing, False
+        self.inbox.keep_copies = False
         return flowing
 
     def closed(self) -> None:
@@ -102,7 +110,7 @@ class Flow:
         received = self._context.clock.wall_ns()
         at = self._context.clock.monotonic()
         control = self.control
-        dropped = inbox.dropped
+        dropped, copies = inbox.dropped, inbox.dropped_copies
         for message in messages:
             if control is not None and control.takes(message):
                 continue
@@ -111,6 +119,8 @@ class Flow:
             inbox.add(message, received, at)
         if inbox.dropped > dropped:
             self._context.count("dropped_inbox_full", inbox.dropped - dropped)
+            if inbox.dropped_copies > copies:
+                self.retained.lost_copies()
         if self._demand > 0 and self._flowing:
             self._pump()
         if inbox.full:
@@ -141,9 +151,12 @@ class Flow:
         for _ in range(TURN):
             if len(readings) >= self._demand or self._acks.full:
                 break
-            decoded = self._rest or self._next()
+            decoded = self._rest
             if decoded is None:
-                break
+                waiting = self.inbox.pop()
+                if waiting is None:
+                    break
+                decoded = self.decoder.decode(waiting, self.session_present, self._emitted + len(readings))
             whole = decoded.take(self._demand - len(readings), readings, keys, again)
             self._rest = None if whole else decoded
             if whole:
@@ -153,21 +166,23 @@ class Flow:
         self._demand -= len(readings)
         self._emitted += len(readings)
         if readings:
+            self.retained.handing_on()
             self._context.emit(readings, keys, again)
         if self._acks:
             self._acknowledge()
         if self._held_back and self.inbox.roomy and self._transport is not None:
             self._held_back = False
             self._transport.resume()
+        self._ask_again()
         self._pump_soon()
 
-    def _next(self) -> Decoded | None:
-        waiting = self.inbox.pop()
-        return None if waiting is None else self.decoder.decode(waiting, self.session_present)
+    def _ask_again(self) -> None:
+        if self.retained.due and self._flowing and not len(self.inbox):
+            self.retained.ask()
 
     def settled(self, through: int) -> None:
         """The first `through` Readings that were ever handed on are settled."""
-        self._settled = through
+        self._settled = self.retained.settled = through
         if self._flowing:
             self._acknowledge()
 
@@ -184,3 +199,5 @@ class Flow:
         """The broker is known to have our acknowledgements."""
         if self._gate.answered(self.inbox.arrivals, self._acks, through):
             self._context.forget(through)
+        self.retained.answered(len(self._acks) + len(self.inbox), self._window)
+        self._ask_again()

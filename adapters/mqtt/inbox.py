@@ -47,6 +47,8 @@ class Inbox:
 
     Attributes:
         dropped: QoS 0 messages dropped so far.
+        dropped_copies: those among them that came because of a SUBSCRIBE.
+        keep_copies: the latter are not dropped: a full inbox stops reading for them too.
     """
 
     def __init__(self, most: int, most_bytes: int, strategy: Strategy) -> None:
@@ -59,6 +61,8 @@ class Inbox:
         self._held_bytes = 0
         self._loose_bytes = 0
         self.dropped = 0
+        self.dropped_copies = 0
+        self.keep_copies = False
 
     def __len__(self) -> int:
         return len(self._held) + len(self._loose)
@@ -88,15 +92,17 @@ class Inbox:
         self._arrivals += 1
         size = len(message.topic) + len(message.payload or b"") + len(message.properties) + 100
         waiting = Waiting(self._arrivals, received, message, at, False, size)
-        if message.qos:
+        if message.qos or (message.retain and self.keep_copies):
             self._held.append(waiting)
             self._held_bytes += size
             return
         while len(self) >= self._most or self.bytes + size > self._most_bytes:
+            gone = waiting if self._strategy == "drop_newest" or not self._loose else self._loose.popleft()
             self.dropped += 1
-            if self._strategy == "drop_newest" or not self._loose:
+            self.dropped_copies += gone.message.retain
+            if gone is waiting:
                 return
-            self._loose_bytes -= self._loose.popleft().size
+            self._loose_bytes -= gone.size
         self._loose.append(waiting)
         self._loose_bytes += size
 
@@ -115,8 +121,10 @@ class Inbox:
 
     def forget_held(self) -> None:
         """The broker will send what was not acknowledged again: drop our copies."""
+        kept = [waiting for waiting in self._held if not waiting.message.qos]
         self._held.clear()
-        self._held_bytes = 0
+        self._held.extend(kept)
+        self._held_bytes = sum(waiting.size for waiting in kept)
 
     def orphan_held(self) -> None:
         """The broker has forgotten the session: what is here is all there is."""

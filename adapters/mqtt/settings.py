@@ -92,6 +92,9 @@ class MqttSettings(Settings):
     what it allows (mosquitto: max_inflight_messages, 20 by default) so that `check` can reckon with it."""
     inbox: Inbox = Inbox()
     """Bounds of what waits here."""
+    retained_topics: int = Field(default=50_000, ge=1, le=1_000_000)
+    """Topics whose last state is remembered for `retained: changed` and `new`; the least recently used go first, and their
+    retained message comes once more. Each takes about 200 bytes of memory and 16 to 50 on disk."""
     keepalive: DurationField = Field(default="30s", ge=5, le=18_000)  # type: ignore[assignment]
     """A dead connection is noticed after twice this."""
     timeout: DurationField = Field(default="10s", gt=0, le=300)  # type: ignore[assignment]

@@ -51,8 +51,10 @@ class Subscribe(Settings):
     called {device}, else the whole topic."""
     qos: Literal[0, 1, 2] = 1
     """Highest QoS asked for; what was published at QoS 0 comes at QoS 0 whatever is asked."""
-    retained: Literal["new", "always", "never"] = "new"
-    """Retained messages: when the subscription is new to the broker, at every connect, or never."""
+    retained: Literal["changed", "new", "always", "never"] = "changed"
+    """Retained messages. changed: asked for at every connect, taken in where they are not what was taken in last of their topic.
+    new: asked for only when the subscription is new to the broker (MQTT 5; 3.1.1 as `changed`): quick with very many topics, but
+    what changed at QoS 0 while we were away is not seen. always: each at every connect. never: none."""
     codec: Literal["json", "msgpack", "protobuf", "csv", "raw", "sparkplug"] = "json"
     """How payloads are written; sparkplug: Sparkplug B, topics and all."""
     at: str = ""

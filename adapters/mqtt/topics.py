@@ -10,6 +10,7 @@ import re
 from collections.abc import Sequence
 
 from adapters.mqtt.properties import subscription_identifiers
+from adapters.mqtt.retained import StateKey, topic_key
 from adapters.mqtt.seam import Message
 
 _VARIABLE = re.compile(r"\{([A-Za-z_][A-Za-z0-9_]*)(\.\.\.)?\}\Z")
@@ -145,14 +146,16 @@ class Route:
         index: number of the subscription, as configured.
         source: `adapter/device`.
         tags: values of the template's variables.
+        state: by what its last state is remembered; None: it is not.
     """
 
-    __slots__ = ("index", "source", "tags")
+    __slots__ = ("index", "source", "state", "tags")
 
-    def __init__(self, index: int, source: str, tags: dict[str, str]) -> None:
+    def __init__(self, index: int, source: str, tags: dict[str, str], state: StateKey | None = None) -> None:
         self.index = index
         self.source = source
         self.tags = tags
+        self.state = state
 
 
 class Router:
@@ -161,10 +164,12 @@ class Router:
     Args:
         name: the adapter's name, first part of every source.
         subscriptions: (filter, template or None, device name or None) of each.
+        salts: what the states of each are remembered with, 0: not at all; without them none is.
     """
 
-    def __init__(self, name: str, subscriptions: Sequence[tuple[str, str | None, str | None]]) -> None:
+    def __init__(self, name: str, subscriptions: Sequence[tuple[str, str | None, str | None]], salts: Sequence[int] = ()) -> None:
         self._name = name
+        self._salts = salts or [0] * len(subscriptions)
         self._rules = []
         for filter_, template, device in subscriptions:
             variables = variables_of(template, filter_) if template else {}
@@ -200,5 +205,6 @@ class Router:
                 levels = topic.split("/")
                 tags = {name: "/".join(levels[at:]) if rest else levels[at] for name, (at, rest) in variables.items()}
                 name = _FIELD.sub(lambda m: tags[m[1]], device) if device else tags.get("device", topic)  # noqa: B023
-                return Route(index, f"{self._name}/{name}", tags)
+                salt = self._salts[index]
+                return Route(index, f"{self._name}/{name}", tags, (topic_key(topic), salt) if salt else None)
         return None

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import msgspec
+
 from adapters.mqtt.reasons import subscribe_error
 from adapters.mqtt.seam import Connected, Subscription
 from rt_edge.sdk import FatalAdapterError
 
-RETAIN_HANDLING = {"always": 0, "new": 1, "never": 2}
+RETAIN_HANDLING = {"changed": 0, "always": 0, "new": 1, "never": 2}
 
 
 def identified(settings: Any) -> bool:
@@ -26,6 +28,12 @@ def subscriptions_of(settings: Any, ours: Sequence[Subscription]) -> list[Subscr
     ]
     there = {one.filter for one in found}
     return [*found, *(one for one in ours if one.filter not in there)]
+
+
+def remembered(settings: Any, salts: Sequence[int]) -> list[Subscription]:
+    """The subscriptions whose retained messages are compared with what was taken in; subscribed like this they all come."""
+    found = subscriptions_of(settings, ())
+    return [msgspec.structs.replace(one, retain_handling=0) for one, salt in zip(found, salts, strict=True) if salt]
 
 
 def check_shared(settings: Any, connected: Connected) -> None:

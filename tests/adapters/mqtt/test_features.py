@@ -443,37 +443,3 @@ def test_it_is_said_when_the_broker_keeps_the_session_shorter(tmp_path: Path) ->
         await h.close()
 
     run(broker, body)
-
-
-@clients
-@pytest.mark.parametrize("version", ["5", "3.1.1"])
-def test_retained_state_comes_once_and_again_when_the_session_is_lost(
-    mosquitto_path: Path, tmp_path: Path, client: str, version: str
-) -> None:
-    """A reconnect brings it no second time; what was published meanwhile comes; after a lost session it is the state."""
-    broker = MosquittoProcess(mosquitto_path, tmp_path / "mosquitto", ["retain_available true"])
-
-    async def body() -> None:
-        h = harness(broker.port, tmp_path / "d", client=client, version=version)
-        async with RawClient(broker.port, p.Connect("w")) as w:
-            await w.publish("t/a", b"1", retain=True)
-            await h.open()
-            h.demand(10)
-            await h.received(1)
-            h.settle()
-            await h.close()
-            await w.publish("t/a", b"2", retain=True)
-            await h.open()
-            await h.received(2)
-            assert await h.quiet(0.1) == 0
-            h.settle()
-            await h.close()
-        name = h.adapter._peer.split()[-1]  # type: ignore[attr-defined]
-        async with RawClient(broker.port, p.Connect(name, 5 if version == "5" else 4, clean=True)):
-            pass  # who begins with an empty session ends the one that is kept
-        await h.open()
-        await h.received(3)
-        assert values(h) == ["1", "2", "2"]
-        await h.close()
-
-    run(broker, body)

@@ -178,7 +178,7 @@ def test_copies_for_two_subscriptions_give_one_reading_when_filters_overlap(tmp_
     run(body)
 
 
-@pytest.mark.parametrize(("retained", "expected"), [("new", 1), ("always", 2), ("never", 0)])
+@pytest.mark.parametrize(("retained", "expected"), [("changed", 1), ("new", 1), ("always", 2), ("never", 0)])
 @pytest.mark.parametrize("version", ["5", "3.1.1"])
 def test_retained_message_comes_as_often_as_set_when_connecting_twice(
     tmp_path: Path, version: str, retained: str, expected: int
