@@ -259,10 +259,14 @@ class Broker(Hub):
         members = self._receivers(message.topic, message.relayed)[1].get(group)
         if lane is not None and lane.held and (lane.port.ended or not members):
             return 0  # earlier ones of its key are still with a member that has gone
+        shipment = lot.shipment
+        if shipment is not None and self._lost.has(shipment.receipt):
+            Stray(lot, stray.items).vote(Failed(IslandDied("messages before it died with a member of its group")))
+            return lot.count
         if not members:
-            lost = StreamError(f"the members of the group {group} have gone")
+            lost = Failed((IslandDied if self._refuses else StreamError)(f"the members of the group {group} have gone"))
             first = Stray(lot.part(0, 1), stray.items[:1])
-            first.vote(Failed(lost) if lot.tries else Dropped(LEFT))
+            first.vote(lost if lot.tries or self._refuses else Dropped(LEFT))
             self.counters[f"dropped_{LEFT}"] += 1
             return 1
         chosen = self._choose({group: members}, "" if lane is None else self._key(message), again=True)
