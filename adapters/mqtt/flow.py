@@ -121,6 +121,8 @@ class Flow:
             self._context.count("dropped_inbox_full", inbox.dropped - dropped)
             if inbox.dropped_copies > copies:
                 self.retained.lost_copies()
+        if self.retained.catching_up:
+            self.retained.waiting(len(self._acks) + len(inbox))
         if self._demand > 0 and self._flowing:
             self._pump()
         if inbox.full:

@@ -3,8 +3,9 @@
 A second SUBSCRIBE is sent where the first may have left an old value as the last one, or lost one:
 
 - The broker had our session and more waiting than the window lets through. Copies of QoS 0 overtake what waits, so a message that
-  is older than the state may come after it. Once nothing waits any more (a PINGRESP with at most half the window unacknowledged)
-  the state is asked for again; where it was the last already, the copy equals it and is dropped.
+  is older than the state may come after it. Once nothing waits any more the state is asked for again; where it was the last
+  already, the copy equals it and is dropped. Nothing waits when a PINGRESP finds at most half as much unacknowledged as the window lets
+  through, or as there ever was in this connection: a broker may have a smaller window of its own.
 - A copy of QoS 0 found no room in the inbox before the SUBACK was read. Later ones stop the reading of the socket instead.
 """
 
@@ -36,6 +37,7 @@ class Retained:
         memory: what was handed on.
         settled: as many Readings are settled.
         due: the broker is to be asked again as soon as possible.
+        catching_up: whether it may hold back messages from before this connection.
         again: asks it.
     """
 
@@ -53,8 +55,9 @@ class Retained:
         self._said = False  # that the file is unusable
         self._forgotten = 0
         self._timer: asyncio.TimerHandle | None = None
-        self._catching_up = False
+        self.catching_up = False
         self._overtaken = False
+        self._most_waiting = 0
         self._copied: set[int] = set()  # topics of which a copy came while catching up
 
     @property
@@ -105,7 +108,7 @@ class Retained:
     def seen(self, state: StateKey, message: Message) -> bool:
         """Whether a copy is what was taken in last of its topic. What comes again with DUP is never: keys tell it."""
         key, salt = state
-        if self._catching_up and len(self._copied) < self._most:
+        if self.catching_up and len(self._copied) < self._most:
             self._copied.add(key)
         return not message.dup and self.memory.same(key, message, salt)
 
@@ -133,17 +136,22 @@ class Retained:
     def connected(self, session_present: bool) -> None:
         """A connection begins."""
         self.due = self._overtaken = False
-        self._catching_up = session_present and self.active
+        self.catching_up = session_present and self.active
+        self._most_waiting = 0
         self._copied.clear()
 
     def lost_copies(self) -> None:
         """There was no room for a copy."""
         self.due = self.active
 
+    def waiting(self, n: int) -> None:
+        """So many messages are here that the broker has no acknowledgement of; to be called while catching up."""
+        self._most_waiting = max(self._most_waiting, n)
+
     def answered(self, waiting: int, window: int) -> None:
-        """A PINGRESP came, with so many messages here that the broker has no acknowledgement of."""
-        if self._catching_up and waiting * 2 <= window:
-            self._catching_up = False
+        """A PINGRESP came while so many were here."""
+        if self.catching_up and waiting * 2 <= min(window, self._most_waiting):
+            self.catching_up = False
             self._copied.clear()
             self.due |= self._overtaken
 
