@@ -7,6 +7,7 @@ import logging
 from collections import deque
 from collections.abc import Callable, Coroutine, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -77,6 +78,8 @@ class CommandOffice:
         self._tasks: set[asyncio.Task[None]] = set()
         self._timer: asyncio.TimerHandle | None = None
         self._unsaved: dict[str, Row] = {}
+        self._lines: list[tuple[Row, str]] = []
+        self._told_next: list[Callable[[], None]] = []
         self._saving = False
         self._asks: deque[tuple[Command, Listener]] = deque(maxlen=MAX_ASKS)
         self._taking = False
@@ -104,7 +107,8 @@ class CommandOffice:
         One that was asked before is told where it is now, as soon as it is written down, and what follows.
         """
         if len(self._asks) >= MAX_ASKS:
-            tell(self.desk.turn_away(command, "refused", f"{MAX_ASKS} commands wait for the journal already"))
+            outcome = self.desk.turn_away(command, "refused", f"{MAX_ASKS} commands wait for the journal already")
+            self._told_next.append(partial(self._say, tell, outcome))
             self._run()
             return
         self._asks.append((command, tell))
@@ -126,8 +130,6 @@ class CommandOffice:
                 self._take(*self._asks.popleft())
         finally:
             self._taking = False
-            if self._asks and not self._closed:  # one of them raised
-                self._take_soon()
 
     def _take(self, command: Command, tell: Listener) -> None:
         if self._journal is None:
@@ -136,14 +138,14 @@ class CommandOffice:
         else:
             outcome = self.desk.submit(command)
         if outcome.final:
-            tell(outcome)
+            self._told_next.append(partial(self._say, tell, outcome))  # after the line about it, if it is a new one
         else:
             listeners = self._listeners.setdefault(command.key, [])
             if len(listeners) >= MAX_LISTENERS:
                 del listeners[0]  # most likely one that has asked again since
             listeners.append(tell)
             if self.desk.can_say(command.key):  # asked again
-                tell(outcome)
+                self._say(tell, outcome)
         self._run()
 
     def read(self, point: str, key: str, tell: Listener) -> None:
@@ -181,8 +183,11 @@ class CommandOffice:
                     case Tell(outcome):
                         self._tell(outcome)
                     case Audit(row, note):
-                        self._spawn(self._write_audit(row, note))
-        if self._unsaved and not self._saving:
+                        self._lines.append((row, note))
+        if self._closed and self._thread is None:
+            self._write_lines(self._take_lines())  # the node is stopping: no thread is begun any more
+            self._tell_next()
+        elif (self._unsaved or self._lines or self._told_next) and not self._saving:
             self._saving = True
             self._spawn(self._save())
         self._set_timer()
@@ -192,23 +197,38 @@ class CommandOffice:
         if outcome.final:
             self._listeners.pop(outcome.key, None)
         for tell in listeners:
+            self._say(tell, outcome)
+
+    def _say(self, tell: Listener, outcome: Outcome) -> None:
+        """What goes wrong at an asker is its own affair."""
+        try:
             tell(outcome)
+        except Exception:
+            log.exception("who asked for a command of %s cannot be told", self.name)
 
     async def _save(self) -> None:
-        while self._unsaved:
-            rows, self._unsaved = list(self._unsaved.values()), {}
-            error = ""
-            try:
-                assert self._journal is not None
-                await self._in_thread(self._journal.save, rows)
-            except Exception as raised:  # noqa: BLE001  # whatever it was: what is not written down is not sent, and who asked is told
-                error = raised.message if isinstance(raised, RtEdgeError) else f"{type(raised).__name__}: {raised}"
-                log.error("commands of %s cannot be written down: %s", self.name, error)
-            for row in rows:
-                self.desk.saved(row.command.key, row.phase, error)
-            self._saving = bool(self._unsaved)
-            self._run()
-        self._saving = False
+        """Lines of the audit log first: a command whose end is in the journal has its line, whenever the node is killed."""
+        try:
+            while self._unsaved or self._lines or self._told_next:
+                rows, self._unsaved = list(self._unsaved.values()), {}
+                told, self._told_next = self._told_next, []
+                error = ""
+                try:
+                    if self._lines:
+                        await self._in_thread(self._write_lines, self._take_lines())
+                    if rows:
+                        assert self._journal is not None
+                        await self._in_thread(self._journal.save, rows)
+                except Exception as raised:  # noqa: BLE001  # whatever it was: what is not written down is not sent, and who asked is told
+                    error = raised.message if isinstance(raised, RtEdgeError) else f"{type(raised).__name__}: {raised}"
+                    log.error("commands of %s cannot be written down: %s", self.name, error)
+                for tell in told:
+                    tell()
+                for row in rows:
+                    self.desk.saved(row.command.key, row.phase, error)
+                self._run()
+        finally:
+            self._saving = False
 
     async def _look(self, key: str, point: str) -> None:
         value, why = await self._read(point)
@@ -243,18 +263,22 @@ class CommandOffice:
         self.desk.written(key, result)
         self._run()
 
-    async def _write_audit(self, row: Row, note: str) -> None:
-        try:
-            if self._closed and self._thread is None:
-                self._write_line(row, note)  # the node is stopping: no thread is begun any more
-            else:
-                await self._in_thread(self._write_line, row, note)
-        except OSError as error:
-            log.error("the audit log of %s cannot be written: %s", self.name, error)
+    def _take_lines(self) -> list[tuple[Row, str]]:
+        lines, self._lines = self._lines, []
+        return lines
 
-    def _write_line(self, row: Row, note: str) -> None:
-        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self._audit.write(row, note)
+    def _write_lines(self, lines: list[tuple[Row, str]]) -> None:
+        for row, note in lines:
+            try:
+                self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+                self._audit.write(row, note)
+            except Exception as error:  # noqa: BLE001  # a log that cannot be written stops no command
+                log.error("a line of the audit log of %s cannot be written: %s: %s", self.name, type(error).__name__, error)
+
+    def _tell_next(self) -> None:
+        told, self._told_next = self._told_next, []
+        for tell in told:
+            tell()
 
     # -- the journal -------------------------------------------------------------------------------------------------
 

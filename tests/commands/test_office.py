@@ -162,8 +162,8 @@ def test_commands_that_wait_for_the_journal_have_a_bound(tmp_path):
         heard = [Heard() for _ in range(MAX_ASKS + 1)]
         for number, asker in enumerate(heard):
             one.submit(Command(f"k{number}", "speed", 1), asker)
-        assert heard[-1].states == ["refused"]
         await until(lambda: all(asker.states for asker in heard), 5)
+        assert heard[-1].states == ["refused"]
         assert "refused" not in [asker.states[-1] for asker in heard[:-1]]
         await one.close()
         assert json.loads((tmp_path / "commands" / "plc.audit.jsonl").read_text())["key"] == f"k{MAX_ASKS}"
@@ -256,6 +256,84 @@ def test_journal_that_fails_fails_its_commands_and_no_later_ones(tmp_path, monke
         one.submit(Command("k3", "speed", 3), third)
         assert (await third.end()).state == "confirmed"
         assert device.writes == [("speed", 1), ("speed", 3)]
+        await one.close()
+
+    asyncio.run(run())
+
+
+def test_line_of_the_audit_log_is_there_before_the_end_is_in_the_journal_and_before_anybody_hears_it(tmp_path, monkeypatch):
+    """So a node that is killed in between has a line too many rather than one too few. Also of what is refused."""
+    path = tmp_path / "commands" / "plc.audit.jsonl"
+    ends, heard = [], {}
+
+    def lines():
+        return len(path.read_text().splitlines()) if path.exists() else 0
+
+    async def run():
+        one = office(tmp_path)
+        one.connected(Device())
+        first = Heard()
+        one.submit(Command("k0", "speed", 1), first)
+        await first.end()
+        save = one._journal.save
+
+        def saved(rows):
+            ends.extend((row.command.key, lines()) for row in rows if row.phase == "ended")
+            save(rows)
+
+        monkeypatch.setattr(one._journal, "save", saved)
+        for number, value in enumerate((40, 41, 4000), 1):
+            told = lambda outcome, number=number: heard.setdefault(number, lines()) if outcome.final else None  # noqa: E731
+            one.submit(Command(f"k{number}", "speed", value), told)
+        await until(lambda: len(heard) == 3, 5)
+        await one.close()
+
+    asyncio.run(run())
+    assert [key for key, _ in ends] == ["k1", "k2"]
+    lined = [json.loads(line)["key"] for line in path.read_text().splitlines()]
+    assert sorted(lined) == ["k0", "k1", "k2", "k3"]
+    assert all(count > lined.index(key) for key, count in ends)
+    assert all(count > lined.index(f"k{number}") for number, count in heard.items())
+
+
+def test_audit_log_that_cannot_be_written_stops_no_command(tmp_path, caplog):
+    """Whatever it raises; the node's log says so."""
+
+    async def run():
+        one = office(tmp_path)
+        one.connected(Device())
+        (tmp_path / "commands" / "plc.audit.jsonl").mkdir(parents=True)
+        heard, refused = Heard(), Heard()
+        one.submit(Command("k", "speed", 40), heard)
+        one.submit(Command("k2", "nowhere", 40), refused)
+        assert (await heard.end()).state == "confirmed"
+        assert (await refused.end()).state == "refused"
+        await one.close()
+
+    asyncio.run(run())
+    assert caplog.text.count("a line of the audit log of plc cannot be written") == 2
+
+
+def test_listener_that_raises_stops_no_later_command(tmp_path, caplog):
+    """What it missed it can ask for."""
+
+    async def run():
+        one = office(tmp_path)
+        one.connected(Device())
+
+        def broken(outcome):
+            if outcome.final:
+                raise ValueError("a bug")
+
+        one.submit(Command("k", "speed", 40), broken)
+        beside = Heard()
+        one.submit(Command("k", "speed", 40), beside)
+        one.submit(Command("k1", "nowhere", 40), broken)
+        assert (await beside.end()).state == "confirmed"
+        await until(lambda: "who asked for a command of plc cannot be told" in caplog.text, 5)
+        heard = Heard()
+        one.submit(Command("k2", "speed", 41), heard)
+        assert (await heard.end()).state == "confirmed"
         await one.close()
 
     asyncio.run(run())
