@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from rt_edge.data.chunk import Chunk
+from rt_edge.streams.hubs.deliveries import OWN
 from rt_edge.streams.hubs.hub import UNATTENDED, Hub
 from rt_edge.streams.hubs.ports import Port
 
@@ -21,7 +22,9 @@ class BroadcastHub(Hub):
     """
 
     def _room(self, producer: Port) -> int:
-        return min((consumer.room() for consumer in self._consumers), default=self.buffer if self._drops else 0)
+        if not self._consumers:
+            return self.buffer if self._drops else 0
+        return min([consumer.room() for consumer in self._consumers])
 
     def _give(self, producer: Port, items: Sequence[Any], now: float, chunk: Chunk | None) -> int:
         n = min(len(items), self._room(producer))
@@ -31,8 +34,9 @@ class BroadcastHub(Hub):
             some = items if n == len(items) else items[:n]
             consumers = list(self._consumers)
             lot = self._ship(producer, chunk, 0, n, len(consumers))
+            branch = None if lot is None else lot.branch(OWN)
             for consumer in consumers:
-                consumer.put(some, now, None if lot is None else lot.branch(consumer.label))
+                consumer.put(some, now, branch if lot is None or n == 1 else lot.branch(OWN))  # one element is never divided
                 if consumer.ended:  # overflow under `fail`
                     self._disconnect(consumer)
         return n

@@ -18,7 +18,7 @@ from threading import get_ident
 from typing import TYPE_CHECKING, Any
 
 from rt_edge.data.errors import IslandDied
-from rt_edge.data.receipt import Failed, Mark, Marks, Origin, Outcome, Receipt, worse
+from rt_edge.data.receipt import STORED, Failed, Mark, Marks, Origin, Outcome, Receipt, worse
 
 if TYPE_CHECKING:
     from rt_edge.streams.host import Host
@@ -28,6 +28,10 @@ if TYPE_CHECKING:
 
 TRIES = 3
 """Consumers that may die with an element before it fails, where another one gets what a dead one had."""
+
+
+OWN = "own"
+"""The label of what each of several consumers gets under the label of its port."""
 
 
 class Post:
@@ -131,7 +135,7 @@ class Shipment:
         number: of the shipment, counted by the hub: a later one is of later elements.
     """
 
-    __slots__ = ("_parts", "branches", "items", "marks", "number", "open", "post", "receipt")
+    __slots__ = ("_left", "_parts", "_worst", "branches", "items", "marks", "number", "open", "post", "receipt")
 
     def __init__(self, post: Post, receipt: Receipt, marks: Marks, items: Sequence[Any], branches: int, number: int) -> None:
         self.post = post
@@ -141,8 +145,11 @@ class Shipment:
         self.branches = branches
         self.number = number
         self.open = len(marks)
-        # Where the branches have not all voted: (start, stop, votes to come, worst so far), by start.
-        self._parts: list[tuple[int, int, int, Outcome | None]] = [(0, len(marks), branches, None)] if branches > 1 else []
+        # As long as branches vote on all at once: votes to come (0: not any more), and the worst so far.
+        self._left = branches
+        self._worst: Outcome | None = None
+        # Then, where they have not all voted: (start, stop, votes to come, worst so far), by start.
+        self._parts: list[tuple[int, int, int, Outcome | None]] = []
 
     def trim(self, n: int) -> None:
         """Only the first `n` were taken; nobody has more."""
@@ -159,21 +166,24 @@ class Shipment:
     def vote(self, start: int, n: int, outcome: Outcome) -> None:
         """A branch has the outcome of `n` elements, from place `start` on."""
         stop = start + n
-        if isinstance(outcome, Failed) and isinstance(outcome.error, IslandDied):
+        if outcome is not STORED and isinstance(outcome, Failed) and isinstance(outcome.error, IslandDied):
             self.post.lost(self.receipt.origin)
         if self.branches == 1:
             self.post.add(self, start, stop, outcome)
             return
         parts = self._parts
-        if n == len(self.marks) and len(parts) == 1:  # a branch that has all, as all before it had
-            _, _, left, worst = parts[0]
-            both = outcome if worst is None or worst is outcome else worse(worst, outcome)
-            if left == 1:
-                parts.clear()
-                self.post.add(self, 0, n, both)
-            else:
-                parts[0] = (0, n, left - 1, both)
-            return
+        if self._left:
+            worst = self._worst
+            if n == len(self.marks):
+                both = outcome if worst is None or worst is outcome else worse(worst, outcome)
+                self._left -= 1
+                if self._left:
+                    self._worst = both
+                else:
+                    self.post.add(self, 0, n, both)
+                return
+            parts.append((0, len(self.marks), self._left, worst))
+            self._left = 0
         low = high = bisect_right(parts, start, key=itemgetter(0)) - 1
         fresh: list[tuple[int, int, int, Outcome | None]] = []
         while high < len(parts) and parts[high][0] < stop:
@@ -201,7 +211,7 @@ class Lot:
         shipment: whose; None: of none.
         start: place of the first in the shipment.
         count: how many.
-        label: of the branch, where several consumers get the same element; "": they do not.
+        label: of the branch, where several consumers get the same element: `OWN`, or that of a group; "": they do not.
         tries: consumers that died with them.
         lane: where they keep their order among those of their key; None: nowhere.
     """

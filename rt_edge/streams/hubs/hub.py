@@ -76,7 +76,6 @@ class Hub(Shipping):
         self._lock = Lock()
         self._drops = unattended == "drop"
         self._started = start_after == 0 or (self._drops and start_after == 1)
-        self._paused = False
         self._closed = False
         self._error: BaseException | None = None
         self._number = 0
@@ -154,7 +153,7 @@ class Hub(Shipping):
         """How many elements are worth asking for, at most. The producer is woken when that may have changed."""
         with self._lock:
             producer.told = False
-            if producer.ended or not self._started or self._paused or self._holds_back():
+            if producer.ended or not self._started or self._holds_back():
                 return 0
             return min(self._room(producer), self.unsettled - self._open)
 
@@ -172,7 +171,7 @@ class Hub(Shipping):
             woken = self._hand_on(now) if self._stray else []
             if chunk is not None and len(items) > self.unsettled - self._open:
                 items = items[: self.unsettled - self._open]
-            ready = items and self._started and not (self._paused or producer.ended or self._holds_back())
+            ready = items and self._started and not (producer.ended or self._holds_back())
             taken = self._give(producer, items, now, chunk) if ready else 0
             self.counters["passed_in"] += taken
             producer.counters["passed"] += taken

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from rt_edge.data.chunk import Chunk
 from rt_edge.data.receipt import Mark, Marks, Receipt
-from rt_edge.streams.hubs.deliveries import Delivery, Lot
+from rt_edge.streams.hubs.deliveries import OWN, Delivery, Lot
 
 if TYPE_CHECKING:
     from rt_edge.streams.hubs.hub import Hub
@@ -22,6 +22,8 @@ def parcel(hub: Hub, source: Port, consumer: Port, n: int) -> Chunk | None:
     """
     lots = source.lots
     shipment, label = lots[0].shipment, lots[0].label
+    if label is OWN:
+        label = consumer.label
     if shipment is None:
         return Chunk(source.take(min(n, lots[0].count)))
     n = min(n, consumer.window - consumer.out)
@@ -47,25 +49,30 @@ def _more(source: Port, n: int, taken: list[Lot], marks: Marks) -> tuple[Marks, 
     assert taken[0].shipment is not None  # it has a receipt
     origin = taken[0].shipment.receipt.origin
     listed: list[Mark] = []
+    stop = marks.stop if isinstance(marks, range) else None  # so far they are from `marks[0]` to here
     while lots and total < n:
         lot = lots[0]
         one = lot.shipment
         if one is None or one.receipt.origin is not origin or lot.label != label:
             break
-        count = min(lot.count, n - total)
+        count = lot.count
+        if count > n - total:
+            count = n - total
         if origin is not None:
             own = one.marks if count == len(one.marks) else one.marks[lot.start : lot.start + count]
-            if isinstance(marks, range) and isinstance(own, range) and marks.stop == own.start:
-                marks = range(marks.start, own.stop)
-            elif _follow(marks, own):
+            if stop is not None and isinstance(own, range) and stop == own.start:
+                stop = own.stop
+            else:
+                if stop is not None:
+                    marks, stop = range(marks[0], stop), None  # type: ignore[arg-type]  # of a range
+                if not _follow(marks, own):
+                    break
                 listed = listed or list(marks)
                 listed += own
                 marks = listed
-            else:
-                break
-        taken.append(source.pop_lot(count))
+        taken.append(lots.popleft() if count == lot.count else source.pop_lot(count))
         total += count
-    return marks, total
+    return marks if stop is None else range(marks[0], stop), total  # type: ignore[arg-type]  # as above
 
 
 def _follow(marks: Marks, more: Marks) -> bool:

@@ -7,7 +7,7 @@ from typing import Any
 
 from rt_edge.data.chunk import Chunk
 from rt_edge.data.receipt import Dropped
-from rt_edge.streams.hubs.deliveries import Lot
+from rt_edge.streams.hubs.deliveries import OWN, Lot
 from rt_edge.streams.hubs.hub import BUFFER, UNATTENDED, UNSETTLED, Hub, Unattended
 from rt_edge.streams.hubs.ports import WINDOW, Port, SlowConsumer
 from rt_edge.streams.hubs.strays import Stray
@@ -122,7 +122,7 @@ class PartitionHub(Hub):
     def _put(self, consumers: Sequence[Port], item: Any, now: float | None, lot: Lot | None) -> None:
         several = len(consumers) > 1
         for consumer in consumers:
-            consumer.put([item], now, lot if lot is None or not several else lot.branch(consumer.label))
+            consumer.put([item], now, lot if lot is None or not several else lot.branch(OWN))
             if consumer.ended:  # overflow under `fail`
                 self._disconnect(consumer)
 

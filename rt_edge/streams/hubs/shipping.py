@@ -42,7 +42,7 @@ class Shipping:
 
     def _holds_back(self) -> bool:
         """Whether nothing new is taken, since it would overtake what a consumer had that is gone."""
-        return bool(self._stray)
+        return bool(self._stray.waiting)
 
     def _send_stray(self, stray: Stray, now: float | None) -> int:
         """Hand on leading elements of what another consumer had; returns how many."""

@@ -39,16 +39,20 @@ class Stray:
 
 
 class Strays:
-    """All of a hub, in the order in which they came to it. Not more than consumers may have: what they had counts on."""
+    """All of a hub, in the order in which they came to it. Not more than consumers may have: what they had counts on.
+
+    Attributes:
+        waiting: those.
+    """
 
     def __init__(self) -> None:
-        self._waiting: list[Stray] = []
+        self.waiting: list[Stray] = []
 
     def __len__(self) -> int:
-        return len(self._waiting)
+        return len(self.waiting)
 
     def __iter__(self) -> Iterator[Stray]:
-        return iter(self._waiting)
+        return iter(self.waiting)
 
     def add(self, lot: Lot, items: Sequence[Any] = ()) -> None:
         """Without `items`, they are those that its shipment has kept."""
@@ -56,13 +60,13 @@ class Strays:
             items = lot.shipment.items[lot.start : lot.start + lot.count]
         if lot.lane is not None:
             lot.lane.lost(lot.count)
-        self._waiting.append(Stray(lot, items))
-        self._waiting.sort(key=Stray.order)
+        self.waiting.append(Stray(lot, items))
+        self.waiting.sort(key=Stray.order)
 
     def hand_on(self, send: Callable[[Stray], int]) -> bool:
         """`send` takes leading elements and says how many; the others wait, and what is behind in the same lane (of those without
         one: all). Returns whether any went."""
-        waiting, self._waiting = self._waiting, []
+        waiting, self.waiting = self.waiting, []
         kept: list[Stray] = []
         closed: set[Lane | None] = set()
         went = False
@@ -73,14 +77,14 @@ class Strays:
             if n < lot.count:
                 closed.add(lot.lane)
                 kept.append(Stray(lot.part(n, lot.count - n), stray.items[n:]) if n else stray)
-        if self._waiting:  # a consumer was disconnected meanwhile
-            kept = sorted(kept + self._waiting, key=Stray.order)
-        self._waiting = kept
+        if self.waiting:  # a consumer was disconnected meanwhile
+            kept = sorted(kept + self.waiting, key=Stray.order)
+        self.waiting = kept
         return went
 
     def give_up(self, outcome: Outcome) -> int:
         """All have this outcome; returns how many they were."""
-        gone, self._waiting = self._waiting, []
+        gone, self.waiting = self.waiting, []
         for stray in gone:
             stray.vote(outcome)
         return sum(stray.lot.count for stray in gone)

@@ -10,8 +10,8 @@ import msgspec
 
 from rt_edge.data.chunk import Chunk
 from rt_edge.data.errors import ConfigError, IslandDied, RefusedError, StreamError
-from rt_edge.data.receipt import Dropped, Failed, Origin
-from rt_edge.streams.hubs.deliveries import Lot
+from rt_edge.data.receipt import Dropped, Failed, Origin, Outcome
+from rt_edge.streams.hubs.deliveries import OWN, Lot
 from rt_edge.streams.hubs.hub import BUFFER, UNSETTLED, Hub
 from rt_edge.streams.hubs.ports import LEFT, WINDOW, Port, SlowConsumer
 from rt_edge.streams.hubs.strays import Stray
@@ -85,6 +85,7 @@ class Broker(Hub):
         self._lanes = Lanes()
         self._refuses = refuse_overtaking
         self._lost = LostLaps()
+        self._paused = False
         self._by_topic = group_order == "topic"
 
     # -- for subscribers -----------------------------------------------------------------------------------------------
@@ -203,19 +204,19 @@ class Broker(Hub):
     def _give(self, producer: Port, items: Sequence[Any], now: float, chunk: Chunk | None) -> int:
         taken = end = 0
         if self._lost and chunk is not None and self._lost.has(chunk.receipt):
-            lot = self._ship(producer, chunk, 0, len(items), 1)
-            if lot is not None:
-                lot.vote(Failed(IslandDied("messages before it died with a subscriber")))
+            self._settle_all(producer, chunk, 0, len(items), Failed(IslandDied("messages before it died with a subscriber")))
             return len(items)
         while taken < len(items):
             first = items[taken]
             if taken >= end:
                 end = end_of_run(items, taken)
             plain, groups = self._receivers(first.topic, first.relayed)
-            key = self._key(first) if chunk is not None else ""
-            chosen = self._choose(groups, key)
-            n = 0 if chosen is None else min(rooms([*plain, *chosen]), default=end - taken)
-            if chosen is None or n <= 0:
+            key = self._key(first) if groups and chunk is not None else ""
+            chosen = self._choose(groups, key) if groups else []
+            if chosen is None:
+                break
+            n = min(rooms([*plain, *chosen]) if chosen else [port.room() for port in plain], default=end - taken)
+            if n <= 0:
                 break
             # Messages of one topic and key go together; without an order, who is chosen of a group is decided for each.
             some = items[taken : min(end, taken + (1 if chosen and not key else n))]
@@ -224,18 +225,22 @@ class Broker(Hub):
                     self._retain(message)
             if not plain and not chosen:
                 self.counters[NO_SUBSCRIBER] += len(some)
-                lot = self._ship(producer, chunk, taken, len(some), 1)
-                if lot is not None:
-                    lot.vote(Dropped(NO_SUBSCRIBER))
+                self._settle_all(producer, chunk, taken, len(some), Dropped(NO_SUBSCRIBER))
             else:
                 lot = self._ship(producer, chunk, taken, len(some), len(plain) + len(chosen), keep=bool(chosen))
                 for port in plain:
-                    self._put(port, some, now, lot, port.label)
+                    self._put(port, some, now, lot, OWN)
                 for group, port in zip(groups, chosen, strict=True):
                     lane = self._lanes.give(group, key, port, len(some)) if key and lot is not None else None
                     self._put(port, some, now, lot, GROUP + group, lane)
             taken += len(some)
         return taken
+
+    def _settle_all(self, producer: Port, chunk: Chunk | None, first: int, n: int, outcome: Outcome) -> None:
+        """Nobody gets these; it is their outcome."""
+        lot = self._ship(producer, chunk, first, n, 1)
+        if lot is not None:
+            lot.vote(outcome)
 
     def _put(
         self, port: Port, messages: Sequence[Message], now: float | None, lot: Lot | None, label: str, lane: Lane | None = None
@@ -281,7 +286,8 @@ class Broker(Hub):
         return n
 
     def _holds_back(self) -> bool:
-        return any(stray.lot.lane is None for stray in self._stray)  # the others hold back those of their key
+        # Strays in a lane hold back those of their key alone.
+        return self._paused or any(stray.lot.lane is None for stray in self._stray.waiting)
 
     def _receivers(self, topic: str, relayed: bool) -> tuple[list[Port], dict[str, list[Port]]]:
         plain: dict[str, Port] = {}
