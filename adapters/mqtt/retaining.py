@@ -4,8 +4,8 @@ A second SUBSCRIBE is sent where the first may have left an old value as the las
 
 - The broker had our session and more waiting than the window lets through. Copies of QoS 0 overtake what waits, so a message that
   is older than the state may come after it. Once nothing waits any more the state is asked for again; where it was the last
-  already, the copy equals it and is dropped. Nothing waits when a PINGRESP finds at most half as much unacknowledged as the window lets
-  through, or as there ever was in this connection: a broker may have a smaller window of its own.
+  already, the copy equals it and is dropped. Nothing waits when a PINGRESP finds at most half as much unacknowledged as the
+  window lets through, or as there ever was in this connection: a broker may have a smaller window of its own.
 - A copy of QoS 0 found no room in the inbox before the SUBACK was read. Later ones stop the reading of the socket instead.
 """
 
