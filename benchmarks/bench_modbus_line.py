@@ -116,6 +116,9 @@ class Counting:
     def gauge(self, name: str, value: float) -> None:
         pass
 
+    def silent(self, source: str, reason: str) -> None:
+        pass
+
     def gap(self, *what: Any) -> None:
         pass
 

@@ -285,7 +285,7 @@ class Scanner:
             del self._devices[oldest]
         name = settings.names.get(address) or address.replace(":", "").lower()
         source = f"{self._context.name}/{name}"
-        presence = self._by_source.get(source) or Presence(self._context, source)
+        presence = self._by_source.get(source) or Presence(self._context, source, expected=False)
         if not presence.good and source in self._remembered:
             presence.remember(self._remembered.pop(source))
         self._devices[address] = device = _Heard(presence)

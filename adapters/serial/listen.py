@@ -121,6 +121,7 @@ class Listener:
             self._ring.lose(reason, since, max(since, wall))
         if self._silent:
             self._silent = False
+            self._context.silent(self._source, "")
             self._context.log("info", f"{self._source} is heard again")
             self._watch_silence(self._silent_after)
         before = self._ring.dropped
@@ -195,5 +196,6 @@ class Listener:
         self._silent = True
         self._context.count("silences")
         self._context.log("warning", f"{self._source} says nothing since {quiet:.3g} s")
+        self._context.silent(self._source, "silent")
         if self._missing is None and self._heard:
             self._missing = ("silent", self._heard)

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from rt_edge.data.units import show_size
-from rt_edge.telemetry.status import AdapterStatus, MemberStatus, NodeStatus, UplinkStatus
+from rt_edge.data.units import rough_duration, show_size
+from rt_edge.telemetry.status import AdapterStatus, MemberStatus, NodeStatus, SilentStatus, UplinkStatus
 
 NARROW = 0.9
 """A window counts as full from this part on: some of it is always being settled."""
+
+NAMED = 5
+"""Most silent sources that are named; `--json` has all."""
 
 
 def state_of(member: MemberStatus) -> str:
@@ -66,12 +69,22 @@ def wrong(member: MemberStatus) -> list[str]:
         said.append(_no_session(member.uplink, member.error))
     elif member.error:
         said.append(member.error)
+    if member.adapter is not None and member.adapter.state == "open" and member.adapter.silent:
+        said.append(_silent(member.adapter.silent))
     if member.restarts:
         said.append(f"started again {member.restarts:,} times")
     errors = {node.name: node.errors for node in member.nodes if node.errors}
     said += [f"{name}: {n:,} errors" for name, n in errors.items()]
     letters = sum(node.counters.get("dead_letters", 0) for node in member.nodes)
     return said + ([f"{letters:,} dead letters"] if letters else [])
+
+
+def _silent(silent: dict[str, SilentStatus]) -> str:
+    """`no readings from line-1/pump-3 (timeout, for 45s), line-1/pump-7 (refused, for 2min) and 3 more`: the longest first."""
+    ordered = sorted(silent.items(), key=lambda item: (-item[1].for_s, item[0]))
+    named = [f"{source} ({one.reason}, for {rough_duration(one.for_s)})" for source, one in ordered[:NAMED]]
+    more = f" and {len(ordered) - NAMED:,} more" if len(ordered) > NAMED else ""
+    return f"no readings from {', '.join(named)}{more}"
 
 
 def _no_session(uplink: UplinkStatus, error: str) -> str:

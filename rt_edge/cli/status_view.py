@@ -11,7 +11,7 @@ from rich.text import Text
 
 from rt_edge.cli.status_remarks import bottlenecks, does, state_of, wrong
 from rt_edge.data.text import visible
-from rt_edge.data.units import show_duration
+from rt_edge.data.units import rough_duration
 from rt_edge.telemetry.status import GraphNodeStatus, IslandStatus, MemberStatus, NodeStatus, WireStatus
 
 WIDE = 120
@@ -80,7 +80,7 @@ def render(status: NodeStatus, before: NodeStatus | None, width: int = 80, *, ev
         everything: also the ends of wires that join processes.
     """
     look = _Look(status, before, width, everything)
-    up = show_duration(round(max(0.0, status.at - status.started)))
+    up = rough_duration(max(0.0, status.at - status.started))
     parts: list[RenderableType] = [Text(f"node {status.node}   rt-edge {status.version}   up {up}", "bold"), Text()]
     parts.append(_members(look))
     held = bottlenecks(status, before)
@@ -158,7 +158,7 @@ def _waits(look: _Look) -> Iterator[str]:
     for member in look.members():
         for wait in member.waits:
             if look.everything or not wait.idle:
-                yield f"{member.name}: nothing moves since {show_duration(round(member.still_s))}: {wait.text}"
+                yield f"{member.name}: nothing moves since {rough_duration(member.still_s)}: {wait.text}"
 
 
 # -- graph nodes -----------------------------------------------------------------------------------------------------

@@ -51,6 +51,17 @@ def show_duration(seconds: float) -> str:
     return f"{seconds:g}s" if seconds >= 1 or seconds == 0 else f"{seconds * 1000:g}ms"
 
 
+def rough_duration(seconds: float) -> str:
+    """For people, the two greatest units: 75 -> `75s`, 4523 -> `1h 15min`, 100000 -> `1d 3h`."""
+    whole = round(seconds)
+    minutes, hours, days = whole // 60, whole // 3600, whole // 86400
+    if whole < 120:
+        return f"{whole}s"
+    if minutes < 60:
+        return f"{minutes}min"
+    return f"{hours}h {minutes % 60}min" if hours < 24 else f"{days}d {hours % 24}h"
+
+
 def write_size(size: int) -> str:
     """The shortest exact way to write it: 65536 -> `64KiB`, 256000000 -> `256MB`, 1001 -> `1001B`."""
     ways = [f"{size // scale}{unit}" for unit, scale in _BYTES.items() if size % scale == 0 and (size or scale == 1)]

@@ -126,6 +126,12 @@ class AdapterContext(Protocol):
         """Set a measured value of this adapter (`bus_utilisation`, `round_trip_p99_s`)."""
         ...
 
+    def silent(self, source: str, reason: str) -> None:
+        """Say that `source` gives nothing just now, and why; an empty reason: it gives something again. `status` shows it,
+        nothing is recorded. May be said again and again; ends by itself with the connection. `Presence` calls it.
+        """
+        ...
+
     def gap(self, source: str, reason: str, start: int, end: int) -> None:
         """Say that `source` could not be read from `start` to `end` (wall ns): becomes a gap record in the stream."""
         ...

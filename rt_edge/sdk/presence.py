@@ -22,6 +22,7 @@ class Presence:
         context: for gap records.
         source: its name in the Readings.
         part: appended to each reason, where only a part of the source is silent.
+        expected: whether `status` shows it while it is silent; not what may come and go unasked.
 
     Attributes:
         source: as given.
@@ -30,9 +31,9 @@ class Presence:
         epoch: times it went away: a Reading that was received before the last one does not end the silence.
     """
 
-    __slots__ = ("_context", "_part", "_said", "epoch", "good", "reason", "source")
+    __slots__ = ("_context", "_part", "_said", "_shown", "epoch", "good", "reason", "source")
 
-    def __init__(self, context: AdapterContext, source: str, part: str = "") -> None:
+    def __init__(self, context: AdapterContext, source: str, part: str = "", expected: bool = True) -> None:
         self.source = source
         self.good = 0
         self.reason = ""
@@ -40,6 +41,7 @@ class Presence:
         self._context = context
         self._part = f" {part}" if part else ""
         self._said = 0.0
+        self._shown = (f"{source} {part}" if part else source) if expected else ""
 
     def remember(self, wall: int) -> None:
         """Its last stored Reading, of a life before this one (`rt_edge.sdk.seen`), was of `wall`."""
@@ -53,7 +55,9 @@ class Presence:
     def away(self, reason: str) -> bool:
         """It gives nothing from its last Reading on; whether that is news. The first reason counts."""
         if self.reason:
+            self._show(self.reason if reason == NO_DEMAND else reason)
             return False
+        self._show(reason)
         self.reason, self._said = reason, self._context.clock.monotonic()
         self.epoch += 1
         return True
@@ -89,6 +93,7 @@ class Presence:
         if was:
             self._gap(was, wall)
             self.reason = ""
+            self._show("")
         self.good = wall
         return was
 
@@ -97,6 +102,10 @@ class Presence:
         if self.good and not self.reason:
             self._gap(NO_DEMAND, wall)
             self.good = wall
+
+    def _show(self, reason: str) -> None:
+        if self._shown:
+            self._context.silent(self._shown, "" if reason == NO_DEMAND else reason)
 
     def _gap(self, reason: str, wall: int) -> None:
         if self.good:  # the wall clock may have been set back

@@ -20,6 +20,9 @@ from rt_edge.sdk.backoff import Backoff
 CLOSE_S = 5.0
 """An adapter that takes longer to close is left behind, with an error line."""
 
+SILENT_MAX = 1000
+"""Most sources that are said to be silent at once; further ones are not shown."""
+
 State = Literal["new", "opening", "open", "waiting", "failed", "off", "closed"]
 
 Startup = Literal["fail", "retry", "ignore", "probe"]
@@ -53,6 +56,7 @@ class AdapterRunner:
         on_refused: with `startup="fail"`: told why it could not be opened.
         error: why it is not open, in words; empty when it is.
         counters: name -> count. gauges: name -> value.
+        silences: source that gives nothing just now -> why, and since when (monotonic); at most `SILENT_MAX`.
     """
 
     def __init__(
@@ -72,6 +76,7 @@ class AdapterRunner:
         self.incarnation = incarnation or new_incarnation()
         self.counters: dict[str, int] = {}
         self.gauges: dict[str, float] = {}
+        self.silences: dict[str, tuple[str, float]] = {}
         self.state: State = "new"
         self.error = ""
         self.on_emit: EmitHook | None = None
@@ -149,6 +154,15 @@ class AdapterRunner:
         """Set a measured value."""
         self.gauges[name] = value
 
+    def silent(self, source: str, reason: str) -> None:
+        """Keep what gives nothing just now, and since when, for `status`."""
+        if not reason:
+            self.silences.pop(source, None)
+        elif source in self.silences:
+            self.silences[source] = (reason, self.silences[source][1])
+        elif len(self.silences) < SILENT_MAX:
+            self.silences[source] = (reason, self.clock.monotonic())
+
     def gap(self, source: str, reason: str, start: int, end: int) -> None:
         """Pass a gap to the source stage."""
         if self.on_gap is not None:
@@ -208,6 +222,7 @@ class AdapterRunner:
             found = await self.adapter.probe()
             if not found.ok:
                 raise TransientError(found.message)
+        self.silences.clear()  # what was silent on the connection before; the adapter says what is on this one
         await self.adapter.open()
         self._was_open = True
         self.error = ""

@@ -44,8 +44,15 @@ class WireStatus(msgspec.Struct):
     buffered: int
 
 
+class SilentStatus(msgspec.Struct):
+    """A source of an adapter that gives nothing just now although it is asked: why, and for how many seconds."""
+
+    reason: str
+    for_s: float
+
+
 class AdapterStatus(msgspec.Struct):
-    """The adapter of a member."""
+    """The adapter of a member. `silent`: its sources that give nothing just now, while the adapter itself may be well."""
 
     kind: str
     state: str
@@ -55,6 +62,7 @@ class AdapterStatus(msgspec.Struct):
     window: int | None
     counters: dict[str, int] = {}
     gauges: dict[str, float] = {}
+    silent: dict[str, SilentStatus] = {}
 
 
 class UplinkStatus(msgspec.Struct):

@@ -66,6 +66,7 @@ class RecordingContext:
         losses: errors given to `lost`.
         sessions: tokens given to `session`.
         forgotten: the highest number given to `forget`.
+        silences: source that gives nothing just now -> why.
         settled: as far as the harness has told the adapter.
         forward: told the same, if there is one (`rt_edge.testkit.adapter_played`).
         violations: what the adapter did against the contract; `AdapterHarness.check` raises them.
@@ -86,6 +87,7 @@ class RecordingContext:
         self.forward: AdapterContext | None = None
         self.counts: dict[str, int] = {}
         self.gauges: dict[str, float] = {}
+        self.silences: dict[str, str] = {}
         self.gaps: list[tuple[str, str, int, int]] = []
         self.logs: list[LogLine] = []
         self.violations: list[str] = []
@@ -145,6 +147,16 @@ class RecordingContext:
         self.gauges[name] = value
         if self.forward is not None:
             self.forward.gauge(name, value)
+        self.bell.ring()
+
+    def silent(self, source: str, reason: str) -> None:
+        """See `AdapterContext.silent`."""
+        if reason:
+            self.silences[source] = reason
+        else:
+            self.silences.pop(source, None)
+        if self.forward is not None:
+            self.forward.silent(source, reason)
         self.bell.ring()
 
     def gap(self, source: str, reason: str, start: int, end: int) -> None:

@@ -30,6 +30,7 @@ from rt_edge.telemetry.status import (
     IslandStatus,
     MemberStatus,
     NodeStatus,
+    SilentStatus,
     UplinkStatus,
     WaitStatus,
     WireStatus,
@@ -146,6 +147,18 @@ def test_says_what_is_wrong_when_parts_do_not_work() -> None:
     assert "no session with up-a:1900: no route; 420 readings wait on disk" in text
     silent = NodeStatus("edge-1", "0.1.0", 1, 1.0, 0.0, [IslandStatus("field", 0, "waiting", "", 4)])
     assert any(line.split()[:2] == ["field", "waiting"] for line in shown(silent))
+
+
+def test_names_the_devices_that_give_nothing_while_their_adapter_is_open() -> None:
+    """The longest first, five by name; a line with one dead unit does not look well. An adapter that is away says only that."""
+    line = mqtt()
+    assert line.adapter is not None
+    line.adapter.silent = {f"line/u{n}": SilentStatus("timeout", 10.0 * n) for n in range(1, 8)}
+    text = " ".join(" ".join(shown(status_of(line), width=200)).split())
+    assert "no readings from line/u7 (timeout, for 70s), line/u6" in text
+    assert "line/u3 (timeout, for 30s) and 2 more" in text
+    line.adapter.state, line.adapter.error = "waiting", "no such port"
+    assert "line/u7" not in "\n".join(shown(status_of(line), width=200))
 
 
 def test_says_what_is_under_way_and_what_came_twice_when_an_uplink_delivers() -> None:

@@ -88,3 +88,16 @@ def test_ends_no_earlier_than_it_begins_when_the_wall_clock_is_set_back(context:
     presence.spoke(3 * S)
     assert context.gaps == [("plc/pump", "timeout", 9 * S, 9 * S)]
     assert not context.violations
+
+
+def test_is_shown_as_silent_until_it_speaks(context: RecordingContext) -> None:
+    """With the newest reason; a silence that nobody minds, and one of a source that nobody expects, are not shown."""
+    presence = Presence(context, "plc/pump", "pressure")
+    presence.silent("disconnected", 0.0, 1 * S)
+    presence.silent("timeout", 1.0, 2 * S)
+    assert context.silences == {"plc/pump pressure": "timeout"}
+    presence.spoke(3 * S)
+    assert context.silences == {}
+    presence.away("no_demand")
+    Presence(context, "air/passer-by", expected=False).away("silent")
+    assert context.silences == {}

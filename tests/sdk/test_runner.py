@@ -242,3 +242,27 @@ def test_absence_is_said_once_and_the_return_once_when_the_reasons_change(
         ("WARNING", "adapter is not connected"),
         ("INFO", "adapter is connected again after 0 s kind=device"),
     ]
+
+
+def test_a_silence_lasts_until_its_end_or_that_of_the_connection(tmp_path: Path) -> None:
+    """Since when is that of its first reason; what was silent on a connection before says nothing of this one."""
+
+    async def work() -> None:
+        life = Life(tmp_path, "retry", absent=0)
+        runner = life.runner
+        runner.start()
+        await life.state("open")
+        runner.silent("line/a", "disconnected")
+        since = runner.silences["line/a"][1]
+        runner.silent("line/a", "timeout")
+        runner.silent("line/b", "timeout")
+        assert runner.silences["line/a"] == ("timeout", since)
+        runner.silent("line/a", "")
+        assert list(runner.silences) == ["line/b"]
+        runner.lost(TransientError("cable"))
+        await life.state("waiting")
+        await life.state("open")
+        assert runner.silences == {}
+        await runner.stop()
+
+    play(work)

@@ -21,7 +21,7 @@ from rt_edge.sdk.source import AdapterSource, SourceLogic
 from rt_edge.settings.plan import AdapterPlan
 from rt_edge.streams.blueprint import Blueprint
 from rt_edge.streams.catalogue import Catalogue
-from rt_edge.telemetry.status import AdapterStatus, MemberStatus
+from rt_edge.telemetry.status import AdapterStatus, MemberStatus, SilentStatus
 
 if TYPE_CHECKING:
     from rt_edge.actors.island.adapter_commands import AdapterCommands
@@ -162,6 +162,7 @@ class AdapterMember(Member):
         runner = self._runner
         if runner is None:
             return
+        now = runner.clock.monotonic()
         status.adapter = AdapterStatus(
             self._plan.kind,
             runner.state,
@@ -171,4 +172,5 @@ class AdapterMember(Member):
             self._capability.window,
             {**runner.counters, **(self._points.counters() if self._points is not None else {})},
             {**runner.gauges, "unsettled": float(self.unsettled)},
+            {source: SilentStatus(reason, max(0.0, now - since)) for source, (reason, since) in runner.silences.items()},
         )
