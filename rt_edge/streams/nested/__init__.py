@@ -30,6 +30,7 @@ from rt_edge.streams.nested.expansion import Expansion
 from rt_edge.streams.nested.logic import NestingLogic, PipeLogic, too_few
 from rt_edge.streams.nested.mold import Mold, flow_part, sink_part, source_part
 from rt_edge.streams.nested.nest import Nest
+from rt_edge.streams.nested.plain import plain_items, read_all
 from rt_edge.streams.nested.substream import Substream
 
 __all__ = [
@@ -44,6 +45,8 @@ __all__ = [
     "inner_hold",
     "inner_part",
     "inner_sink",
+    "plain_items",
+    "read_all",
     "sink_part",
     "source_part",
     "too_few",

@@ -178,6 +178,13 @@ def take_parts(parts: list[Chunk], n: int) -> tuple[list[Chunk], list[Chunk]]:
     return taken, []
 
 
+def split(chunk: Chunk | None, n: int) -> tuple[Chunk | None, Chunk | None]:
+    """The first `n` elements, and the rest; None where there is none."""
+    if chunk is None or not n:
+        return None, chunk
+    return chunk.cut(n) if n < len(chunk) else (chunk, None)
+
+
 def bare(chunk: Chunk) -> Chunk:
     """The receipt of `chunk` without its elements, for who keeps receipts for long."""
     return chunk.replace(())

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 
 from rt_edge.data.chunk import CHUNK_ELEMENTS, FILTERED, Chunk
 from rt_edge.streams.stage import IN, OUT, Inlet, Outlet, Supervision
-from rt_edge.streams.stages._common import UserCode, fail_behind, has_none, named, note_failures, settle_rest
+from rt_edge.streams.stages._common import UserCode, fail_behind, has_none, named, note_failures, settle_rest, split
 from rt_edge.streams.stages._outbox import Outbox
 from rt_edge.streams.stages._unfolding import Unfolding
 from rt_edge.streams.stages._user_code import ElementLogic
@@ -133,10 +133,10 @@ class ExpandLogic(ElementLogic):
                 break
             groups.append(group)
             wanted -= len(group)
-        done, rest = _split(raw, len(groups))
+        done, rest = split(raw, len(groups))
         guilty: Chunk | Unfolding | None = None
         if opened is not None or failure is not None:
-            guilty, rest = _split(rest, 1)
+            guilty, rest = split(rest, 1)
         if rest is not None:
             self._raw.appendleft(rest)
         if done is not None:
@@ -192,10 +192,3 @@ def _advance(iterator: Iterator[Any], most: int) -> tuple[list[Any], Exception |
     if has_none(group):
         return group[: [item is None for item in group].index(True)], TypeError("None is not an element (rule 2.13)")
     return group, failure
-
-
-def _split(chunk: Chunk | None, n: int) -> tuple[Chunk | None, Chunk | None]:
-    """The first `n` elements, and the rest; None where there is none."""
-    if chunk is None or not n:
-        return None, chunk
-    return chunk.cut(n) if n < len(chunk) else (chunk, None)

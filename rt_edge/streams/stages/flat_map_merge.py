@@ -18,8 +18,9 @@ class FlatMapMerge(UserCode, frozen=True):
     """Makes a stream of each element and emits the elements of up to `breadth` of them at a time, as they come; with a breadth
     of 1 one stream after the other, in order.
 
-    A function may return a Source, a Publisher, or an iterable. An element is settled when all that its stream gave is; one
-    whose stream gave nothing is settled as dropped, `filtered`.
+    A function may return a Source, a Publisher, or an iterable; an iterable, alone or as a Source, is read at once if it has no
+    more elements than are wanted, and then as many elements are asked for as give what is wanted. An element is settled when all
+    that its stream gave is; one whose stream gave nothing is settled as dropped, `filtered`.
 
     Emits when: a stream has an element.
     Backpressures when: downstream does, or `breadth` streams run.

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 from rt_edge.data.chunk import CHUNK_ELEMENTS, Chunk
 from rt_edge.data.receipt import Dropped
 from rt_edge.streams.stage import IN, Hold, Inlet, ReceiptUse, StageLogic
-from rt_edge.streams.stages._common import UserCode
+from rt_edge.streams.stages._common import UserCode, discard
 from rt_edge.streams.stages._flat_map import FlatMapLogic
 
 SWITCHED = "switched"
@@ -53,10 +53,12 @@ class _Logic(FlatMapLogic):
         super().on_start()
         self.request(IN, 1)
 
-    def ask(self) -> None:
-        self.share(list(self.nest))
+    def ask_upstream(self) -> None:
+        """The next element is asked for when one has come."""
 
     def on_push(self, inlet: Inlet, chunk: Chunk) -> None:
+        for late in self.take_raw():
+            discard(self, late, SWITCHED)
         for sub in self.nest:
             self.ctx.count(f"dropped_{SWITCHED}", 0 if sub.key.made else 1)
             self.end_sub(sub, Dropped(SWITCHED))

@@ -10,6 +10,7 @@ import pytest
 from rt_edge.data.errors import StreamError
 from rt_edge.data.receipt import Failed, Stored
 from rt_edge.streams.dsl import Source
+from rt_edge.streams.nested import Nest
 from rt_edge.streams.stages.flat_map_merge import FlatMapMerge
 from rt_edge.streams.stages.iterate import Iterate
 from rt_edge.testkit.probes import StageBench
@@ -27,6 +28,7 @@ def elements(x: int) -> list[int]:
 
 class TestFlatMapConcat(SupervisionContract):
     residue_differs = "what is left of a stream is dropped"
+    takes = "an element has its outcome when it is known that its stream has ended"
 
     def make(self) -> FlatMapMerge:
         return FlatMapMerge(stream)
@@ -41,12 +43,128 @@ class TestFlatMapConcat(SupervisionContract):
 class TestFlatMapMerge(StageContract):
     ordered = False
     residue_differs = "what is left of a stream is dropped"
+    takes = "an element has its outcome when it is known that its stream has ended"
 
     def make(self) -> FlatMapMerge:
         return FlatMapMerge(stream, breadth=5)
 
     def expected(self, inputs: list[list[Any]]) -> list[list[Any]]:
         return [[y for x in inputs[0] for y in elements(x)]]
+
+
+def in_turn(x: int) -> Any:
+    """The same elements as of `stream`, in a list, a generator, a plain source, or a stream that has to be run."""
+    made = elements(x)
+    return [made, (y for y in made), Source.from_iterable(made), stream(x)][x // 4 % 4]
+
+
+class TestFlatMapConcatOfPlainStreams(TestFlatMapConcat):
+    """Most of them are read at once, but in order with the others."""
+
+    def make(self) -> FlatMapMerge:
+        return FlatMapMerge(in_turn)
+
+
+class TestFlatMapMergeOfPlainStreams(TestFlatMapMerge):
+    def make(self) -> FlatMapMerge:
+        return FlatMapMerge(in_turn, breadth=3)
+
+
+PLAIN: dict[str, Any] = {
+    "list": lambda n: [n, n],
+    "source": lambda n: Source.from_iterable((n, n)),
+    "generator": lambda n: (n for _ in range(2)),
+    "single": Source.single,
+    "nothing": lambda _: Source.empty(),
+}
+
+
+@pytest.mark.parametrize("name", PLAIN)
+def test_no_engine_is_started_when_a_stream_is_an_iterable(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is read at once, as far as there is demand for all of it; then many elements are asked for at a time."""
+    started = []
+    monkeypatch.setattr(Nest, "start", lambda *_args: started.append(1))
+    with StageBench(FlatMapMerge(PLAIN[name])) as bench:
+        bench.sink.request(100)
+        bench.source.expect_request(1)
+        bench.source.send(1)
+        most = bench.source.expect_request()
+        assert most >= 49
+        bench.source.send(*range(most - 1))  # whether the last generator has ended cannot be seen without demand
+        each = {"single": 1, "nothing": 0}.get(name, 2)
+        assert bench.sink.received == [1] * each + [n for n in range(most - 1) for _ in range(each)]
+        assert not started
+
+
+@pytest.mark.parametrize("demand", [1, 5, 9])
+def test_generator_is_advanced_as_far_as_wanted_when_it_is_endless(demand: int) -> None:
+    """What is read to see whether that is all is wanted anyway; a cancel closes it."""
+    taken: list[int] = []
+    closed = []
+
+    def endless(_: Any) -> Any:
+        try:
+            for n in count():
+                taken.append(n)
+                yield n
+        finally:
+            closed.append(True)
+
+    with StageBench(FlatMapMerge(endless)) as bench:
+        bench.sink.request(demand)
+        bench.source.send("x")
+        assert taken == bench.sink.received == list(range(demand))
+        bench.sink.request(100)
+        assert taken == bench.sink.received == list(range(demand + 100))
+        bench.sink.cancel()
+        assert closed
+
+
+@pytest.mark.parametrize("items", [range(5000), list(range(5000)), iter(range(5000))], ids=["range", "list", "iterator"])
+def test_nothing_is_read_ahead_when_an_iterable_has_more_than_is_wanted(items: Any) -> None:
+    """A long list is run as a stream, not copied to wait here."""
+    with StageBench(FlatMapMerge(lambda _: items)) as bench:
+        bench.sink.request(3)
+        bench.source.send("x")
+        bench.sink.expect_next(0, 1, 2)
+        assert bench.engine.seats[bench.NAME].logic.out.elements == 0  # type: ignore[attr-defined]
+        assert len(bench.logic.nest) == 1  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("on_error", ["stop", "resume", "restart"])
+def test_element_fails_when_its_iterable_raises(on_error: Any) -> None:
+    """As with any stream: what came before goes out, the element fails."""
+
+    def two(n: int) -> Any:
+        yield n
+        if n == 1:
+            raise Broken("in the iterable")
+        yield n
+
+    with StageBench(FlatMapMerge(two, on_error=on_error)) as bench:
+        bench.sink.request(100)
+        bench.source.send(0)
+        bench.source.send(1, 2, 3)
+        stops = on_error == "stop"
+        assert bench.sink.received == [0, 0, 1] + ([] if stops else [2, 2, 3, 3])
+        assert bench.source.outcomes.failed() == ([1, 2, 3] if stops else [1])
+        assert bench.counters["failed_substreams"] == 1
+
+
+def test_no_more_is_asked_for_than_is_wanted_when_streams_are_long() -> None:
+    """By what the streams of late gave: demand is for what comes out, not for what comes in."""
+    with StageBench(FlatMapMerge(lambda n: [n] * 30)) as bench:
+        bench.sink.request(100)
+        bench.source.send(0)
+        bench.source.expect_request(2)
+        bench.source.send(1, 2)
+        assert len(bench.sink.received) == 90
+        bench.source.expect_request(1)
+        bench.source.send(3)
+        bench.source.expect_no_request()
+        assert len(bench.sink.received) == 100
+        bench.sink.request(20)
+        assert bench.sink.received == [n for n in range(4) for _ in range(30)]
 
 
 def test_streams_take_turns_when_the_breadth_allows() -> None:
