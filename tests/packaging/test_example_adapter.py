@@ -19,7 +19,7 @@ from tests.packaging.test_wheel import build
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = ROOT / "docs" / "adapters.md"
 EXAMPLE = ROOT / "docs" / "examples" / "rt-edge-weigher"
-BLOCK = re.compile(r"^`([\w./-]+)`:\n\n```\w+\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+BLOCK = re.compile(r"^(?:A node for it, )?`([\w./-]+)`:\n\n```\w+\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
 def blocks() -> dict[str, str]:
@@ -28,8 +28,8 @@ def blocks() -> dict[str, str]:
 
 
 def test_page_shows_the_files_of_the_example_when_they_change() -> None:
-    """Each file of the example, but for its README, is on the page to the letter; what else is there is node.yaml."""
-    paths = [path for path in EXAMPLE.rglob("*") if path.suffix in (".py", ".toml", ".yaml")]
+    """Each file of the example is on the page to the letter; what else is there is node.yaml."""
+    paths = [path for path in EXAMPLE.rglob("*") if path.suffix in (".py", ".toml", ".yaml", ".md")]
     files = {str(path.relative_to(EXAMPLE)): path.read_text() for path in paths}
     shown = blocks()
     assert "kind: weigher" in shown.pop("node.yaml")

@@ -17,6 +17,7 @@ class Weigher:
         self.port = port
         self.grams = 12_340
         self.zero = 0.0
+        self.told: list[float] = []
         self._server: asyncio.Server | None = None
         self._writers: set[asyncio.StreamWriter] = set()
 
@@ -50,6 +51,7 @@ class Weigher:
             return b"%.3f kg" % (self.grams / 1000 - self.zero)
         if line.startswith(b"Z "):
             self.zero = float(line[2:])
+            self.told.append(self.zero)
             return b"OK"
         return b"%.3f kg" % self.zero if line == b"Z" else b"?"
 

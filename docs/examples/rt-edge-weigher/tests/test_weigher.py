@@ -13,6 +13,7 @@ from rt_edge_weigher.settings import WeigherSettings
 
 from rt_edge.testkit.adapter_contract import AdapterBench, AdapterContract, AdapterPublisherContract
 from rt_edge.testkit.adapter_harness import AdapterHarness
+from rt_edge.testkit.writable_contract import WritableBench, WritableContract
 
 
 class Bench(AdapterBench):
@@ -55,6 +56,32 @@ class TestWeigher(OnLoopback, AdapterContract):
 
 class TestWeigherAsPublisher(OnLoopback, AdapterPublisherContract):
     """The rules of Reactive Streams."""
+
+
+class WritesZero(WritableBench):
+    """The same, and what the weigher was told."""
+
+    point = "zero"
+    values = (0.5, 1.0, 1.5)
+    refused = 11.0
+
+    def __init__(self, harness: AdapterHarness, weigher: Weigher) -> None:
+        super().__init__(harness)
+        self.weigher = weigher
+
+    def seen(self) -> list[float]:
+        """See `WritableBench`."""
+        return self.weigher.told
+
+
+class TestWeigherWrites(WritableContract):
+    """Order, keys that come again, dry run, expiry, a crash in between, a call that is given up."""
+
+    @asynccontextmanager
+    async def bench(self, tmp_path: Path) -> AsyncIterator[WritesZero]:
+        """See `WritableContract`."""
+        async with OnLoopback().bench(tmp_path) as bench:
+            yield WritesZero(bench.harness, bench.weigher)
 
 
 def test_zero_is_read_back_and_a_repeated_command_is_not_repeated(tmp_path: Path) -> None:
