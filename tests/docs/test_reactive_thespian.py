@@ -53,6 +53,6 @@ def test_example_holds_when_it_is_run(number: int) -> None:
 
 
 def test_there_are_examples() -> None:
-    """One for each kind: graph, hub, topic, actor."""
-    assert len(EXAMPLE.findall(ROUTERS.read_text())) == 4
+    """One for each kind: graph, hub, topic, actor, client of a topic actor."""
+    assert len(EXAMPLE.findall(ROUTERS.read_text())) == 5
     assert FENCE.search(ROUTERS.read_text())

@@ -12,5 +12,6 @@ questions   one answer for each question, in time
 pool        owns routees: starts dead ones again, follows the pressure
 actor       RouterActor, the core as an actor
 routee      RouteeActor, the base of those behind a router
-topic_*     publish and subscribe between actors: TopicActor, SubscriberActor
+stream_*    streams through a router; the streams of an actor (`StreamDesk`)
+topic_*     publish and subscribe between actors, with receipts: TopicActor, TopicClient
 """

@@ -7,7 +7,6 @@ the ends say to each other goes in batches, as `Signals`, at most one under way 
 from __future__ import annotations
 
 import logging
-from collections import deque
 from collections.abc import Callable, Hashable
 from typing import Any, Protocol
 
@@ -70,7 +69,7 @@ class StreamDesk:
         self._wires: dict[str, dict[str, None]] = {}  # what it is called -> wires to it
         self._heard: dict[str, float] = {}
         self._named = 0
-        self._calls: deque[Callable[[], object]] = deque()  # one for each engine that has something to do, about
+        self._calls: list[Callable[[], object]] = []  # a few for each stream that has something to do
         self._planned = False
 
     def __len__(self) -> int:
@@ -213,16 +212,17 @@ class StreamDesk:
         self._turn()
 
     def _turn(self) -> None:
-        calls = self._calls
-        for _ in range(CALLS):
-            if not calls:
-                return
-            call = calls.popleft()
-            try:
-                call()
-            except Exception:
-                log.exception("a stream of an actor failed in its turn")
-        self._plan()
+        done = 0
+        while self._calls and done < CALLS:
+            calls, self._calls = self._calls, []
+            done += len(calls)
+            for call in calls:
+                try:
+                    call()
+                except Exception:
+                    log.exception("a stream of an actor failed in its turn")
+        if self._calls:
+            self._plan()
 
 
 def _nothing() -> None:

@@ -5,6 +5,9 @@ broker      who has subscribed to what; groups, retained messages, back-pressure
 to_topic    `Sink.to_topic`
 from_topic  `Source.from_topic`
 
-A message has the outcome that its subscribers give it (docs/adr/0010). Between processes it is an actor, which carries no
-outcomes: `rt_edge.actors.routers.topic_actor`.
+message     what is published
+lanes       the order of a key in a group, and of a publisher's laps
+
+A message has the outcome that its subscribers give it (docs/adr/0010). Between processes it is an actor:
+`rt_edge.actors.routers.topic_actor`.
 """

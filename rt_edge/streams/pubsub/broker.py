@@ -262,8 +262,6 @@ class Broker(Hub):
         group = lot.label.removeprefix(GROUP)
         message = stray.items[0]
         members = self._receivers(message.topic, message.relayed)[1].get(group)
-        if lane is not None and lane.held and (lane.port.ended or not members):
-            return 0  # earlier ones of its key are still with a member that has gone
         shipment = lot.shipment
         if shipment is not None and self._lost.has(shipment.receipt):
             Stray(lot, stray.items).vote(Failed(IslandDied("messages before it died with a member of its group")))

@@ -8,6 +8,7 @@ import pytest
 
 from rt_edge.data.errors import IslandDied
 from rt_edge.data.receipt import Failed
+from rt_edge.streams.hubs.deliveries import TRIES
 from rt_edge.streams.pubsub.broker import Broker
 from rt_edge.streams.pubsub.from_topic import FromTopic
 from rt_edge.streams.pubsub.message import Message
@@ -131,3 +132,18 @@ def test_rest_of_a_lap_is_refused_when_messages_of_it_died_with_a_subscriber() -
     slow.settle_all()
     world.settle()
     assert source.outcomes.failed() == [0, 1, 2]
+
+
+def test_nothing_behind_a_message_is_handed_on_when_the_group_has_given_that_up() -> None:
+    """Several members have died with it: it fails, and so does what waited behind it; both come again, in order."""
+    world, broker = World(), Broker(group_order="topic", refuse_overtaking=True)
+    last = member(world, broker, 1)
+    source = world.into(ToTopic(broker=broker, topic="a"))
+    source.send(0, 1)
+    for _ in range(TRIES + 1):
+        assert payloads(last) == [0]
+        after = member(world, broker, 1)
+        die(world, last, IslandDied("killed"))
+        last = after
+    assert payloads(last) == []
+    assert source.outcomes.failed() == [0, 1]
