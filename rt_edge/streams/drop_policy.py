@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from threading import Lock
 from typing import Literal, get_args
 
 from rt_edge.data.errors import ConfigError
+from rt_edge.streams.listeners import Listened
 
 Policy = Literal["backpressure", "drop_head", "drop_tail", "drop_buffer", "drop_new", "fail"]
 
 
-class DropPolicy:
+class DropPolicy(Listened):
     """The policy of now; any thread may read and set it, and several stages may obey it.
 
     Args:
@@ -22,9 +21,8 @@ class DropPolicy:
     """
 
     def __init__(self, policy: Policy = "backpressure") -> None:
+        super().__init__()
         self._policy: Policy = checked(policy)
-        self._lock = Lock()
-        self._listeners: list[Callable[[], None]] = []
 
     @property
     def policy(self) -> Policy:
@@ -37,23 +35,7 @@ class DropPolicy:
         Raises:
             ConfigError: there is no such policy.
         """
-        with self._lock:
-            self._policy = checked(policy)
-            listeners = list(self._listeners)
-        for listener in listeners:
-            listener()
-
-    def listen(self, changed: Callable[[], None]) -> Callable[[], None]:
-        """Call `changed` after each change, in the thread that made it; returns what ends this."""
-        with self._lock:
-            self._listeners.append(changed)
-
-        def end() -> None:
-            with self._lock:
-                if changed in self._listeners:
-                    self._listeners.remove(changed)
-
-        return end
+        self.change(lambda: setattr(self, "_policy", checked(policy)))
 
 
 def checked(policy: str) -> Policy:

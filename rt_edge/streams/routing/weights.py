@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from operator import add
-from threading import Lock
 from typing import Any
 
 from rt_edge.data.errors import ConfigError
+from rt_edge.streams.listeners import Listened
 from rt_edge.streams.routing.routee import Routee
 from rt_edge.streams.routing.strategy import NOBODY, Strategy
 
@@ -15,7 +15,7 @@ MOST = 1_000_000
 """The highest priority."""
 
 
-class Priorities:
+class Priorities(Listened):
     """Priorities by name: the control object of everything that obeys priorities. Any thread may read and set.
 
     Args:
@@ -27,10 +27,9 @@ class Priorities:
     """
 
     def __init__(self, values: Mapping[str, int] | None = None, default: int = 1) -> None:
+        super().__init__()
         self._default = _checked(default)
         self._values = {name: _checked(value) for name, value in (values or {}).items()}
-        self._lock = Lock()
-        self._listeners: list[Callable[[], None]] = []
 
     def of(self, name: str) -> int:
         """The priority of `name`."""
@@ -42,23 +41,7 @@ class Priorities:
         Raises:
             ConfigError: not a priority.
         """
-        with self._lock:
-            self._values = {**self._values, name: _checked(priority)}
-            listeners = list(self._listeners)
-        for listener in listeners:
-            listener()
-
-    def listen(self, changed: Callable[[], None]) -> Callable[[], None]:
-        """Call `changed` after each change, in the thread that made it; returns a function that ends this."""
-        with self._lock:
-            self._listeners.append(changed)
-
-        def end() -> None:
-            with self._lock:
-                if changed in self._listeners:
-                    self._listeners.remove(changed)
-
-        return end
+        self.change(lambda: setattr(self, "_values", {**self._values, name: _checked(priority)}))
 
     def __repr__(self) -> str:
         return f"Priorities({self._values}, default={self._default})"

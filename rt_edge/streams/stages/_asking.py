@@ -14,17 +14,18 @@ from typing import Any
 
 from rt_edge.data.chunk import Chunk
 from rt_edge.streams.routing.asking import Asking, Step
-from rt_edge.streams.stage import IN, OUT, Inlet, Outlet, StageLogic, Supervision
+from rt_edge.streams.stage import IN, OUT, Inlet, Outlet, Supervision
 from rt_edge.streams.stages._ask_round import Question, Round
 from rt_edge.streams.stages._ask_stage import AHEAD, AskStage, AsyncFunction
-from rt_edge.streams.stages._common import fail_behind, named, settle_rest
+from rt_edge.streams.stages._common import named
+from rt_edge.streams.stages._ending import EndingLogic
 from rt_edge.streams.stages._outbox import Outbox
 
 BURST = 64
 """Elements of a round before others have the loop, though none of them made it wait."""
 
 
-class AskLogic(StageLogic):
+class AskLogic(EndingLogic):
     """Asks, and emits answers in the order of the elements.
 
     Args:
@@ -47,8 +48,6 @@ class AskLogic(StageLogic):
         self._at_once = False
         """Whether the last round had to wait for nothing."""
         self._number = 0
-        self._finished = False
-        self._failure: BaseException | None = None
 
     def on_start(self) -> None:
         """Answers wait in an outbox for the demand they were asked under."""
@@ -60,7 +59,7 @@ class AskLogic(StageLogic):
         """As many are asked about as are wanted."""
         self._ask()
         self._out.flush()
-        self._complete_if_over()
+        self.end_if_over()
 
     def _ask(self) -> None:
         if self._finished or self.is_closed(IN):
@@ -223,7 +222,7 @@ class AskLogic(StageLogic):
             self._ask()
         else:
             self.pull_again(OUT)
-        self._complete_if_over()
+        self.end_if_over()
 
     def _fail(self, failed: Question, error: BaseException) -> None:
         """Under `stop`: what is behind the failed element fails too; what is before it is waited for, and goes out."""
@@ -239,24 +238,11 @@ class AskLogic(StageLogic):
             self._inside -= len(chunk)
             chunk.fail(named(self, error))
 
-    def _complete_if_over(self) -> None:
-        if self._questions or self._out or self._waiting:
-            return
-        if self._failure is not None:
-            fail_behind(self, self._failure)
-        elif self._finished:
-            self.complete_stage()
-
     # -- the end -------------------------------------------------------------------------------------------------------
 
-    def on_upstream_finish(self, inlet: Inlet) -> None:
-        """Complete as soon as the last answer has gone out."""
-        self._finished = True
-        self._complete_if_over()
-
-    def on_stop(self, error: BaseException | None) -> None:
-        """Settle what is held; tasks and timers end with the stage."""
-        settle_rest(self, self.residue(), error)
+    def is_empty(self) -> bool:
+        """Whether no question is open, and nothing waits."""
+        return not (self._questions or self._out or self._waiting)
 
     def _take_waiting(self) -> list[Chunk]:
         if self._round is not None:

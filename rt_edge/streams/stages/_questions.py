@@ -8,8 +8,9 @@ from collections.abc import Callable
 from typing import Any
 
 from rt_edge.data.chunk import Chunk
-from rt_edge.streams.stage import IN, OUT, Inlet, Outlet, Stage, StageLogic, Supervision
-from rt_edge.streams.stages._common import fail_behind, named, note_failures, settle_rest
+from rt_edge.streams.stage import IN, OUT, Inlet, Outlet, Stage, Supervision
+from rt_edge.streams.stages._common import named, note_failures
+from rt_edge.streams.stages._ending import EndingLogic
 from rt_edge.streams.stages._outbox import Outbox
 
 log = logging.getLogger(__name__)
@@ -27,7 +28,7 @@ class Question:
         self.done = False
 
 
-class QuestionsLogic(StageLogic):
+class QuestionsLogic(EndingLogic):
     """Keeps the open questions; subclasses say how one begins.
 
     Args:
@@ -40,8 +41,6 @@ class QuestionsLogic(StageLogic):
         self._most = parallelism
         self.questions: deque[Question] = deque(maxlen=parallelism)
         self._gone: set[Question] = set()
-        self._finished = False
-        self._failure: BaseException | None = None
         self._failing = False
 
     # -- for subclasses ------------------------------------------------------------------------------------------------
@@ -98,7 +97,7 @@ class QuestionsLogic(StageLogic):
             self.ask()
         else:
             self.pull_again(OUT)
-        self._complete_if_over()
+        self.end_if_over()
 
     # -- demand --------------------------------------------------------------------------------------------------------
 
@@ -110,7 +109,7 @@ class QuestionsLogic(StageLogic):
         """As many as are wanted, and can be inside."""
         self.ask()
         self._out.flush()
-        self._complete_if_over()
+        self.end_if_over()
 
     def ask(self) -> None:
         """Ask upstream for what is wanted, if there is room."""
@@ -160,22 +159,9 @@ class QuestionsLogic(StageLogic):
             question.done = True
             question.cancel()
 
-    def _complete_if_over(self) -> None:
-        if self.questions or self._out:
-            return
-        if self._failure is not None:
-            fail_behind(self, self._failure)
-        elif self._finished:
-            self.complete_stage()
-
-    def on_upstream_finish(self, inlet: Inlet) -> None:
-        """Complete as soon as the last result has gone out."""
-        self._finished = True
-        self._complete_if_over()
-
-    def on_stop(self, error: BaseException | None) -> None:
-        """Settle what is held; questions are given up."""
-        settle_rest(self, self.residue(), error)
+    def is_empty(self) -> bool:
+        """Whether no question is open, and no result waits."""
+        return not (self.questions or self._out)
 
     def residue(self) -> list[Chunk]:
         """Results that wait, then the elements that have none so far, raw; their questions are given up."""
