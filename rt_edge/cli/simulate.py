@@ -19,7 +19,8 @@ from rt_edge.testkit.simulators.faults import Faults
 
 app = typer.Typer(
     help="Devices to try a node with, on this machine, until Ctrl-C.\n\n"
-    "Each prints where it is, and the adapters of a configuration that reads it; with --json for programs.\n\n\b\nExamples:\n"
+    "Each prints where it is, and the configuration of a node that reads it; with --json for programs.\n\n\b\nExamples:\n"
+    "    rt-edge simulate modbus --pty /tmp/ttyPUMPS > pumps.yaml     (and in another terminal: rt-edge run pumps.yaml)\n"
     "    rt-edge simulate modbus --pty /tmp/ttyPUMPS --baud 9600 --units 10 --dead 3 --garbled 1%\n"
     "    rt-edge simulate mqtt mqtt://127.0.0.1:1883 --devices 100 --messages-per-second 1000\n",
     no_args_is_help=True,

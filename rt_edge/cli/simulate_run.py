@@ -68,8 +68,20 @@ def _announce(simulator: Simulator, as_json: bool) -> None:
             sys.stderr.write(f"rt-edge: {visible(line)}\n")
         for name, value in simulator.environment().items():
             sys.stderr.write(f"export {name}={value}\n")
-        sys.stdout.write(as_yaml(section))
+        sys.stderr.write("rt-edge: a node that stores it; keep it in a file for `rt-edge run FILE`, `rt-edge store FILE`:\n")
+        sys.stderr.flush()
+        sys.stdout.write(as_yaml(node_of(section["adapters"])))
     sys.stdout.flush()
+
+
+def node_of(adapters: dict[str, Any]) -> dict[str, Any]:
+    """A whole configuration, as small as it can be: the readings of each adapter go to a store on this machine."""
+    return {
+        "node": {"id": "try-out", "data": "./try-out-data"},
+        "adapters": adapters,
+        "graphs": {name: [{"from": name}, {"to": "kept"}] for name in adapters},
+        "stores": {"kept": {"kind": "sqlite"}},
+    }
 
 
 def as_yaml(value: Any) -> str:

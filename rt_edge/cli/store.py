@@ -96,7 +96,8 @@ def store_file(where: Path | None, data: Path | None) -> Path:
     if len(found) == 1:
         return found[0]
     if not found:
-        raise ConfigError(f"there is no store in {place}", "an upstream node has one")
+        hint = "upstream nodes have one; to keep readings here, add stores: {kept: {kind: sqlite}}, and `- to: kept` in a graph"
+        raise ConfigError(f"there is no store in {place}", hint)
     raise ConfigError(f"{place} has several stores", f"name one: {', '.join(str(path) for path in found[:5])}")
 
 

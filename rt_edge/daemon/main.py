@@ -21,7 +21,7 @@ from rt_edge.actors.stopping import longest
 from rt_edge.actors.system import NodeSystem, start_node
 from rt_edge.actors.transport.addresses import address_key
 from rt_edge.daemon.data_dir import DataDir, NodeFile
-from rt_edge.daemon.signals import SignalPipe
+from rt_edge.daemon.signals import SignalPipe, has_terminal
 from rt_edge.data.clock import SystemClock
 from rt_edge.data.errors import RtEdgeError
 from rt_edge.sdk.backoff import Backoff
@@ -60,6 +60,7 @@ class NodeDaemon:
         self._backoff = Backoff(SystemRandom(), first_s=0.5, last_s=30.0)
         self._ready = False
         self._refused = ""  # why the node shall not start
+        self._terminal = has_terminal()
         self._signals: SignalPipe
         self._data: DataDir
 
@@ -153,6 +154,10 @@ class NodeDaemon:
 
     def _stop_asked(self) -> bool:
         taken = self._signals.take()
+        if signal.SIGHUP in taken and self._terminal and not has_terminal():
+            # Nobody could stop it with Ctrl-C any more, and it would keep its ports: a closed window is an end.
+            log.warning("the terminal is gone: the node stops (nohup rt-edge run FILE & keeps it, systemd does it better)")
+            return True
         if signal.SIGHUP in taken:
             log.warning("reload is not supported in this version: restart the node to apply a changed configuration")
         return bool(taken - {signal.SIGHUP})

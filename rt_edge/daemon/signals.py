@@ -9,13 +9,23 @@ from types import FrameType
 CAUGHT = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 
+def has_terminal() -> bool:
+    """Whether this process has a controlling terminal that is still there (tty(4); after a hangup it has none)."""
+    try:
+        os.close(os.open("/dev/tty", os.O_RDWR | os.O_NOCTTY | os.O_CLOEXEC))
+    except OSError:
+        return False
+    return True
+
+
 class SignalPipe:
-    """Readable when one of `CAUGHT` came in; restores the old handlers when closed."""
+    """Readable when one of `CAUGHT` came in; restores the old handlers when closed. SIGHUP that is ignored (nohup) stays so."""
 
     def __init__(self) -> None:
         self._read, self._write = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
         self._old_fd = signal.set_wakeup_fd(self._write, warn_on_full_buffer=False)
-        self._old = {number: signal.signal(number, _nothing) for number in CAUGHT}
+        taken = [n for n in CAUGHT if n != signal.SIGHUP or signal.getsignal(n) is not signal.SIG_IGN]
+        self._old = {number: signal.signal(number, _nothing) for number in taken}
 
     def fileno(self) -> int:
         """The read end."""

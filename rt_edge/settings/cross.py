@@ -137,7 +137,12 @@ def _check_used(draft: Draft, report: Report) -> None:
     used = {end.name for end in draft.ends}
     if draft.ingress is not None:
         used.add(draft.ingress.store)
-    used |= {name for name, checked in draft.adapters.items() if _commanded(checked)}
+    commanded = {name for name, checked in draft.adapters.items() if _commanded(checked)}
+    used |= commanded
+    if not draft.graphs:
+        hint = "add graphs: {NAME: [{from: ADAPTER}, {to: STORE OR UPLINK}]}"
+        for name in sorted(commanded):
+            report.warn(("adapters", name), "there are no graphs: it takes commands, and nothing reads it", hint)
     for section in ("adapters", "uplinks", "stores"):
         for name in draft.names[section]:
             if name not in used:

@@ -17,6 +17,7 @@ import pytest
 from rt_edge.cli.app import main
 from rt_edge.cli.simulate_run import as_yaml
 from rt_edge.data.reading import Reading
+from rt_edge.settings.load import load
 from rt_edge.settings.yaml_text import read_yaml
 from rt_edge.testkit.mosquitto import MosquittoProcess
 from rt_edge.testkit.node_process import NodeProcess, wait_until
@@ -47,7 +48,7 @@ class Running:
 def test_simulator_that_is_killed_takes_its_children_along_and_the_next_one_removes_its_folder(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """kill -9 leaves no dbus-daemon; the folder of one that lives is not touched, that of the dead is gone with the next start."""
+    """kill -9 leaves no dbus-daemon; the folder of one that lives is not touched, that of the dead goes with the next start."""
     monkeypatch.setenv("TMPDIR", str(tmp_path))
     first, other = Running("ble"), Running("ble")
     buses = [Path(one.said["environment"]["DBUS_SYSTEM_BUS_ADDRESS"].removeprefix("unix:path=")) for one in (first, other)]
@@ -203,3 +204,17 @@ def test_terminated_as_interrupted_when_it_is_a_service() -> None:
     """SIGTERM ends it in order, too; its device is gone."""
     running = Running("modbus")
     assert running.end(signal.SIGTERM)["requests"] == 0
+
+
+def test_what_is_printed_is_a_configuration_that_runs(tmp_path: Path) -> None:
+    """Standard output, in a file, is a whole node without a warning, that keeps what the devices say."""
+    command = [sys.executable, "-m", "rt_edge.cli.app", "simulate", "modbus", "--units", "1", "--for", "0.1s"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=True, cwd=ROOT)
+    config = tmp_path / "pumps.yaml"
+    config.write_text(done.stdout)
+    assert "rt-edge run FILE" in done.stderr
+    checked = load(config)
+    assert (checked.errors, checked.warnings) == ((), ())
+    assert checked.plan is not None
+    assert list(checked.plan.graphs) == ["plant"]
+    assert list(checked.plan.stores) == ["kept"]

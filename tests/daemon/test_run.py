@@ -4,6 +4,7 @@ place of systemd's."""
 from __future__ import annotations
 
 import os
+import pty
 import signal
 import socket
 import subprocess
@@ -144,6 +145,29 @@ def test_sighup_leaves_the_node_running_and_says_what_to_do(node):
     wait_until(lambda: "reload is not supported" in node.log(), 10, node.log)
     assert node.alive
     assert node.stop() == 0
+
+
+@pytest.mark.parametrize("nohup", [False, True])
+def test_a_terminal_that_is_closed_ends_the_node_unless_nohup_says_otherwise(node, tmp_path, nohup):
+    """A window that is closed leaves no node behind that nobody sees and that keeps its ports."""
+    master, slave = pty.openpty()
+    begin = "import fcntl, os, signal, sys, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0)\n"
+    begin += "signal.signal(signal.SIGHUP, signal.SIG_IGN)\n" if nohup else ""
+    begin += "os.execv(sys.executable, [sys.executable, '-m', 'rt_edge.cli.app', 'run', sys.argv[1]])"
+    with (tmp_path / "log").open("ab") as log:
+        command = [sys.executable, "-c", begin, str(node.config)]
+        process = subprocess.Popen(command, stdin=slave, stdout=log, stderr=log, start_new_session=True)
+    os.close(slave)
+    try:
+        wait_until(lambda: "node n-1 runs" in node.log(), 20, node.log)
+        os.close(master)
+        if nohup:
+            os.kill(process.pid, signal.SIGTERM)
+        assert process.wait(20) == 0
+        assert ("the terminal is gone" in node.log()) is not nohup
+    finally:
+        process.kill()
+        process.wait()
 
 
 def test_a_data_directory_that_cannot_be_made_is_exit_code_3(tmp_path):

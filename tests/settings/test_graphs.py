@@ -11,7 +11,7 @@ import msgspec
 import pytest
 
 from rt_edge.settings.draft import Draft
-from rt_edge.settings.load import Checked
+from rt_edge.settings.load import Checked, load
 from rt_edge.settings.plan import NodePlan
 from rt_edge.settings.report import Report
 from rt_edge.streams.blueprint import Blueprint
@@ -146,6 +146,21 @@ def test_warns_when_something_is_used_by_no_graph(check: Callable[..., Checked])
     """An adapter, uplink or store that nothing uses is probably a slip."""
     checked = check(HEAD + "    - from: plc.1\n    - to: hq\n")
     assert [w.path for w in checked.warnings] == ["adapters > post", "stores > s"]
+
+
+def test_warns_when_there_are_no_graphs_although_an_adapter_takes_commands(tmp_path: Path) -> None:
+    """It polls nothing; a file with graphs may keep an adapter for commands alone."""
+    file = tmp_path / "node.yaml"
+    text = """
+node: {id: n, data: ./data}
+adapters:
+  pumps: {kind: modbus, channel: {tcp: "127.0.0.1:502"}, units: {u: {every: 1s, points: {p: {holding: 0, writable: true}}}}}
+  other: {kind: simulated}
+"""
+    file.write_text(text)
+    assert any(w.path == "adapters > pumps" and "no graphs" in w.message for w in load(file).warnings)
+    file.write_text(text + "stores: {s: {kind: sqlite}}\ngraphs: {g: [{from: other}, {to: s}]}\n")
+    assert load(file).warnings == ()
 
 
 def test_merges_in_steps_when_there_are_more_sources_than_a_merge_takes(check: Callable[..., Checked]) -> None:
