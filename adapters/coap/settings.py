@@ -165,10 +165,11 @@ class CoapSettings(Settings):
     @model_validator(mode="after")
     def _one_or_the_other(self) -> CoapSettings:
         if bool(self.hosts) == (self.listen is not None):
-            what = "both `hosts` and `listen`" if self.hosts else "neither `hosts` nor `listen`"
-            raise SettingError(
-                f"{what}: an adapter asks, or it listens", "make two adapters of it", ("listen",) if self.hosts else ()
-            )
+            if self.hosts:
+                message = "both `hosts` and `listen`: an adapter asks, or it listens"
+                raise SettingError(message, "make two adapters of it", ("listen",))
+            message = "neither `hosts` nor `listen`: an adapter asks, or it listens"
+            raise SettingError(message, "write `hosts:` for devices to ask, or `listen:` for devices that push")
         if self.listen is not None:
             foreign = {"in_flight_requests", "hold", "refresh", "keepalive", "timeout"}
             wrong = sorted(foreign & self.model_fields_set)

@@ -220,7 +220,7 @@ class ModbusSettings(Settings):
     """A Modbus line and the devices on it."""
 
     channel: Channel
-    """The line."""
+    """The line: {serial: DEVICE, baud: 19200} or {tcp: HOST:PORT}."""
     units: dict[Name, Unit] = Field(min_length=1)
     """Name of the device -> what it is asked; its readings are called ADAPTER/NAME."""
     failures: int = Field(default=3, ge=1, le=100)

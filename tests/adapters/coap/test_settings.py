@@ -67,7 +67,7 @@ def refusal(tmp_path: Path, body: str) -> list[str]:
         ("    listen: {address: '127.0.0.1:1', paths: [{path: '/a/x{b}'}]}\n", "path", "whole segment"),
         ("    listen: {address: '127.0.0.1:1', paths: [{path: '/{a}/{a}'}]}\n", "path", "stands twice"),
         ("    listen: {address: '127.0.0.1:1', paths: [{path: /a}]}\n    hold: 3s\n", "6:11", "a listener has no hold"),
-        ("    timeout: 3s\n", "", "neither `hosts` nor `listen`"),
+        ("    timeout: 3s\n", "", "neither `hosts` nor `listen`: an adapter asks, or it listens (write `hosts:`"),
         (
             "    hosts: {a: {url: 'coap://h', resources: &r {t: {path: /t}}}, b: {url: 'coap://H:5683', resources: *r}}\n",
             "b",
