@@ -71,12 +71,13 @@ class _Logic(KeyedPassLogic):
         mask = []
         last, life = None, None
         watch = Watch() if chunk.receipt is not None else None
+        bare = Seen(now, None, None) if watch is None else None  # one for all
         for item, key, own, (origin, mark) in zip(
             chunk.items, keys, chunk.marks or repeat(None), identities(chunk), strict=False
         ):
             if origin is not last:
                 last, life = origin, None if origin is None else (origin.name, origin.incarnation, origin.session)
-            mask.append(self._is_first(item, key, Seen(now, life, mark, own, watch), origin))
+            mask.append(self._is_first(item, key, bare or Seen(now, life, mark, own, watch), origin))
         dropped = mask.count(False)
         if dropped:
             self.ctx.count(f"dropped_{DUPLICATE}", dropped)
