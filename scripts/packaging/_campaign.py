@@ -150,7 +150,7 @@ class Campaign:
                 with suppress(ProcessLookupError):
                     os.killpg(process.pid, signal.SIGKILL)
                 with suppress(subprocess.TimeoutExpired):  # what has left the group may hold the pipe
-                    process.communicate(timeout=5)
+                    log.write(process.communicate(timeout=5)[0])
                 if isinstance(error, subprocess.TimeoutExpired):
                     raise CampaignError(f"{command[0]} took longer than {seconds:g} s") from None
                 raise

@@ -33,7 +33,7 @@ def _socket(name: str, far: str) -> tuple[str, ...]:
 MACHINE = _vm.Machine(
     packages=("udev",),
     modules=("lib", "arch", "crypto", "drivers/usb", "drivers/virtio", "drivers/char", "drivers/crypto"),
-    guest=("_serial_vm_guest.py",),
+    guest=("_serial_vm_guest.py", "_serial_vm_cable.py"),
     libraries=tuple(text for text in _vm.requirements("serial") if not text.startswith(BUILT)),
     lines=(
         "echo 127.0.0.1 localhost > /etc/hosts; hostname localhost",

@@ -1,19 +1,18 @@
-"""A node, an instrument, and the hand that pulls its cable: runs inside the machine that _serial_vm.py starts, and says a line
-for each step."""
+"""A node whose cable is pulled and put back: runs inside the machine that _serial_vm.py starts, and says a line for each step."""
 
 from __future__ import annotations
 
 import asyncio
-import json
+import faulthandler
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 import traceback
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+
+from _serial_vm_cable import Hand, Instrument
 
 from adapters.serial import SerialAdapter
 from adapters.serial.settings import SerialSettings
@@ -22,10 +21,7 @@ from rt_edge.testkit.node_process import NodeProcess, wait_until
 from rt_edge.uplink.stores.errors import StoreIoError
 from rt_edge.uplink.stores.query import Filter, StoredRow, StoreReader
 
-BY_ID = Path("/dev/serial/by-id")
-PORTS = Path("/dev/virtio-ports")
 STEP_S = 90.0
-EVERY_S = 0.1
 READINGS = 20
 TRIES = 3
 OTHER_FROM = 1_000_000
@@ -46,78 +42,6 @@ graphs:
 stores:
   kept: {{kind: sqlite, path: store/kept.db}}
 """
-
-
-class Hand:
-    """Plugs and pulls, by the monitor of the machine that this runs in."""
-
-    def __init__(self) -> None:
-        self._lines = (PORTS / "hand").open("r+b", buffering=0)
-        self._rest = b""
-        self._read()  # the greeting
-        self.ask("qmp_capabilities")
-
-    def _read(self) -> dict[str, Any]:
-        while b"\n" not in self._rest:
-            self._rest += self._lines.read(4096)
-        line, _, self._rest = self._rest.partition(b"\n")
-        answer: dict[str, Any] = json.loads(line)
-        return answer
-
-    def ask(self, what: str, **arguments: str) -> None:
-        """One command; events before its answer are of no interest."""
-        self._lines.write(json.dumps({"execute": what, "arguments": arguments}).encode() + b"\n")
-        while "return" not in (answer := self._read()):
-            assert "error" not in answer, answer
-
-
-class Instrument:
-    """At the far end of a cable: it counts, and says so ten times a second while the cable is plugged in.
-
-    Args:
-        hand: for the cable.
-        name: of the cable.
-        first: what it counts from.
-    """
-
-    def __init__(self, hand: Hand, name: str, first: int) -> None:
-        self.name = name
-        self.count = first
-        self._hand = hand
-        self._talks = threading.Event()
-        self._wire = (PORTS / name).open("r+b", buffering=0)
-        threading.Thread(target=self._talk, daemon=True).start()
-
-    def _talk(self) -> None:
-        while self._talks.wait():
-            self._wire.write(b"n=%d\n" % self.count)
-            self.count += 1
-            time.sleep(EVERY_S)
-
-    @property
-    def link(self) -> Path | None:
-        """Its name by id, if udev has made it."""
-        found = [path for path in BY_ID.iterdir() if self.name.upper() in path.name] if BY_ID.is_dir() else []
-        return found[0] if found else None
-
-    @property
-    def device(self) -> str:
-        """Like ttyUSB0; empty while there is none."""
-        link = self.link
-        return link.resolve().name if link is not None else ""
-
-    def plug(self) -> str:
-        """Plug it in; returns its device."""
-        self._hand.ask("device_add", driver="usb-serial", id=self.name, chardev=self.name, serial=self.name.upper(), bus="usb.0")
-        wait_until(lambda: self.device != "", STEP_S, f"udev names {self.name}")
-        self._talks.set()
-        return self.device
-
-    def pull(self) -> None:
-        """Pull it out."""
-        self._talks.clear()
-        self._hand.ask("device_del", id=self.name)
-        wait_until(lambda: self.link is None, STEP_S, f"udev forgets {self.name}")
 
 
 class Run:
@@ -188,7 +112,7 @@ class Run:
 
     def pulled(self) -> str:
         """the cable is pulled: said once"""
-        return self._pulled(1)
+        return self._pulled(1, TRIES)
 
     def elsewhere(self) -> str:
         """it is back while another cable has its number: said once, and readings flow"""
@@ -198,7 +122,7 @@ class Run:
 
     def pulled_again(self) -> str:
         """both cables are pulled: said once"""
-        said = self._pulled(2)
+        said = self._pulled(2, 1)  # the waits between tries have become long by now
         self.other.pull()
         return said
 
@@ -221,23 +145,24 @@ class Run:
         times = [row.reading.ts for row in rows if row.reading is not None]
         assert not [ts for ts in times for gap in gaps if gap.start < ts < gap.end], (times, gaps)
         lasted = ", ".join(f"{(gap.end - gap.start) / 1e9:.1f} s" for gap in gaps)
-        return f"{len(counts)} readings, none twice and none of the other; two gaps `disconnected`, with none in them: {lasted}"
+        said = f"{len(counts)} readings, none twice and none of the other; two gaps `disconnected`, with none in them: {lasted}"
+        return f"{said}; {len(self.balance.heard)} bytes were sent to it"
 
     # -- parts -------------------------------------------------------------------------------------------------------
 
-    def _pulled(self, times: int) -> str:
+    def _pulled(self, times: int, more: int) -> str:
         tries = self._tries()
         began = time.monotonic()
         self.balance.pull()
         wait_until(lambda: self._said(AWAY) == times, STEP_S, lambda: f"it says so; the log: {self.node.log()[-800:]}")
         noticed = time.monotonic() - began
-        wait_until(lambda: self._tries() >= tries + TRIES, STEP_S, "it tries again and again")
+        wait_until(lambda: self._tries() >= tries + more, STEP_S, "it tries again and again")
         member = self.node.member("adapter/balance")
         assert member is not None
         assert member.adapter is not None
         assert member.adapter.state in ("waiting", "opening"), member.adapter
         assert self._said(AWAY) == times, self.node.log()[-2000:]
-        return f"said after {noticed:.1f} s, and not again in {TRIES} tries; status: {member.adapter.error}"
+        return f"said after {noticed:.1f} s, and not again when it was tried again; status: {member.adapter.error}"
 
     def _back(self, times: int, device: str) -> str:
         began = time.monotonic()
@@ -305,6 +230,7 @@ class Run:
         try:
             for step in steps:
                 began = time.monotonic()
+                faulthandler.dump_traceback_later(4 * STEP_S, exit=True)  # where it hangs, if it does
                 said = step()
                 done += 1
                 print(f"ok {step.__doc__} ({time.monotonic() - began:.1f} s): {said}", flush=True)
