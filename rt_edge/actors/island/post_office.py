@@ -117,6 +117,11 @@ class PostOffice:
         if self._queues.get(island):
             self._pump(island)
 
+    def forget(self, island: str) -> None:
+        """No wire leads to `island` any more."""
+        self._queues.pop(island, None)
+        self._busy.discard(island)
+
     def reachable(self, island: str) -> None:
         """`island` can be reached from now on, or is another process: what was said to it before may be lost, so every end of a
         wire to it says again what it has to say."""
@@ -134,8 +139,8 @@ class PostOffice:
 
     def _flush(self) -> None:
         self._flushing = False
-        for island, queue in self._queues.items():
-            if queue and island not in self._busy:
+        for island, queue in list(self._queues.items()):  # what is sent may fail at once, and the island be forgotten
+            if queue and island not in self._busy and island in self._queues:
                 self._pump(island)
 
     def _pump(self, island: str) -> None:

@@ -27,6 +27,9 @@ CALLS = 512
 STREAMS_MOST = 8192
 """Streams of one actor at a time."""
 
+IDLE_NAMES = 256
+"""Other actors that are remembered though no wire leads to them any more."""
+
 HERE = ""
 """What an actor is called in the plans of its wires."""
 
@@ -171,13 +174,21 @@ class StreamDesk:
         key = self._around.key(address)
         name = self._names.get(key)
         if name is None:
+            if len(self._names) > IDLE_NAMES + 2 * len(self._engines):
+                self._sweep()
             self._named += 1
             name = self._names[key] = f"actor-{self._named}"
             self._wires[name] = {}
         self._homes[name] = address
         return name
 
+    def _sweep(self) -> None:
+        """Forget those to whom no wire leads; not at once, since the last words of one may still be on their way."""
+        for name in [name for name, wires in self._wires.items() if not wires]:
+            self._forget(name)
+
     def _forget(self, name: str) -> None:
+        self.office.forget(name)
         self._names = {key: each for key, each in self._names.items() if each != name}
         for table in (self._homes, self._wires, self._heard):
             table.pop(name, None)

@@ -154,7 +154,9 @@ class JoinPeer(msgspec.Struct, frozen=True):
     Attributes:
         address: of the other one.
         topics: what is wanted from there.
+        name: what this node is known by there in all its lives, as of `SubscribeTopic`.
     """
 
     address: ActorAddress
     topics: str = "#"
+    name: str = ""

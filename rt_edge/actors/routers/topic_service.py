@@ -87,7 +87,7 @@ class TopicService(TopicUse):
 
     def on_JoinPeer(self, message: JoinPeer, sender: Any) -> None:
         """Get what is published at another node, once for all here; its outcome is that of the subscribers here."""
-        self.subscribe(message.address, message.topics, relay=True)
+        self.subscribe(message.address, message.topics, relay=True, name=message.name)
 
     def on_SendFailed(self, message: SendFailed, sender: Any) -> None:
         """A subscriber, a publisher or another node is dead. What was only lost is said again by the wires."""

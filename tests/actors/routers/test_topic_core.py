@@ -168,6 +168,26 @@ def test_subscriber_keeps_what_it_has_when_it_unsubscribes():
     assert one.disk[-1] == 99
 
 
+def test_memory_is_bounded_when_many_come_and_go():
+    """Of those who have left nothing is kept but a few names."""
+    world, topic, writer = made(readers=())
+    for n in range(700):
+        guest = world.add(Reader(f"guest-{n}"))
+        guest.subscribe("topic", "a")
+        world.run(0.02)
+        guest.unsubscribe("topic")
+        world.run(0.02)
+        world.kill(guest)
+    world.run(5.0)
+    desk = topic.desk
+    assert len(desk) == 1
+    for kept in (desk._names, desk._homes, desk._wires, desk._heard, desk.office._queues):
+        assert len(kept) < 300
+    writer.write("a", 1)
+    world.run(1.0)
+    assert writer.dropped("no_subscriber") == [1]
+
+
 def test_outcome_travels_from_node_to_node_when_topic_actors_are_joined():
     """The publisher of one node waits for the subscribers of the other; nothing goes round in circles."""
     world, here, writer, one = made()
