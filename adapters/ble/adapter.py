@@ -87,7 +87,7 @@ class BleAdapter(DeviceAdapter):
         return {f"the Bluetooth controller {settings.controller}": ("controller",)}
 
     @classmethod
-    def preload(cls, settings: Any) -> None:
+    def preload(cls, settings: Any) -> None:  # noqa: ARG003 - the same for all settings
         """See `DeviceAdapter`."""
         for name in ("gatt", "scanner", "transport"):
             importlib.import_module(f"adapters.ble.{name}")

@@ -101,7 +101,7 @@ class ModbusAdapter(DeviceAdapter):
         return advice_of(settings, units_of(settings))
 
     @classmethod
-    def preload(cls, settings: Any) -> None:
+    def preload(cls, settings: Any) -> None:  # noqa: ARG003 - the same for all settings
         """See `DeviceAdapter`."""
         for name in ("bus", "fine_timer", "framing", "jobs", "learned_file", "link", "plan", "points", "rtu", "tcp", "transport"):
             importlib.import_module(f"adapters.modbus.{name}")

@@ -94,7 +94,7 @@ class SerialAdapter(DeviceAdapter):
         return found
 
     @classmethod
-    def preload(cls, settings: Any) -> None:
+    def preload(cls, settings: Any) -> None:  # noqa: ARG003 - the same for all settings
         """See `DeviceAdapter`."""
         for name in ("commands", "layout", "make", "nmea", "transport"):
             importlib.import_module(f"adapters.serial.{name}")
