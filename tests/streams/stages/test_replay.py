@@ -15,6 +15,7 @@ from rt_edge.streams.ledger import Ledger
 from rt_edge.streams.stage import Stage
 from rt_edge.streams.stages.conflate import Conflate
 from rt_edge.streams.stages.counter_delta import CounterDelta
+from rt_edge.streams.stages.debounce import Debounce
 from rt_edge.streams.stages.dedupe import Dedupe
 from rt_edge.streams.stages.drop import Drop
 from rt_edge.streams.stages.drop_while import DropWhile
@@ -22,6 +23,7 @@ from rt_edge.streams.stages.drop_within import DropWithin
 from rt_edge.streams.stages.latest_per_key import LatestPerKey
 from rt_edge.streams.stages.merge_sequence import MergeSequence
 from rt_edge.streams.stages.rate_of_change import RateOfChange
+from rt_edge.streams.stages.sample import Sample
 from rt_edge.streams.stages.tumbling_window import TumblingWindow
 from rt_edge.testkit.probes import StageBench
 from rt_edge.testkit.replay_contract import LedgerProbe, Refused
@@ -163,6 +165,25 @@ def test_sequence_goes_on_when_its_island_has_died_and_numbers_between_are_store
         assert bench.sink.received == [4, 6, 7]
         assert bench.sink.error is None
         refuse(bench)
+
+
+@pytest.mark.parametrize("stage", [Sample(every=1.0), Debounce(quiet=1.0)], ids=lambda stage: stage.kind)
+def test_older_reading_goes_out_at_once_when_a_newer_one_waits(stage: Stage) -> None:
+    """Neither takes the place of the other: both were the latest when their time had come."""
+    with ledgers(stage) as bench:
+        source = probe(bench)
+        source.send(read(1))
+        bench.advance(1.5)
+        assert bench.sink.received == [read(1)]
+        refuse(bench, read(1))
+        source.send(read(2))
+        assert source.send_again(1)
+        assert bench.sink.received == [read(1), read(1)]
+        bench.advance(1.5)
+        assert bench.sink.received == [read(1), read(1), read(2)]
+        refuse(bench)
+        assert source.ledger.outstanding == 0
+        assert not any(name.startswith("dropped") for name in bench.counters)
 
 
 def test_newer_reading_stays_when_an_older_one_comes_again() -> None:
