@@ -6,9 +6,11 @@ from typing import Any
 
 import pytest
 
+from rt_edge.data.chunk import Chunk
 from rt_edge.data.codec import encode_readings
-from rt_edge.data.reading import Reading
-from rt_edge.protocol.signals import OnNext, OnSubscribe, Subscribe
+from rt_edge.data.reading import Reading, gap_reading
+from rt_edge.data.weave import emitted_again, identities
+from rt_edge.protocol.signals import OnNext, OnSubscribe, Part, Settled, Subscribe
 from rt_edge.streams.blueprint import Blueprint
 from rt_edge.streams.boundary.incoming import MAX_AHEAD, WireIn
 from rt_edge.streams.engine import Engine
@@ -94,3 +96,43 @@ def test_a_chunk_of_another_life_is_not_taken_when_it_comes_late(foreign: str) -
     assert (end.values, end.count("stale_signals")) == ([], 1)
     end.next(1, 10)
     assert end.values == [10]
+
+
+def kept(end: End, monkeypatch: pytest.MonkeyPatch) -> list[Chunk]:
+    """The chunks that come out of the wire from now on."""
+    chunks: list[Chunk] = []
+    monkeypatch.setattr(end.engine.seats["end"].logic, "on_push", lambda _inlet, chunk: chunks.append(chunk))
+    return chunks
+
+
+def test_elements_have_their_own_origins_when_a_signal_is_of_several(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Readings and gap records alike; which of them come again is known until the floor has passed; outcomes go back by place."""
+    end = End()
+    chunks = kept(end, monkeypatch)
+    payload = encode_readings([Reading("a", 1, {"v": 1}), gap_reading("b", "offline", 1, 2), Reading("a", 2, {"v": 2})])
+    plc, rtu = Part("plc", "1", "", 3, (7, 2), again=[8]), Part("rtu", "9", "", 0, (4, 1))
+    end.hear(OnNext("w", "p2", end.me, 1, payload, "", "", "", 0, None, parts=[plc, rtu], order=bytes([0, 1, 0])))
+    (chunk,) = chunks
+    assert [(origin and origin.name, mark) for origin, mark in identities(chunk)] == [("plc", 7), ("rtu", 4), ("plc", 8)]
+    assert emitted_again(chunk) == [False, False, True]
+    chunk.take([1]).settle()
+    chunk.take([0, 2]).drop("why")
+    end.host.advance(0.1)
+    said = [outcome for signal in end.sent if isinstance(signal, Settled) for outcome in signal.outcomes]
+    assert sorted((code, reason) for _, code, reason, _ in said) == [(0, ""), (1, "why")]
+    payload = encode_readings([Reading("a", 3, {"v": 3})])
+    end.hear(OnNext("w", "p2", end.me, 2, payload, "plc", "1", "", 9, (9, 1)))
+    (origin, _), *_ = identities(chunks[1])
+    assert origin is not None
+    assert origin.again == set()
+    chunks[1].settle()
+
+
+def test_all_elements_fail_when_a_signal_of_several_origins_does_not_decode() -> None:
+    """The producer hears of each of them, by its place."""
+    end = End()
+    parts = [Part("plc", "1", "", 0, (7, 2)), Part("rtu", "9", "", 0, (4, 1))]
+    end.hear(OnNext("w", "p2", end.me, 1, b"\xc1", "", "", "", 0, None, parts=parts, order=bytes([0, 1, 0])))
+    end.host.advance(0.1)
+    said = [outcome for signal in end.sent if isinstance(signal, Settled) for outcome in signal.outcomes]
+    assert [(number, code, tuple(places)) for number, code, _, places in said] == [(1, 2, (0, 2))]
