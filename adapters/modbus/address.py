@@ -45,3 +45,15 @@ def channel_key(channel: Any) -> str:
         return f"serial:{Path(channel.serial).resolve()}"
     host, port = tcp_address(channel.tcp)
     return f"tcp:{host.lower()}:{port}"
+
+
+_NUMBERED_FROM = {"discrete": 10001, "input": 30001, "holding": 40001}
+"""Where manuals that count like the first PLCs begin each table (Modbus Application Protocol 1.1b3, 4.4: the wire does not)."""
+
+
+def of_a_manual(table: str, address: int) -> str:
+    """What is to be said of an address that a unit refuses and that may be a manual's number of it; empty if it cannot be."""
+    first = _NUMBERED_FROM.get(table)
+    if first is None or not first <= address < first + 9999:
+        return ""
+    return f"; {address} in a manual is often `{table}: {address - first}` here"

@@ -14,6 +14,7 @@ from collections import deque
 from collections.abc import Sequence
 from math import ceil
 
+from adapters.modbus.address import of_a_manual
 from adapters.modbus.blocks import Block
 from adapters.modbus.breaker import Breaker, BreakerLimits, unanswered
 from adapters.modbus.framing import Framing
@@ -296,7 +297,8 @@ class Bus:
                 learned.forbidden(block, now)
             if error.exception == ILLEGAL_FUNCTION or error.exception in SPLITTABLE:
                 names = ", ".join(block.names[:4])
-                self._context.log("warning", "unit refuses points", unit=poll.unit.source, points=names, reason=str(error))
+                reason = f"{error}{of_a_manual(block.table, block.address)}"
+                self._context.log("warning", "unit refuses points", unit=poll.unit.source, points=names, reason=reason)
         else:
             self._context.count("bad_replies")
             self._context.log("debug", "bad reply", unit=poll.unit.source, reason=str(error))

@@ -69,6 +69,10 @@ async def dial(host: str, port: int, tls: ssl.SSLContext | None, patience: float
         raise TransientError(f"{address}: TLS handshake failed: {last.reason or last}", "check that the port speaks TLS")
     if isinstance(last, TimeoutError):
         raise TransientError(f"{address} did not answer within {patience:g} s")
+    if isinstance(last, ConnectionRefusedError):
+        raise TransientError(f"{address} cannot be reached: connection refused", "is a broker there, and is this its port?")
+    if isinstance(last, ConnectionResetError) and tls is not None:
+        raise TransientError(f"{address} cannot be reached: closed in the TLS handshake", "check that the port speaks TLS")
     raise TransientError(f"{address} cannot be reached: {last.strerror if last and last.strerror else last}")
 
 

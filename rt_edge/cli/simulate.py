@@ -254,5 +254,7 @@ def _tls(ca_file: Path | None, cert_file: Path | None) -> ssl.SSLContext:
 def _free(path: Path | None) -> Path | None:
     """The path, if nothing is there but perhaps a link that leads nowhere."""
     if path is not None and path.exists():
-        raise typer.BadParameter(f"{path} is there already", param_hint="--pty")
+        raise typer.BadParameter(f"{path} is there already: name a new file, or remove it", param_hint="the link")
+    if path is not None and not path.parent.is_dir():
+        raise typer.BadParameter(f"there is no directory {path.parent}", param_hint="the link")
     return path

@@ -10,6 +10,8 @@ from rt_edge.telemetry.status import AdapterStatus, MemberStatus, NodeStatus, Si
 NARROW = 0.9
 """A window counts as full from this part on: some of it is always being settled."""
 
+DROPPED = "dropped_"
+SOURCE = "AdapterSource"
 NAMED = 5
 """Most silent sources that are named; `--json` has all."""
 
@@ -30,7 +32,9 @@ def does(member: MemberStatus) -> str:
     if member.adapter is not None:
         adapter = member.adapter
         window = f", window {adapter.window:,}" if adapter.window else ""
-        return f"{adapter.kind}, {adapter.delivery}{window}"
+        asked = any(node.kind == SOURCE and not node.emitted and node.demand for node in member.nodes)
+        none = "; nothing has come yet" if asked and adapter.state == "open" else ""
+        return f"{adapter.kind}, {adapter.delivery}{window}{none}"
     if member.uplink is not None:
         uplink = member.uplink
         return f"to {uplink.peer}; spool {uplink.readings:,} readings, {show_size(uplink.bytes)}{_under_way(uplink.counters)}"
@@ -69,8 +73,9 @@ def wrong(member: MemberStatus) -> list[str]:
         said.append(_no_session(member.uplink, member.error))
     elif member.error:
         said.append(member.error)
-    if member.adapter is not None and member.adapter.state == "open" and member.adapter.silent:
-        said.append(_silent(member.adapter.silent))
+    if member.adapter is not None and member.adapter.state == "open":
+        said += [_silent(member.adapter.silent)] if member.adapter.silent else []
+        said += _nothing_usable(member)
     if member.restarts:
         said.append(f"started again {member.restarts:,} times")
     errors = {node.name: node.errors for node in member.nodes if node.errors}
@@ -85,6 +90,16 @@ def _silent(silent: dict[str, SilentStatus]) -> str:
     named = [f"{source} ({one.reason}, for {rough_duration(one.for_s)})" for source, one in ordered[:NAMED]]
     more = f" and {len(ordered) - NAMED:,} more" if len(ordered) > NAMED else ""
     return f"no readings from {', '.join(named)}{more}"
+
+
+def _nothing_usable(member: MemberStatus) -> list[str]:
+    """What came and was dropped, where nothing else came: a wrong topic, codec, pattern or speed looks like this. Where readings
+    come too, some that are dropped are counters in `--json` and a line in the log."""
+    assert member.adapter is not None
+    dropped = {name.removeprefix(DROPPED): n for name, n in member.adapter.counters.items() if name.startswith(DROPPED) and n}
+    if not dropped or any(node.emitted for node in member.nodes if node.kind == SOURCE):
+        return []
+    return [f"all that came was dropped: {', '.join(f'{n:,} {reason}' for reason, n in sorted(dropped.items()))}; see the log"]
 
 
 def _no_session(uplink: UplinkStatus, error: str) -> str:

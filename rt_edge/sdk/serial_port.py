@@ -321,11 +321,15 @@ def _rs485_mode(wanted: Rs485) -> Any:
 def _open_error(device: str, error: Exception) -> Exception:
     number = getattr(error, "errno", None) or (error.args[0] if isinstance(error, termios.error) and error.args else None)
     text = os.strerror(number) if number else str(error)
+    if isinstance(error.__context__, termios.error) and error.__context__.args[:1] == (errno.ENOTTY,):  # pyserial hides it
+        return TransientError(f"{device} is not a serial port", "`rt-edge scan serial` lists those of this machine")
     if number in (errno.EINVAL, errno.ENOTTY) or isinstance(error, ValueError):
         hint = "check baud, parity, stop_bits, flow_control and rs485"
         return FatalAdapterError(f"{device} cannot be opened with these settings: {text}", hint)
     if number == errno.EACCES:
-        return TransientError(f"{device}: {text}", "the service's user must be in the group of the device, usually dialout")
+        return TransientError(
+            f"{device}: {text}", "its user must be in the group of the device: sudo usermod -aG dialout USER, and log in again"
+        )
     if number == errno.ENOENT:
         return TransientError(f"{device} is not there", "is it plugged in?")
     if number in (errno.EAGAIN, errno.EBUSY):

@@ -13,6 +13,7 @@ from rt_edge.settings.frozen import melt_plain
 from rt_edge.settings.known import keys_at, place_below
 from rt_edge.settings.places import Path, PathElement
 from rt_edge.settings.report import Report
+from rt_edge.settings.slips import slip_hint
 from rt_edge.settings.wording import in_words
 from rt_edge.settings.yaml_tree import Node
 from rt_edge.streams.model import nearest_hint
@@ -90,7 +91,9 @@ def _report(error: Any, model: type[BaseModel], base: Path, report: Report) -> N
         return
     if kind == "extra_forbidden":
         key = str(loc[-1])
-        hint = nearest_hint(key, keys_at(model, loc[:-1]))
+        known = keys_at(model, loc[:-1])
+        written = _node(report.root, (*base, *loc))
+        hint = slip_hint(key, known, None if written is None else written.plain()) or nearest_hint(key, known)
         place = "" if hint.startswith("did") else place_below(model, loc[:-1], key)
         report.error((*base, *loc), f"unknown key {key!r}", f"it belongs in `{place}`" if place else hint, key=True)
         return
@@ -101,6 +104,8 @@ def _report(error: Any, model: type[BaseModel], base: Path, report: Report) -> N
         return
     node = _node(report.root, (*base, *loc))
     message, hint = in_words(error, node.plain() if node is not None else error.get("input"))
+    if not hint and kind in {"model_type", "model_attributes_type"} and (known := keys_at(model, loc)):
+        hint = f"its keys: {', '.join(list(known)[:12])}" + (" ..." if len(known) > 12 else "")
     report.error((*base, *loc), message, hint)
 
 

@@ -161,6 +161,20 @@ def test_names_the_devices_that_give_nothing_while_their_adapter_is_open() -> No
     assert "line/u7" not in "\n".join(shown(status_of(line), width=200))
 
 
+def test_says_when_nothing_has_come_and_why_when_all_of_it_was_dropped() -> None:
+    """An adapter with a wrong topic, codec or speed is open and gives nothing: that does not look well."""
+    broker = mqtt()
+    assert broker.adapter is not None
+    broker.nodes = [GraphNodeStatus("broker", "AdapterSource", demand=1024)]
+    assert "nothing has come yet" in "\n".join(shown(status_of(broker), width=140))
+    broker.adapter.counters = {"dropped_bad_payload": 1200, "answers_ok": 1200}
+    assert "all that came was dropped: 1,200 bad_payload; see the log" in "\n".join(shown(status_of(broker), width=140))
+    broker.nodes[0].emitted = 1
+    text = "\n".join(shown(status_of(broker), width=140))
+    assert "nothing has come" not in text
+    assert "all that came" not in text
+
+
 def test_says_what_is_under_way_and_what_came_twice_when_an_uplink_delivers() -> None:
     """Sent and not confirmed, in records and bytes, and how much had to be sent again; nothing of it where there is nothing."""
     member = uplink(readings=420)

@@ -235,7 +235,11 @@ ADAPTERS: list[tuple[str, str, list[str]]] = [
         "units: {p: {unit: 1, writable: maybe}}",
         ["4:36: adapters > plc > units > p > writable: must be true or false, not 'maybe'"],
     ),
-    ("nothing for a unit", "units: {p: }", ["4:13: adapters > plc > units > p: must be a mapping, not nothing"]),
+    (
+        "nothing for a unit",
+        "units: {p: }",
+        ["4:13: adapters > plc > units > p: must be a mapping, not nothing (its keys: unit, every, writable)"],
+    ),
     (
         "a bad name of a unit",
         "units: {Pump: {unit: 1}}",

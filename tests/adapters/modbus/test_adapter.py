@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from adapters.modbus import ModbusAdapter
+from adapters.modbus.address import of_a_manual
 from rt_edge.data.clock import SystemClock
 from rt_edge.sdk import FatalAdapterError, TransientError
 from rt_edge.testkit.adapter_harness import AdapterHarness
@@ -90,6 +91,38 @@ def test_values_arrive_when_types_and_tables_are_mixed(settings: Any, tmp_path: 
         assert h.context.counts["blocks_split"] == 1
 
     run(main())
+
+
+def test_an_address_is_explained_when_it_is_refused_and_looks_like_a_number_of_a_manual(settings: Any, tmp_path: Path) -> None:
+    """40001 is a valid address, so it is asked for; where the unit has none, the log says what people mean by it."""
+
+    async def main() -> None:
+        async with TcpSlave(SlaveBank({1: SlaveUnit(holding={0: 7})})) as slave:
+            points = {"good": {"holding": 0}, "bad": {"holding": 40001}}
+            s = settings(
+                channel={"tcp": f"{slave.host}:{slave.port}"}, units={"u": {"unit": 1, "every": "10ms", "points": points}}
+            )
+            h = AdapterHarness(ModbusAdapter, s, tmp_path)
+            await h.open()
+            h.demand(1)
+            await h.received(1)
+            await h.close()
+        (line,) = [line for line in h.context.logs if line.event == "unit refuses points"]
+        assert line.fields["points"] == "bad"
+        assert str(line.fields["reason"]).endswith("; 40001 in a manual is often `holding: 0` here")
+
+    run(main())
+
+
+@pytest.mark.parametrize(
+    ("table", "address", "said"),
+    [("input", 30011, "`input: 10`"), ("holding", 40000, ""), ("holding", 50000, ""), ("coil", 40001, "")],
+)
+def test_only_numbers_of_that_table_are_explained(table: str, address: int, said: str) -> None:
+    """Coils begin at 1 in manuals: nothing tells them from addresses."""
+    text = of_a_manual(table, address)
+    assert said in text
+    assert bool(text) is bool(said)
 
 
 def test_refused_blocks_are_learned_when_a_unit_has_holes(settings: Any, tmp_path: Path) -> None:
