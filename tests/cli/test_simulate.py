@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import signal
 import socket
@@ -57,7 +58,8 @@ def test_simulator_that_is_killed_takes_its_children_along_and_the_next_one_remo
         first.process.kill()
         first.process.communicate()
         client.settimeout(20)
-        assert client.recv(1) == b"", "its bus lives"
+        with contextlib.suppress(ConnectionResetError):  # it ended before it had accepted us
+            assert client.recv(1) == b"", "its bus lives"
     last = Running("ble")
     assert [bus.exists() for bus in buses] == [False, True]
     other.end()
