@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sqlite3
 import stat
 from concurrent.futures import ThreadPoolExecutor
@@ -26,6 +27,7 @@ def test_rows_are_there_after_it_was_opened_again(tmp_path):
     """Every field of a row survives, in the order of arrival; a later row of one number replaces the earlier."""
     time = SimulatedTime()
     journal = CommandJournal(tmp_path / "plc.db", time)
+    assert journal._conn.execute("PRAGMA synchronous").fetchone() == (2,), "a commit is not on the disk when it returns"
     journal.save([row(2, "accepted"), row(1, "accepted", value=b"\x00\xff")])
     journal.save([row(2, "sending")])
     journal.close()
@@ -104,6 +106,20 @@ def test_audit_line_says_who_what_and_the_old_value(tmp_path):
     assert (second["value"], second["note"]) == ("01ff", "later: failed")
     assert len(third["value"]) == 200
     assert stat.S_IMODE((tmp_path / "plc.audit.jsonl").stat().st_mode) == 0o600
+
+
+def test_audit_line_is_on_the_disk_when_it_was_written(tmp_path, monkeypatch):
+    """Synced, with all of the line: who is told the end of a command finds it in the log after a power failure, too."""
+    path, synced, sync = tmp_path / "plc.audit.jsonl", [], os.fsync
+
+    def note(fd):
+        sync(fd)
+        assert os.path.samestat(os.fstat(fd), path.stat())
+        synced.append(path.read_bytes())
+
+    monkeypatch.setattr("rt_edge.commands.audit.os.fsync", note)
+    AuditLog(path, "plc").write(row(1))
+    assert synced == [path.read_bytes()] != [b""]
 
 
 def test_audit_log_is_rotated_and_bounded(tmp_path):
