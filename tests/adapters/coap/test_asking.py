@@ -239,6 +239,41 @@ def test_is_deregistered_when_demand_stays_away_and_registered_when_it_returns(t
     run(work)
 
 
+def test_libcoap_says_nothing_more_when_its_observation_was_given_up(tmp_path: Path) -> None:
+    """Not a datagram passes between them while the resource changes; with demand it is observed again. What libcoap does not
+    let observe is polled."""
+
+    async def work() -> None:
+        async with LibcoapServer("-d", "5") as server, client() as writer:
+
+            async def change(text: bytes) -> None:
+                assert (await push(writer, server.port, "/v", text, code=aiocoap.PUT)).code.is_successful()
+
+            await change(b"1")
+            async with Relay(server.port, Random(1)) as relay:
+                one = {"observe": True, "codec": "raw", "type": "int"}
+                resources = {"v": {**one, "path": "/v"}, "root": {"path": "/", "observe": True, "every": "50ms", "codec": "raw"}}
+                h = harness(tmp_path / "d", hosts=one_host(relay.port, **resources), hold="100ms", keepalive="0s")
+                h.demand(5)
+                await h.open()
+                await h.until(lambda: h.context.counts.get("deregistered", 0) == 1)
+                assert (h.context.counts["observe_refused"], h.context.counts["registered"]) == (1, 1)
+                assert [r.tags["resource"] for r in h.readings].count("root") == 4
+                before = relay.passed
+                await change(b"2")
+                await change(b"3")
+                await h.quiet(0.3)
+                assert relay.passed == before
+                states = lambda: [r.fields["value"] for r in h.readings if r.tags["resource"] == "v"]  # noqa: E731
+                h.demand(1000)
+                await h.until(lambda: states() == [1, 3])
+                await change(b"4")
+                await h.until(lambda: states() == [1, 3, 4])
+                await h.close()
+
+    run(work)
+
+
 def test_the_newest_is_kept_when_it_changes_faster_than_it_is_asked_for(tmp_path: Path) -> None:
     """Notifications without demand are conflated and counted; the reading keeps the time it came."""
 
