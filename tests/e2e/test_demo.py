@@ -22,6 +22,7 @@ import pytest
 
 from rt_edge.cli.demo_parts.janitor import processes_of
 from rt_edge.testkit.node_process import wait_until
+from rt_edge.uplink.stores.query import StoreReader
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(120)]
 
@@ -33,6 +34,8 @@ STAGES = [
     "* the uplink is cut",
     "* kill -9: edge uplink-hq",
 ]
+DEVICES = {"broker/press-1", "broker/press-2", "broker/press-3", "line-1/pump-1", "line-1/pump-2", "meter/main", "balance/scale"}
+DEVICES |= {"tank/north", "air/fridge", "air/door"}
 
 
 def environment(folder: Path) -> dict[str, str]:
@@ -75,8 +78,9 @@ def test_nothing_is_lost_or_doubled_when_the_script_cuts_and_kills(tmp_path: Pat
 
 
 def test_stdout_is_json_alone_when_asked_for_and_the_folder_stays_when_kept(tmp_path: Path) -> None:
-    """--json puts the lines for people on stderr; --keep leaves configurations, logs, spool and store, and no process."""
-    command = [*DEMO, "--json", "--keep", "--seconds", "1", "--broker", "small"]
+    """--json puts the lines for people on stderr; --keep leaves configurations, logs, spool and store, and no process. Readings
+    of each kind of device are in that store."""
+    command = [*DEMO, "--json", "--keep", "--seconds", "3", "--broker", "small"]
     done = subprocess.run(command, env=environment(tmp_path), capture_output=True, text=True, timeout=100, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     first, *rest = done.stdout.splitlines()
@@ -85,6 +89,9 @@ def test_stdout_is_json_alone_when_asked_for_and_the_folder_stays_when_kept(tmp_
     assert rest == [f"kept: {folder}"]
     assert {"edge.yaml", "upstream.yaml", "edge.log", "pki", "edge", "up"} <= {path.name for path in folder.iterdir()}
     assert folder.stat().st_mode & 0o777 == 0o700
+    with StoreReader(folder / "up/store/main.db") as reader:
+        arrived = {row.reading.source for row in reader.rows() if row.reading is not None}
+    assert arrived == DEVICES
     assert processes_of(folder) == []
     checked = subprocess.run(
         [*DEMO[:3], "check", str(folder / "edge.yaml")], capture_output=True, text=True, timeout=60, check=False
