@@ -13,6 +13,7 @@ from hubs import ANY, FROM_EDGES, FROM_UPSTREAM, PLAIN_EDGE, PLAIN_UPSTREAM, Sid
 from rt_edge.actors.transport.addresses import LinkDetails
 from rt_edge.actors.transport.hub import MAX_UNPROVED
 from rt_edge.actors.transport.identity import Admission, Identity
+from rt_edge.actors.transport.link import NOT_ADMITTED
 from rt_edge.actors.transport.messages import Frame, LinkDown, LinkLimits, LinkUp
 from rt_edge.actors.transport.tls import NodePki, Plain, context
 from rt_edge.data.errors import ConfigError
@@ -229,12 +230,26 @@ def test_ingress_makes_no_session_when_there_is_no_certificate(ca, upstream_pki)
     assert not upstream.got
 
 
+def test_a_refused_peer_is_warned_of_once_with_its_host_and_told_where_to_look(ca, upstream_pki, caplog):
+    """Both ends say something that helps: one who was refused and why, the other that it was."""
+    upstream = Side()
+    port = upstream.hub.listen("127.0.0.1", 0, upstream_pki, Admission({"edge": None}))
+    with caplog.at_level("WARNING", "rt_edge.actors.hub"):
+        for _ in range(2):
+            edge = dialled(upstream, ca.issue("operator", "desk"), port=port)
+            assert edge.down == [NOT_ADMITTED]
+    (line,) = caplog.messages
+    assert line.endswith(
+        "from 127.0.0.1 did not become a link: operator/desk is not admitted here: its role is operator, not edge"
+    )
+
+
 def test_dialler_refuses_when_the_peer_is_not_an_upstream(ca, edge_pki):
     """An edge's certificate cannot stand in for an upstream node's."""
     false = Side()
     port = false.hub.listen("127.0.0.1", 0, ca.issue("edge", "liar"), ANY)
     edge = dialled(false, edge_pki, port=port)
-    assert edge.down == ["a peer of role edge is not admitted here"]
+    assert edge.down == ["edge/liar is not admitted here: its role is edge, not upstream"]
 
 
 def test_dialler_refuses_when_the_peer_is_another_node(edge_pki, upstream_pki):

@@ -27,6 +27,8 @@ from rt_edge.uplink.receiver import Receiver
 from rt_edge.uplink.stores.sqlite import SqliteStore
 
 log = logging.getLogger(__name__)
+REFUSED_MAX = 1000
+"""Most nodes whose refusal is said in the log, once each."""
 
 WELCOME = kind_of(Welcome)
 
@@ -71,6 +73,7 @@ class IngressDriver:
         self.stored_records = 0
         self.stored_readings = 0
         self.counters: Counter[str] = Counter()
+        self._refused: set[str] = set()
         allow = plan.allow
         self.commands = IngressCommands(clock, self._put, lambda node: not allow or node in allow, asks)
         self.on_listening: Callable[[], None] | None = None
@@ -124,6 +127,9 @@ class IngressDriver:
         elif isinstance(event, LinkOpened):
             if self._plan.allow and event.peer not in self._plan.allow:
                 self.counters["not-allowed"] += 1
+                if event.peer not in self._refused and len(self._refused) < REFUSED_MAX:
+                    self._refused.add(event.peer)
+                    log.warning("%s is refused: it is not in ingress.allow (said once)", event.peer)
                 self._links.close(event.token, f"{event.peer} is not in the list of nodes that may connect")
                 return
             self._tokens.add(event.token)

@@ -163,7 +163,7 @@ class UplinkDriver:
         self._spawn(begin())
 
     def _down(self, event: LinkClosed, now: float) -> None:
-        was_open = self._token is not None
+        was_open, had_session = self._token is not None, self.session_open
         self._token = None
         self._do(self._sender.link_down(now, event.reason))
         if self.link == "cut" or self._closed:
@@ -171,6 +171,8 @@ class UplinkDriver:
         if was_open:
             self._backoff.lived(now - self._opened)
         reason, self._why = self._why or event.reason, ""  # what the protocol said tells more than how the link ended
+        if was_open and not had_session and reason == "closed by the peer":
+            reason = f"{reason} before the session began: its log says why (is this node in its ingress.allow?)"
         first = self.reason != reason
         self.link, self.reason = "down", reason
         delay = max(self._backoff.failed(), self._not_before - now)

@@ -28,6 +28,8 @@ from rt_edge.data.clock import Clock
 from rt_edge.data.errors import ConfigError
 
 _log = logging.getLogger("rt_edge.actors.hub")
+SAID_MAX = 1000
+"""Most pairs of a host and a reason for which a refused connection is a warning."""
 _EVENTS = 64
 _PAUSE_S = 1.0
 MAX_LINKS = 1024
@@ -60,6 +62,7 @@ class Hub(LoopEntry):
         self._count = 0
         self._unproved: dict[Link, None] = {}  # oldest first
         self._deadline: float | None = None
+        self._said: set[tuple[str, str]] = set()
 
     # -- what actors use -----------------------------------------------------------------------------------------------
 
@@ -204,7 +207,14 @@ class Hub(LoopEntry):
         if dial is not None:
             dial.next(reason)
         else:
-            _log.info("a connection did not become a link: %s", reason)
+            self._refused(link.host, reason)
+
+    def _refused(self, host: str, reason: str) -> None:
+        """A warning for each host and reason, once: an edge with a wrong certificate dials for ever."""
+        news = (host, reason) not in self._said and len(self._said) < SAID_MAX
+        if news:
+            self._said.add((host, reason))
+        _log.log(logging.WARNING if news else logging.DEBUG, "a connection from %s did not become a link: %s", host, reason)
 
     def dial_failed(self, dial: Dial, reason: str) -> None:
         """Nothing is left to try."""

@@ -77,7 +77,7 @@ class Admission(msgspec.Struct, frozen=True):
             RefusedError: it is not admitted.
         """
         if peer.role not in self.kinds:
-            raise RefusedError(f"a peer of role {peer.role} is not admitted here")
+            raise RefusedError(f"{peer} is not admitted here: its role is {peer.role}, not {' or '.join(sorted(self.kinds))}")
         if self.node is not None and peer.node != self.node:
             raise RefusedError(f"the peer is {peer.node}, not {self.node}")
         return self.kinds[peer.role]

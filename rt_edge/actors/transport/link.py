@@ -23,6 +23,9 @@ IN, OUT = select.EPOLLIN, select.EPOLLOUT
 _SOCKET_LEVEL = socket.IPPROTO_TCP
 
 
+NOT_ADMITTED = "closed by the peer before it said who it is: it does not admit this node, its log says why"
+
+
 class State(Enum):
     """The life of a link."""
 
@@ -106,6 +109,14 @@ class Link:
         _tune(sock, limits)
         owner.note_deadline(self._moved + limits.handshake)
 
+    @property
+    def host(self) -> str:
+        """Address of the other end, without the port; empty where it is not known any more."""
+        try:
+            return str(self._sock.getpeername()[0])
+        except OSError:
+            return ""
+
     def fileno(self) -> int:
         """Of the socket."""
         return self._sock.fileno()
@@ -150,7 +161,7 @@ class Link:
             self.close(error.strerror or str(error))
             return
         if not data:
-            self.close("closed by the peer")
+            self.close("closed by the peer" if self.state is State.UP else NOT_ADMITTED)
             return
         self.bytes_in += len(data)
         try:
@@ -300,7 +311,19 @@ class Link:
 def _tls(error: ssl.SSLError) -> str:
     if isinstance(error, ssl.SSLCertVerificationError):
         return f"TLS: the peer's certificate is refused: {error.verify_message}"
-    return f"TLS: {error.reason or error}"
+    reason = str(error.reason or error)
+    alert = reason.partition("_ALERT_")[2]
+    return f"TLS: the peer refuses this node's certificate: {_ALERTS[alert]}" if alert in _ALERTS else f"TLS: {reason}"
+
+
+_ALERTS = {
+    "BAD_CERTIFICATE": "it does not work there, or not yet (look at its dates, at both clocks, and into the peer's log)",
+    "CERTIFICATE_EXPIRED": "it has expired (or a clock is wrong)",
+    "UNKNOWN_CA": "another CA signed it",
+    "UNSUPPORTED_CERTIFICATE": "it is not for this use (extendedKeyUsage wants clientAuth and serverAuth)",
+    "CERTIFICATE_REQUIRED": "it got none",
+}
+"""Alert of the peer (RFC 8446, 6.2), as OpenSSL names it -> what that means here."""
 
 
 def _tune(sock: socket.socket, limits: LinkLimits) -> None:

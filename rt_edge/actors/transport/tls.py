@@ -60,12 +60,14 @@ def context(pki: NodePki, server: bool) -> ssl.SSLContext:
         mode = S_IMODE(pki.key.stat().st_mode)
         if mode & _OTHERS:
             raise ConfigError(f"the private key {pki.key} has mode {mode:04o}", f"chmod 600 {pki.key}")
+        for file in (pki.ca, pki.certificate):
+            file.open("rb").close()  # OpenSSL does not say which one is not there
         made.load_verify_locations(cafile=pki.ca)
         made.load_cert_chain(pki.certificate, pki.key)
     except ssl.SSLError as error:
         raise ConfigError(f"the certificates {pki.ca}, {pki.certificate} and {pki.key} do not work: {error}") from error
     except OSError as error:
-        raise ConfigError(f"{error.filename or pki.ca} cannot be read: {error.strerror}") from error
+        raise ConfigError(f"{error.filename} cannot be read: {error.strerror}") from error
     return made
 
 
