@@ -13,7 +13,7 @@ from hubs import ANY, FROM_EDGES, FROM_UPSTREAM, PLAIN_EDGE, PLAIN_UPSTREAM, Sid
 from rt_edge.actors.transport.addresses import LinkDetails
 from rt_edge.actors.transport.hub import MAX_UNPROVED
 from rt_edge.actors.transport.identity import Admission, Identity
-from rt_edge.actors.transport.link import NOT_ADMITTED
+from rt_edge.actors.transport.link import NOT_ADMITTED, _tls
 from rt_edge.actors.transport.messages import Frame, LinkDown, LinkLimits, LinkUp
 from rt_edge.actors.transport.tls import NodePki, Plain, context
 from rt_edge.data.errors import ConfigError
@@ -242,6 +242,31 @@ def test_a_refused_peer_is_warned_of_once_with_its_host_and_told_where_to_look(c
     assert line.endswith(
         "from 127.0.0.1 did not become a link: operator/desk is not admitted here: its role is operator, not edge"
     )
+
+
+@pytest.mark.parametrize(
+    ("alert", "words"),
+    [
+        (
+            "SSLV3_ALERT_CERTIFICATE_EXPIRED",
+            "TLS: the peer refuses this node's certificate: it has expired (or a clock is wrong)",
+        ),
+        ("TLSV1_ALERT_UNKNOWN_CA", "TLS: the peer refuses this node's certificate: another CA signed it"),
+        ("WRONG_VERSION_NUMBER", "TLS: WRONG_VERSION_NUMBER"),
+    ],
+)
+def test_an_alert_of_the_peer_is_said_in_words(alert, words):
+    """What OpenSSL calls it says nothing to who has to renew a certificate."""
+    error = ssl.SSLError(1, alert)
+    error.reason = alert
+    assert _tls(error) == words
+
+
+def test_the_file_that_is_not_there_is_named(ca, tmp_path):
+    """Not the CA's, where it is the node's certificate that is missing."""
+    pki = ca.issue("edge", "hall-3")
+    with pytest.raises(ConfigError, match="gone.pem cannot be read: No such file"):
+        context(NodePki(pki.ca, tmp_path / "gone.pem", pki.key), server=False)
 
 
 def test_dialler_refuses_when_the_peer_is_not_an_upstream(ca, edge_pki):
