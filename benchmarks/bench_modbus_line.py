@@ -257,22 +257,26 @@ async def one_dead(seconds: float) -> dict[str, Any]:
 
 
 async def command_wait(baud: int) -> dict[str, Any]:
-    """A command under full load waits for the running transaction; then it takes its own."""
-    writable = {"w": {"holding": 999, "writable": True}}
-    async with world(baud, {"u": {"unit": 1, "every": "1ms", "points": {**points(125), **writable}}}) as w:
+    """A command, with all lanes overloaded, waits for the running transaction; then it takes its own.
+
+    Judged is the longest; a tenth is for a machine that is late.
+    """
+    busy = {lane: {"unit": n, "every": "1ms", "lane": lane} for n, lane in enumerate(("alarm", "poll", "background"), 1)}
+    units = {lane: {**unit, "points": points(125)} for lane, unit in busy.items()}
+    units["poll"]["points"]["w"] = {"holding": 999, "writable": True}
+    async with world(baud, units) as w:
         await asyncio.sleep(0.5)
         random, took = Random(2), []
         for i in range(15):
             await asyncio.sleep(random.uniform(0.05, 0.4))
             start = w.context.clock.monotonic()
-            result = await w.adapter.write("u/w", i, str(i))
+            result = await w.adapter.write("poll/w", i, str(i))
             assert result.status == "confirmed", result
             took.append(w.context.clock.monotonic() - start)
     bound = 1 / theoretical(baud, 125) + (8 + 8) * BITS / baud + TURNAROUND_S + silence(baud)
-    usual = median(took)
-    found = f"median {1000 * usual:.0f} ms, longest {1000 * max(took):.0f} ms"
-    what = f"{baud} Bd, full load, 15 commands: {found}; the running poll and the write take {1000 * bound:.0f} ms at most"
-    return {"what": what, "value": usual / bound, "target": "<= 100 %", "ok": usual <= bound}
+    found = f"median {1000 * median(took):.0f} ms, longest {1000 * max(took):.0f} ms"
+    what = f"{baud} Bd, all lanes full, 15 commands: {found}; the running poll and the write take {1000 * bound:.0f} ms at most"
+    return {"what": what, "value": max(took) / bound, "target": "<= 110 %", "ok": max(took) <= 1.1 * bound}
 
 
 async def rows(seconds: float) -> list[dict[str, Any]]:

@@ -9,8 +9,9 @@ from itertools import count as counter
 from adapters.modbus.unit import Poll
 
 PATIENCE = 7
-"""Requests of other lanes after which a lane that has something to ask is next. With two more lanes that may be owed their turn
-as well, every lane gets a tenth of the requests at least."""
+"""Requests of other lanes after which a lane that has something to ask is the next one polled; with two more lanes that may be
+owed their turn as well, it gets a tenth of the polls at least. Commands wait for it only when so many of them went before it: one
+command by itself, or a few, wait for nothing but the running transaction."""
 
 PHASES = 20
 """First polls are spread over this many moments of their period: spread enough for the wire, few enough wake-ups when idle."""
@@ -23,14 +24,16 @@ class Lane:
         rank: the lower goes first.
     """
 
-    __slots__ = ("passed", "rank", "ready", "running")
+    __slots__ = ("commands", "passed", "rank", "ready", "running")
 
     def __init__(self, rank: int) -> None:
         self.rank = rank
         self.ready: list[tuple[float, int, Poll]] = []
         self.running: list[tuple[float, int, Poll]] = []
         self.passed = 0
-        """Requests of other lanes while this one had something to ask."""
+        """Requests of other lanes, and of commands, while this one had something to ask."""
+        self.commands = 0
+        """Those of commands among them."""
 
 
 class Schedule:
@@ -92,7 +95,7 @@ class Schedule:
     def owed(self, now: float, may_begin: bool) -> bool:
         """Whether a poll has waited for so many requests of commands that it is next."""
         self._move_due(now)
-        return any(lane.passed >= PATIENCE and (lane.running or (may_begin and lane.ready)) for lane in self._lanes.values())
+        return any(lane.commands >= PATIENCE and (lane.running or (may_begin and lane.ready)) for lane in self._lanes.values())
 
     def pick(self, now: float, may_begin: bool) -> Poll | None:
         """The poll that goes on or, if `may_begin`, begins; None: there is none."""
@@ -111,10 +114,14 @@ class Schedule:
         return heapq.heappop(found.ready if begins else found.running)[2]
 
     def served(self, rank: int, may_begin: bool) -> None:
-        """A request of this lane goes out: the others that have something to ask were passed over."""
+        """A request of this lane, or of a command, goes out: the others that have something to ask were passed over."""
+        of_command = rank not in self._lanes
         for lane in self._lanes.values():
-            waits = lane.rank != rank and (lane.running or (may_begin and lane.ready))
-            lane.passed = lane.passed + 1 if waits else 0
+            if lane.rank != rank and (lane.running or (may_begin and lane.ready)):
+                lane.passed += 1
+                lane.commands += of_command
+            else:
+                lane.passed = lane.commands = 0
 
     def _move_due(self, now: float) -> None:
         waiting = self._waiting

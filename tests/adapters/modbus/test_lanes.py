@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections import Counter
 from itertools import pairwise
+from random import Random
 from typing import Any
 
 import pytest
 
-from adapters.modbus.jobs import Job, ping_steps
+from adapters.modbus.jobs import Job, ping_steps, write_steps
 from adapters.modbus.schedule import PATIENCE
 from rt_edge.sdk import WriteResult
 
 SERIAL = {"serial": "/dev/ttyUSB0", "baud": 9600, "timeout": "200ms"}
 POINTS = {f"r{i}": {"holding": i} for i in range(30)}
+WRITABLE = {**POINTS, "w": {"holding": 30, "writable": True}}
 
 
 def unit(number: int, lane: str, every: str, **more: Any) -> dict[str, Any]:
@@ -72,6 +74,41 @@ def test_polls_go_on_when_commands_never_end(world: Any) -> None:
     polls = len(w.context.emitted)
     assert polls >= len(w.line.sent) // (PATIENCE + 1) - 1
     assert len(results) > 6 * polls
+
+
+def test_command_waits_for_the_running_transaction_alone_when_all_lanes_are_overloaded(world: Any) -> None:
+    """200 commands, one at a time: lanes that wait for their turn among polls do not go before them."""
+    lanes = {lane: unit(n, lane, "10ms", points=WRITABLE) for n, lane in enumerate(("alarm", "poll", "background"), 1)}
+    w = world(channel=SERIAL, units=lanes, overload="coalesce")
+    w.demand(10**6)
+    plan = w.bus.units["poll"].plan.points["w"]
+    random, took = Random(1), []
+    for i in range(200):
+        at = w.time.now + random.uniform(0.5, 1.5)
+        w.time.run_until(at)
+        results: list[WriteResult] = []
+        assert w.bus.submit(Job("poll", write_steps(plan, i), results.append, at + 10))
+        w.link.kick()
+        assert w.time.run_until(at + 5, lambda results=results: bool(results))
+        took.append(w.time.now - at)
+    assert max(took) <= w.line.wire.exchange(5, 2 + 2 * len(WRITABLE)) + w.line.wire.exchange(5, 5) + 0.001
+
+
+def test_each_lane_goes_on_when_commands_never_end(world: Any) -> None:
+    """All lanes overloaded, and always a command waiting: each of the three gets a tenth of the line, commands the rest."""
+    lanes = {lane: unit(n, lane, "10ms") for n, lane in enumerate(("alarm", "poll", "background"), 1)}
+    w = world(channel=SERIAL, units={**lanes, "c": unit(4, "poll", "1h")}, overload="coalesce")
+
+    def more(_: WriteResult) -> None:
+        assert w.bus.submit(Job("c", ping_steps(w.bus.units["c"].plan), more, 1e9))
+
+    more(WriteResult("confirmed"))
+    more(WriteResult("confirmed"))
+    w.demand(10**6)
+    w.time.run_until(100)
+    counts = Counter(frame[0] for _, frame in w.line.sent)
+    assert min(counts[n] for n in (1, 2, 3)) >= 0.099 * counts.total()
+    assert counts[4] >= 0.69 * counts.total()
 
 
 @pytest.mark.parametrize("lane", ["alarm", "background"])
