@@ -9,13 +9,19 @@ import signal
 import sys
 from collections.abc import Awaitable, Callable
 from pathlib import Path
+from random import Random
 
 import pytest
 
+from adapters.mqtt import MqttAdapter
+from adapters.mqtt.settings import MqttSettings
+from rt_edge.data.clock import SystemClock
 from rt_edge.sdk import Reading, TransientError
+from rt_edge.sdk.runner import AdapterRunner
 from rt_edge.testkit.mosquitto import MosquittoProcess
 from rt_edge.testkit.mqtt_broker import packets as p
 from rt_edge.testkit.mqtt_client import RawClient
+from rt_edge.testkit.waiting import Bell
 from tests.adapters.mqtt.bench import both_clients, harness, values  # noqa: F401
 from tests.adapters.mqtt.certificates import Authority
 
@@ -273,5 +279,47 @@ def test_wrong_password_is_tried_again_when_mosquitto_refuses_it(mosquitto_path:
             else:
                 await h.open()
                 await h.close()
+
+    run(broker, body)
+
+
+class _Short(Random):
+    """Remembers how long it may be waited, and waits for no longer than a hundredth of a second."""
+
+    def __init__(self) -> None:
+        super().__init__(1)
+        self.bounds: list[float] = []
+
+    def uniform(self, a: float, b: float) -> float:
+        """See `Random`."""
+        self.bounds.append(b)
+        return 0.01
+
+
+@pytest.mark.parametrize("client", ["paho", "fast"])
+@versions
+def test_two_with_one_client_id_wait_longer_each_time_when_the_broker_lets_both_in(
+    broker: MosquittoProcess, tmp_path: Path, version: str, client: str
+) -> None:
+    """Each connection ends the other's (MQTT 5, 3.1.4-3) and works for a moment: that does not count as success."""
+
+    async def body() -> None:
+        written = {"url": f"mqtt://127.0.0.1:{broker.port}", "version": version, "client": client, "client_id": "same"}
+        settings = MqttSettings.model_validate({**written, "subscribe": [{"filter": "t/#", "codec": "raw", "type": "str"}]})
+        waits = _Short(), _Short()
+        bell = Bell()
+        runners = []
+        for name, wait in zip("ab", waits, strict=True):
+            (tmp_path / name).mkdir()
+            runner = AdapterRunner(name, lambda context: MqttAdapter(settings, context), SystemClock(), wait, tmp_path / name)
+            runner.on_state.append(lambda _state: bell.ring())
+            runners.append(runner)
+        for runner in runners:
+            runner.start()
+        await bell.until(lambda: all(len(wait.bounds) >= 7 for wait in waits), 20.0, "seven losses of each")
+        for runner in runners:
+            await runner.stop()
+        for wait in waits:
+            assert wait.bounds[:7] == [1, 2, 4, 8, 16, 32, 60]
 
     run(broker, body)
