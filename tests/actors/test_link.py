@@ -265,7 +265,7 @@ def test_an_alert_of_the_peer_is_said_in_words(alert, words):
 def test_the_file_that_is_not_there_is_named(ca, tmp_path):
     """Not the CA's, where it is the node's certificate that is missing."""
     pki = ca.issue("edge", "hall-3")
-    with pytest.raises(ConfigError, match="gone.pem cannot be read: No such file"):
+    with pytest.raises(ConfigError, match=r"gone\.pem cannot be read: No such file"):
         context(NodePki(pki.ca, tmp_path / "gone.pem", pki.key), server=False)
 
 
