@@ -163,3 +163,12 @@ class TestV5OnMosquitto(OnMosquitto, AdapterContract):
 
 class TestFastOnMosquitto(OnMosquitto, AdapterContract):
     client = "fast"
+
+
+class TestV311OnMosquitto(OnMosquitto, AdapterContract):
+    version = "3.1.1"
+
+
+class TestFastV311OnMosquitto(OnMosquitto, AdapterContract):
+    client = "fast"
+    version = "3.1.1"
