@@ -48,10 +48,6 @@ class Ledger:
             del self._late[unit]
         return late
 
-    def functions(self, unit: int, now: float) -> set[int]:
-        """Functions of the requests that `unit` may still answer."""
-        return {shape.function for shape in self.of(unit, now)}
-
     def synced(self, unit: int) -> None:
         """`unit` answered something newer: it answers in order, so nothing older will come."""
         self._late.pop(unit, None)

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pymodbus.client.mixin import ModbusClientMixin
 
-from adapters.modbus.codec import ORDERS, PointCodec, wire_places
+from adapters.modbus.codec import PointCodec, wire_places
 from adapters.modbus.decoders import BitDecoder, RegisterDecoder
 from adapters.modbus.kinds import FORMATS
 from rt_edge.sdk import CodecError, ConfigError
@@ -63,7 +63,7 @@ def test_value_is_as_pymodbus_says_when_words_are_in_either_order(kind: str, wor
     assert codec.decode(wire) == VALUES[kind]
 
 
-@pytest.mark.parametrize("order", [o for o in ORDERS if len(o) == 8])
+@pytest.mark.parametrize("order", ["ABCDEFGH", "GHEFCDAB", "BADCFEHG", "HGFEDCBA", "CDABGHEF", "EFGHABCD"])
 def test_all_eight_bytes_have_their_place_when_order_is_written_in_full(order: str) -> None:
     """An eight-letter order names the place of each byte on the wire."""
     value = 0x4142434445464748  # "ABCDEFGH"

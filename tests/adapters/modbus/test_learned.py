@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -172,6 +173,19 @@ def test_hole_follows_from_the_measured_turnaround_when_it_is_not_set(
     assert w.bus.units["u"].learned.limits.hole == pytest.approx(hole, abs=1)
     assert w.context.gauges["turnaround_s"] == pytest.approx(turnaround, rel=0.01)
     assert reads(w, len(w.line.sent) - 1) == [(0, 2 + hole)]
+
+
+def test_hole_stays_when_a_unit_is_slow_now_and_then(world: Any) -> None:
+    """One reply in five takes 150 ms longer: the turnaround is the median of 15 round trips, so a 5 ms unit stays one."""
+    points = {"a": {"holding": 0}, "b": {"holding": 15}}
+    w = world(channel=SERIAL, units={"u": {"unit": 1, "every": "1s", "points": points}})
+    quick, asked = w.line.wire.silence + 0.005, count()
+    w.line.turnaround = lambda unit: quick + (0.15 if next(asked) % 5 == 0 else 0.0)
+    w.demand(10**6)
+    w.time.run_until(61)
+    assert "timeouts" not in w.context.counts
+    assert w.context.gauges["turnaround_s"] == pytest.approx(0.005, rel=0.01)
+    assert w.bus.units["u"].learned.limits.hole == pytest.approx(14, abs=1)
 
 
 def test_requests_are_cut_apart_when_a_unit_turns_out_to_be_quick(world: Any) -> None:
