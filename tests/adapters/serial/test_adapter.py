@@ -435,6 +435,29 @@ def test_silence_is_said_when_an_instrument_stops_talking(settings: Any, tmp_pat
     run(main())
 
 
+def test_nobody_is_silent_when_flow_control_holds_the_line(settings: Any, tmp_path: Path) -> None:
+    """An instrument that must not talk, for want of demand, is not said to be silent, from the opening on; nor is there a gap."""
+
+    async def main() -> None:
+        with plugged(tmp_path / "tty") as instrument:
+            listen = {"format": NUMBER, "silent_after": "50ms"}
+            h = harness(settings, tmp_path, instrument, listen=listen, flow_control="rts_cts")
+            await h.open()
+            instrument.say(b"\n1\n2\n")
+            assert await h.quiet(0.2) == 0
+            h.demand(1)
+            await h.received(1)
+            assert await h.quiet(0.2) == 0
+            h.demand(1)
+            await h.received(2)
+            assert await h.quiet(0.2) == 0
+            await h.close()
+        assert "silences" not in h.context.counts
+        assert (h.context.logs, h.context.gaps) == ([], [])
+
+    run(main())
+
+
 def test_bad_frames_are_counted_and_said_once_when_they_are_many(settings: Any, tmp_path: Path) -> None:
     """A hundred wrong checksums are a hundred counted and one line; they use up no demand, and the good one behind comes."""
 
