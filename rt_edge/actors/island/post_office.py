@@ -8,7 +8,8 @@ here is reliable: what is dropped is said again by the ends of the wire.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from functools import partial
 
 from rt_edge.actors.layout import WirePlan
 from rt_edge.data.errors import BufferOverflow, CodecError
@@ -88,7 +89,7 @@ class PostOffice:
             return  # it has left: a last word of an end of it
         island = wire.producer_island if isinstance(signal, _TO_PRODUCER) else wire.consumer_island
         if island == self._island:
-            self._soon(lambda: self._deliver(signal))
+            self._soon(partial(self._hand_over, signal))
             return
         queue = self._queues.get(island)
         if queue is None:
@@ -100,8 +101,8 @@ class PostOffice:
             self._flushing = True
             self._soon(self._flush)
 
-    def receive(self, data: bytes) -> None:
-        """A batch from another island."""
+    def receive(self, data: bytes, nobodys: Callable[[AnySignal], object] | None = None) -> None:
+        """A batch from another island; `nobodys` is given what is for an end that is not here."""
         self.counters["batches_in"] += 1
         try:
             signals = decode_signals(data)
@@ -109,7 +110,8 @@ class PostOffice:
             self.counters["undecodable"] += 1
             return
         for signal in signals:
-            self._deliver(signal)
+            if not self._deliver(signal) and nobodys is not None:
+                nobodys(signal)
 
     def sent(self, island: str) -> None:
         """The batch that was under way to `island` has arrived, or is lost."""
@@ -122,20 +124,26 @@ class PostOffice:
         self._queues.pop(island, None)
         self._busy.discard(island)
 
-    def reachable(self, island: str) -> None:
+    def reachable(self, island: str, wires: Iterable[str] | None = None) -> None:
         """`island` can be reached from now on, or is another process: what was said to it before may be lost, so every end of a
-        wire to it says again what it has to say."""
-        for wire in self._wires.values():
+        wire to it (`wires`, for who knows them) says again what it has to say."""
+        known = [self._wires[name] for name in wires if name in self._wires] if wires is not None else self._wires.values()
+        for wire in list(known):
             if island in (wire.producer_island, wire.consumer_island):
                 for producing in (True, False):
                     receive = self._receivers.get((wire.name, producing))
                     if receive is not None:
                         receive(Resubscribe(wire.name, "", ""))
 
-    def _deliver(self, signal: AnySignal) -> None:
+    def _deliver(self, signal: AnySignal) -> bool:
         receive = self._receivers.get((signal.wire, isinstance(signal, _TO_PRODUCER)))
-        if receive is not None:
-            receive(signal)
+        if receive is None:
+            return False
+        receive(signal)
+        return True
+
+    def _hand_over(self, signal: AnySignal) -> None:
+        self._deliver(signal)
 
     def _flush(self) -> None:
         self._flushing = False

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Hashable
+from functools import partial
 from typing import Any, Protocol
 
 from rt_edge.actors.island.post_office import PostOffice, WireEnd
@@ -16,6 +17,7 @@ from rt_edge.actors.node_messages import Signals
 from rt_edge.actors.routers.stream_host import ActorHost
 from rt_edge.data.clock import Clock
 from rt_edge.data.errors import ConfigError
+from rt_edge.protocol.signals import AnySignal, Cancel, OnComplete, encode_signals
 from rt_edge.streams.blueprint import Blueprint
 from rt_edge.streams.engine import Engine
 
@@ -69,7 +71,7 @@ class StreamDesk:
         self._engines: dict[str, Engine] = {}
         self._names: dict[Hashable, str] = {}  # key of an address -> what it is called here
         self._homes: dict[str, Any] = {}  # what it is called -> its address; None: it is gone
-        self._wires: dict[str, dict[str, None]] = {}  # what it is called -> wires to it
+        self._wires: dict[str, dict[str, bool]] = {}  # what it is called -> wires to it: whether this end produces
         self._heard: dict[str, float] = {}
         self._named = 0
         self._calls: list[Callable[[], object]] = []  # a few for each stream that has something to do
@@ -85,7 +87,7 @@ class StreamDesk:
         there = self._name(address)
         here = (HERE, there) if producing else (there, HERE)
         self.office.join(WirePlan(name, "", "", *here, ""))
-        self._wires[there][name] = None
+        self._wires[there][name] = producing
         return self.office.end(name, producing)
 
     def run(self, name: str, blueprint: Blueprint, ended: Callable[[BaseException | None], None]) -> Engine:
@@ -95,14 +97,13 @@ class StreamDesk:
             ConfigError: there are too many.
         """
         if len(self._engines) >= STREAMS_MOST:
+            self._left(name)
             raise ConfigError(f"this actor has {STREAMS_MOST:,} streams already")
 
         def done(error: BaseException | None) -> None:
             if self._engines.get(name) is engine:
                 del self._engines[name]
-                self.office.leave(name)
-                for wires in self._wires.values():
-                    wires.pop(name, None)
+                self._left(name)
             ended(error)
 
         host = ActorHost(self._clock, self._after)
@@ -144,24 +145,32 @@ class StreamDesk:
     def moved(self, old: Any, new: Any) -> None:
         """The wires to `old` lead to `new` from now on; their ends there have another life."""
         name = self._names.pop(self._around.key(old), None)
-        if name is not None:
-            self._names[self._around.key(new)] = name
+        if name is None:
+            return
+        there = self._names.get(self._around.key(new))
+        if there is None:
+            there = self._names[self._around.key(new)] = name
             self._homes[name] = new
-            self.office.sent(name)
-            self.office.reachable(name)
+        else:  # wires lead there already: one queue for all
+            for wire, producing in self._wires[name].items():
+                self.office.join(WirePlan(wire, "", "", *((HERE, there) if producing else (there, HERE)), ""))
+                self._wires[there][wire] = producing
+            self._forget(name)
+        self.office.sent(there)
+        self.office.reachable(there, self._wires[there])
 
     def nudge(self, address: Any, after: float) -> None:
         """Say again what there is to say to `address`, if nothing was heard from it for so long: sending tells if it is dead."""
         name = self._names.get(self._around.key(address))
         if name is not None and self._around.now() - self._heard.get(name, 0.0) >= after:
-            self.office.reachable(name)
+            self.office.reachable(name, self._wires[name])
 
     def receive(self, sender: Any, message: Signals) -> None:
         """A batch from another actor."""
         name = self._names.get(self._around.key(sender))
         if name is not None:
             self._heard[name] = self._around.now()
-        self.office.receive(message.data)
+        self.office.receive(message.data, partial(self._nobodys, sender))
         self._turn()
 
     def sent(self, address: Any) -> None:
@@ -169,6 +178,16 @@ class StreamDesk:
         name = self._names.get(self._around.key(address))
         if name is not None:
             self.office.sent(name)
+
+    def _nobodys(self, sender: Any, signal: AnySignal) -> None:
+        """The end of a wire that has left: its last words were lost, and the other end waits for them."""
+        if isinstance(signal, OnComplete):
+            self._around.send(sender, Signals(encode_signals([Cancel(signal.wire, signal.producer, signal.consumer)])))
+
+    def _left(self, wire: str) -> None:
+        self.office.leave(wire)
+        for wires in self._wires.values():
+            wires.pop(wire, None)
 
     def _name(self, address: Any) -> str:
         key = self._around.key(address)

@@ -56,7 +56,7 @@ class _Messages:
     def decode(self, payload: bytes) -> list[Any]:
         try:
             packed = _decoder.decode(payload)
-        except msgspec.DecodeError as error:
+        except (msgspec.DecodeError, RecursionError) as error:
             raise CodecError(f"payload is not a list of messages: {error}") from error
         return [
             Message(

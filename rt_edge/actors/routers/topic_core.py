@@ -31,6 +31,9 @@ REMEMBERED = 4096
 SILENT_S = 1.0
 """A subscriber that has messages unsettled and says nothing for so long is spoken to: sending tells if it is dead."""
 
+IDLE_S = 60.0
+"""So is one that has none, after this: longer than the silence of one that lives."""
+
 
 class Subscription:
     """One subscriber: an actor, with all its filters."""
@@ -61,6 +64,9 @@ class TopicCore:
         broker: keeps subscriptions, retained messages, and what waits.
         desk: of the actor's streams.
         required: see `RequireSubscribers`.
+
+    Attributes:
+        missing: of those who are required, who is not there.
     """
 
     def __init__(self, around: Around, broker: Broker, desk: StreamDesk, required: tuple[str, ...] = ()) -> None:
@@ -70,9 +76,11 @@ class TopicCore:
         self._entry = broker.enter(_nothing, "actor")
         self._subscriptions: dict[Hashable, Subscription] = {}
         self._done: OrderedDict[tuple[Hashable, str], Published] = OrderedDict()
+        self._over: OrderedDict[str, None] = OrderedDict()  # lives that have unsubscribed: a late repetition is none of a new one
         self._leaving: list[Subscription] = []
         self._watching = False
         self._required: tuple[str, ...] = ()
+        self.missing: tuple[str, ...] = ()
         self.require(required)
 
     # -- publishers ----------------------------------------------------------------------------------------------------
@@ -103,6 +111,8 @@ class TopicCore:
         """What comes over this wire is published, and its outcomes go back over it; a repetition does nothing."""
         if self._desk.runs(wire):
             return PublisherAck(wire)
+        if self.broker.producers >= self.broker.producers_most:
+            return PublisherAck(wire, f"the topic actor has {self.broker.producers:,} publishers already")
         try:
             post = self._desk.wire(wire, sender, producing=False)
             name = wire.partition(">")[0]
@@ -119,6 +129,8 @@ class TopicCore:
         """One more filter of a subscriber; another life of it begins anew."""
         key = self._around.key(sender)
         one = self._subscriptions.get(key)
+        if life in self._over:
+            return SubscribeAck(life, (), over=not self._desk.runs(life))
         try:
             if one is not None and (one.life != life or not self._desk.runs(life)):
                 self._end(key, IslandDied(f"a subscriber of {one.life} has another life"))
@@ -134,18 +146,23 @@ class TopicCore:
         return self._ack(one)
 
     def unsubscribe(self, topics: str, sender: Any, life: str, group: str) -> SubscribeAck:
-        """One filter less; without topics: none is left."""
+        """One filter less; without topics: it is over, also for what of this life is still on its way."""
         key = self._around.key(sender)
         one = self._subscriptions.get(key)
-        if one is None or one.life != life or one.port is None:
-            return SubscribeAck(life, ())
+        if one is not None and one.life != life:
+            one = None
         if topics:
+            if one is None or one.port is None:
+                return SubscribeAck(life, ())
             self.broker.remove_filter(one.port, topics, group)
             self._count()
-        if not topics or not self.broker.filters(one.port):
+            return self._ack(one)
+        self._over[life] = None
+        if len(self._over) > REMEMBERED:
+            self._over.popitem(last=False)
+        if one is not None:
             self._end(key, None)
-            return SubscribeAck(life, ())
-        return self._ack(one)
+        return SubscribeAck(life, (), over=not self._desk.runs(life))
 
     def died(self, address: Any) -> None:
         """An actor is gone: what it had as a subscriber fails, or goes to another one of its group; its publishers end."""
@@ -163,10 +180,11 @@ class TopicCore:
 
     def _open(self, topics: str, sender: Any, life: str, group: str, overflow: str, relay: bool, name: str) -> Subscription:
         check_filter(topics)
-        for key in [key for key, other in self._subscriptions.items() if name and other.name == name]:
-            self._end(key, IslandDied(f"the subscriber {name} has another life"))
         if overflow not in get_args(Overflow):
             raise ConfigError(f"there is no overflow strategy {overflow!r}", f"one of {', '.join(get_args(Overflow))}")
+        for key in [key for key, other in self._subscriptions.items() if name and other.name == name]:
+            log.warning("the subscriber %s is %s now, and not %s any more", name, sender, self._subscriptions[key].address)
+            self._end(key, IslandDied(f"the subscriber {name} has another life"))
         one = Subscription(sender, life, name)
         slow = SlowConsumer(overflow=cast("Overflow", overflow))
         stage = Subscribed(broker=self.broker, topics=topics, group=group, slow=slow, relay=relay, joined=one.joined)
@@ -181,13 +199,18 @@ class TopicCore:
     def _count(self) -> None:
         """Whether all are there that have to be."""
         if not self._required:
+            self.missing = ()
             self.broker.pause(False)
             return
         there = {one.name for one in self._subscriptions.values()}
         for one in self._subscriptions.values():
             if one.port is not None:
                 there.update(GROUP + group for _, group in self.broker.filters(one.port) if group)
-        self.broker.pause(not there.issuperset(self._required))
+        missing = tuple(name for name in self._required if name not in there)
+        if missing and missing != self.missing:
+            log.warning("nothing is taken from publishers before these have subscribed: %s", ", ".join(missing))
+        self.missing = missing
+        self.broker.pause(bool(missing))
 
     def _watch(self) -> None:
         if not self._watching:
@@ -201,8 +224,8 @@ class TopicCore:
             if one.logic is not None:
                 one.logic.end()
         for one in [*self._subscriptions.values(), *self._leaving]:
-            if one.port is not None and one.port.out:
-                self._desk.nudge(one.address, SILENT_S)
+            if one.port is not None:
+                self._desk.nudge(one.address, SILENT_S if one.port.out else IDLE_S)
         if self._subscriptions or self._leaving:
             self._watch()
 

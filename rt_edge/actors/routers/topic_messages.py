@@ -86,16 +86,27 @@ class SubscribeTopic(msgspec.Struct, frozen=True):
 
 @register_message
 class SubscribeAck(msgspec.Struct, frozen=True):
-    """Answer to `SubscribeTopic` and `UnsubscribeTopic`: the filters that the subscriber has now, or what is wrong."""
+    """Answer to `SubscribeTopic` and `UnsubscribeTopic`: the filters that the subscriber has now, or what is wrong.
+
+    Attributes:
+        life: of the question.
+        filters: each with its group.
+        error: empty, or why it is not done.
+        over: there is no stream of this life, and will be none.
+    """
 
     life: str
     filters: tuple[tuple[str, str], ...]
     error: str = ""
+    over: bool = False
 
 
 @register_message
 class UnsubscribeTopic(msgspec.Struct, frozen=True):
-    """To a topic actor: these no more; without topics: nothing any more. Answered by `SubscribeAck`."""
+    """To a topic actor: these no more; without topics: nothing any more, and this life does not begin again.
+
+    Answered by `SubscribeAck`.
+    """
 
     life: str
     topics: str = ""
@@ -125,11 +136,19 @@ class GetTopics(msgspec.Struct, frozen=True):
 
 @register_message
 class Topics(msgspec.Struct, frozen=True):
-    """Answer to `GetTopics`: topics of which a message is retained, and counters."""
+    """Answer to `GetTopics`.
+
+    Attributes:
+        number: of the question.
+        topics: of which a message is retained.
+        counters: of the broker and of the actor.
+        missing: who is required and not there (`RequireSubscribers`): nothing is taken from publishers meanwhile.
+    """
 
     number: int
     topics: tuple[str, ...]
     counters: dict[str, int]
+    missing: tuple[str, ...] = ()
 
 
 @register_message

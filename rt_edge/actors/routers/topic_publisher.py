@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 from collections import deque
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 from uuid import uuid4
 
@@ -20,6 +22,8 @@ from rt_edge.streams.pubsub.topics import check_topic
 from rt_edge.streams.stage import OUT, Outlet, StageLogic
 from rt_edge.streams.stages._source import SourceStage
 
+log = logging.getLogger(__name__)
+
 Told = Callable[[Outcome], object]
 
 WINDOW = 1024
@@ -30,6 +34,10 @@ ATTEMPTS = 5
 
 AGAIN_S = 0.1
 """What failed is emitted again after this, and nothing new before it."""
+
+
+def _say_failed(what: str, error: Exception) -> None:
+    log.error("%s: %s", what, error, exc_info=error)
 
 
 class Book(Ledger):
@@ -65,17 +73,29 @@ class TopicPublisher:
         name: what its messages are known by at a durable end; one that is started again should have the same.
         window: messages that may be offered and have no outcome.
         attempts: times that a message may fail before its outcome is that.
+        failed: is told when whoever is told an outcome raises.
 
     Attributes:
         wire: name of its stream.
+        name: as above.
+        ended: its stream has.
     """
 
-    def __init__(self, desk: StreamDesk, at: Any, name: str, window: int = WINDOW, attempts: int = ATTEMPTS) -> None:
+    def __init__(
+        self,
+        desk: StreamDesk,
+        at: Any,
+        name: str,
+        window: int = WINDOW,
+        attempts: int = ATTEMPTS,
+        failed: Callable[[str, Exception], object] = _say_failed,
+    ) -> None:
         self.wire = f"{name}>{uuid4().hex}"
+        self.name = name
         self.ended = False
+        self._failed = failed
         self._window = window
         self._attempts = attempts
-        self._name = name
         self._offered = 0
         self._told: dict[int, Told] = {}
         self._waiting: deque[Message] = deque(maxlen=window)
@@ -112,7 +132,7 @@ class TopicPublisher:
         if self.room <= 0:
             return False
         if told is not None:
-            self._told[self._offered] = told
+            self._told[self._offered] = partial(self._tell, told)
         self._offered += 1
         self._waiting.append(message)
         if self._logic is not None:
@@ -130,13 +150,19 @@ class TopicPublisher:
     def attach(self, logic: _Logic) -> Book:
         """The stage has started; its ledger."""
         self._logic = logic
-        book = Book(Origin(self._name, uuid4().hex), self._attempts, logic.settled, logic.again, _dead)
+        book = Book(Origin(self.name, uuid4().hex), self._attempts, logic.settled, logic.again, _dead)
         book.told = self._told
         return book
 
     def take(self, n: int) -> list[Message]:
         """Up to so many that wait."""
         return [self._waiting.popleft() for _ in range(min(n, len(self._waiting)))]
+
+    def _tell(self, told: Told, outcome: Outcome) -> None:
+        try:
+            told(outcome)
+        except Exception as error:  # noqa: BLE001 - it is no mistake of the stream, which others are in
+            self._failed("an outcome of a message", error)
 
     @property
     def is_over(self) -> bool:

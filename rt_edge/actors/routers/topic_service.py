@@ -79,7 +79,7 @@ class TopicService(TopicUse):
     def on_GetTopics(self, message: GetTopics, sender: Any) -> None:
         """What is retained, and how it goes."""
         counters = {**self.core.broker.counters, **self.counters}
-        self.send(sender, Topics(message.number, self.core.broker.topics(), counters))
+        self.send(sender, Topics(message.number, self.core.broker.topics(), counters, self.core.missing))
 
     def on_CountSubscribers(self, message: CountSubscribers, sender: Any) -> None:
         """How many there are."""

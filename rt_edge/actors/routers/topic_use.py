@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Hashable
+from itertools import count
 from typing import Any, ClassVar
 from uuid import uuid4
+
+import msgspec
 
 from rt_edge.actors.node_messages import Signals
 from rt_edge.actors.routers.stream_desk import StreamDesk
@@ -15,6 +18,7 @@ from rt_edge.actors.routers.topic_streams import into_subscriber
 from rt_edge.actors.transport.messages import SendFailed
 from rt_edge.data.chunk import Chunk
 from rt_edge.data.clock import Clock
+from rt_edge.data.errors import ConfigError
 from rt_edge.streams.blueprint import Blueprint
 from rt_edge.streams.pubsub.message import Message
 
@@ -27,12 +31,13 @@ AGAIN_S = 5.0
 class _Inbox:
     """What comes from one topic actor."""
 
-    __slots__ = ("at", "life", "wanted")
+    __slots__ = ("at", "leaving", "life", "wanted")
 
     def __init__(self, at: Any) -> None:
         self.at = at
         self.life = uuid4().hex
         self.wanted: list[SubscribeTopic] = []
+        self.leaving = False
 
 
 class TopicUse:
@@ -88,9 +93,8 @@ class TopicUse:
         inbox = self._inbox(at)
         if inbox is None:
             inbox = _Inbox(at)
+            self._open(inbox)
             self._inboxes.append(inbox)
-            post = self.desk.wire(inbox.life, at, producing=False)
-            self.desk.run(inbox.life, self._intake(inbox.life, post), lambda error: self._intake_ended(inbox, error))
             self._say_again_later()
         message = SubscribeTopic(topics, inbox.life, group, overflow, relay, name)
         if message not in inbox.wanted:
@@ -102,9 +106,13 @@ class TopicUse:
         inbox = self._inbox(at)
         if inbox is not None:
             inbox.wanted = [] if not topics else [m for m in inbox.wanted if (m.topics, m.group) != (topics, group)]
-            self.send(at, UnsubscribeTopic(inbox.life, topics, group))
-            if not inbox.wanted:
-                self._inboxes.remove(inbox)
+            inbox.leaving = not inbox.wanted
+            if not inbox.leaving:
+                self.send(at, UnsubscribeTopic(inbox.life, topics, group))
+            elif self.desk.is_gone(at):
+                self._drop(inbox)
+            else:
+                self.send(at, UnsubscribeTopic(inbox.life))
 
     def on_delivery(self, chunk: Chunk) -> None:
         """Messages of one publisher, in order, with their receipt: settle, drop or fail them, now or later, all or a part.
@@ -128,24 +136,71 @@ class TopicUse:
             chunk.fail(error)
             self.failed("messages of a topic", error)
 
-    def _intake_ended(self, inbox: _Inbox, error: BaseException | None) -> None:
-        if inbox in self._inboxes:
-            log.info("%s gets nothing more from %s: %s", self.name, inbox.at, error or "it has ended")
+    def _open(self, inbox: _Inbox) -> None:
+        life = inbox.life
+        post = self.desk.wire(life, inbox.at, producing=False)
+        self.desk.run(life, self._intake(life, post), lambda error: self._intake_ended(inbox, life, error))
+
+    def _intake_ended(self, inbox: _Inbox, life: str, error: BaseException | None) -> None:
+        if inbox not in self._inboxes or inbox.life != life:
+            return
+        if inbox.leaving:
             self._inboxes.remove(inbox)
+            return
+        log.warning("%s gets nothing from %s for %g s: %s", self.name, inbox.at, AGAIN_S, error or "the stream has ended")
+        inbox.life = uuid4().hex  # said the next time
+        inbox.wanted = [msgspec.structs.replace(message, life=inbox.life) for message in inbox.wanted]
+        self.after(AGAIN_S, self._open_again, inbox)
+
+    def _open_again(self, inbox: _Inbox) -> None:
+        if inbox in self._inboxes and not self.desk.runs(inbox.life):
+            self._open(inbox)
+
+    def _drop(self, inbox: _Inbox) -> None:
+        """Nobody hears any more what becomes of what has come."""
+        self._inboxes.remove(inbox)
+        self.desk.stop(inbox.life)
 
     def on_SubscribeAck(self, message: SubscribeAck, sender: Any) -> None:
-        """The subscription is there, or cannot be."""
+        """The subscription is there, or cannot be; or it is over."""
         if message.error:
             log.error("%s could not subscribe: %s", self.name, message.error)
+        inbox = next((inbox for inbox in self._inboxes if inbox.life == message.life), None)
+        if inbox is None:
+            return
+        if inbox.leaving:
+            if message.over:
+                self._drop(inbox)
+            return
+        wanted = {(wish.topics, wish.group) for wish in inbox.wanted}
+        for topics, group in message.filters:
+            if (topics, group) not in wanted:  # it was said, and was lost
+                self.send(inbox.at, UnsubscribeTopic(inbox.life, topics, group))
 
     def _inbox(self, at: Any) -> _Inbox | None:
-        return next((inbox for inbox in self._inboxes if inbox.at == at), None)
+        return next((inbox for inbox in self._inboxes if inbox.at == at and not inbox.leaving), None)
 
     # -- publishing ----------------------------------------------------------------------------------------------------
 
     def publisher(self, at: Any, name: str = "", window: int = WINDOW, attempts: int = ATTEMPTS) -> TopicPublisher:
-        """Publish at a topic actor with receipts: a message is kept here until its subscribers have settled it."""
-        publisher = TopicPublisher(self.desk, at, name or self.name, window, attempts)
+        """Publish at a topic actor with receipts: a message is kept here until its subscribers have settled it.
+
+        Args:
+            at: the topic actor.
+            name: what the messages are known by at a durable end: the same in all lives of the publisher, and of one at a time.
+                Default: that of the actor, with -2, -3 for further ones, in the order in which they come.
+            window: messages that may be offered and have no outcome.
+            attempts: times that a message may fail before its outcome is that.
+
+        Raises:
+            ConfigError: there is one of that name, or there are too many streams.
+        """
+        taken = {each.name for _, each in self._publishers if not each.ended}
+        if name in taken:
+            raise ConfigError(f"{self.name} publishes as {name} already", "a name is for one publisher at a time")
+        if not name:
+            name = next(each for n in count(1) if (each := self.name if n == 1 else f"{self.name}-{n}") not in taken)
+        publisher = TopicPublisher(self.desk, at, name, window, attempts, self.failed)
         self._publishers.append((at, publisher))
         self.send(at, OpenPublisher(publisher.wire))
         self._say_again_later()
@@ -161,8 +216,14 @@ class TopicUse:
     def moved(self, old: Any, new: Any) -> None:
         """The topic actor `old` has ended, and `new` is in its place: what it had not settled is published there again."""
         self.desk.moved(old, new)
-        for inbox in self._inboxes:
-            inbox.at = new if inbox.at == old else inbox.at
+        there = self._inbox(new)
+        for inbox in [inbox for inbox in self._inboxes if inbox.at == old]:
+            inbox.at = new
+            if inbox.leaving or there is not None:
+                self._drop(inbox)
+            if there is not None:
+                fresh = [msgspec.structs.replace(message, life=there.life) for message in inbox.wanted]
+                there.wanted += [message for message in fresh if message not in there.wanted]
         self._publishers = [(new if at == old else at, publisher) for at, publisher in self._publishers]
         self._say(new)
 
@@ -177,7 +238,7 @@ class TopicUse:
                 self.send(at, OpenPublisher(publisher.wire))
         for inbox in self._inboxes:
             if (to is None or inbox.at == to) and not self.desk.is_gone(inbox.at):
-                for message in inbox.wanted:
+                for message in [UnsubscribeTopic(inbox.life)] if inbox.leaving else inbox.wanted:
                     self.send(inbox.at, message)
 
     def _say_again_later(self) -> None:
@@ -187,9 +248,9 @@ class TopicUse:
 
     def _say_again(self) -> None:
         self._saying = False
-        self._say()
         if self._publishers or self._inboxes:
-            self._say_again_later()
+            self._say_again_later()  # first: there may be no room for what is said
+        self._say()
 
     def on_Signals(self, message: Signals, sender: Any) -> None:
         """What ends of wires have to say."""
@@ -197,5 +258,9 @@ class TopicUse:
 
     def on_SendFailed(self, message: SendFailed, sender: Any) -> None:
         """A topic actor may be dead. What was only lost is said again by the wires."""
-        if message.dead and self.desk.gone(sender):
-            self.on_topic_gone(sender)
+        if message.dead:
+            wires = self.desk.gone(sender)
+            for inbox in [inbox for inbox in self._inboxes if inbox.leaving and inbox.at == sender]:
+                self._drop(inbox)
+            if wires:
+                self.on_topic_gone(sender)

@@ -316,15 +316,16 @@ class _Logic(StageLogic):
             self._waiting.appendleft(rest)
         try:
             payload = self._encode(chunk.items)
-        except (TypeError, ValueError, OverflowError) as error:
+        except (TypeError, ValueError, OverflowError, RecursionError) as error:
+            if len(chunk) > 1:  # the others can leave
+                self._halve(chunk)
+                return
             self._sent += len(chunk)  # it used up demand
             self.ctx.count("errors")
             chunk.fail(CodecError(f"an element cannot leave its island: {error}"))
             return
         if len(payload) > CHUNK_BYTES and len(chunk) > 1:
-            head, tail = chunk.cut(len(chunk) // 2)
-            self._waiting.appendleft(tail)
-            self._waiting.appendleft(head)
+            self._halve(chunk)
             return
         self._number += 1
         self._sent += len(chunk)
@@ -335,6 +336,11 @@ class _Logic(StageLogic):
         if not self._timing:
             self._timing = True
             self.ctx.after(RESEND_S, "resend")
+
+    def _halve(self, chunk: Chunk) -> None:
+        head, tail = chunk.cut(len(chunk) // 2)
+        self._waiting.appendleft(tail)
+        self._waiting.appendleft(head)
 
     def _on_next(self, chunk: Chunk, payload: bytes, order: bytes, parts: list[Share]) -> OnNext:
         origin = chunk.receipt.origin if chunk.receipt is not None else None

@@ -29,7 +29,7 @@ class Codec(Protocol):
     """Elements of a wire as bytes."""
 
     def encode(self, items: Sequence[Any]) -> bytes:
-        """The payload of a chunk; TypeError, ValueError or OverflowError for what cannot leave."""
+        """The payload of a chunk; TypeError, ValueError, OverflowError or RecursionError for what cannot leave."""
         ...
 
     def decode(self, payload: bytes) -> list[Any]:

@@ -106,22 +106,20 @@ class LostLaps:
     """Origins of which messages were lost, and the last lap of which."""
 
     def __init__(self) -> None:
-        self._laps: dict[str, tuple[str, int]] = {}
+        self._laps: dict[tuple[str, str], int] = {}  # name and incarnation -> lap
 
     def __bool__(self) -> bool:
         return bool(self._laps)
 
     def note(self, origin: Origin) -> None:
         """Messages of this lap were lost."""
-        if len(self._laps) >= ORIGINS_MOST and origin.name not in self._laps:
+        known = (origin.name, origin.incarnation)
+        lap = self._laps.pop(known, -1)
+        if len(self._laps) >= ORIGINS_MOST:
             del self._laps[next(iter(self._laps))]
-        incarnation, lap = self._laps.get(origin.name, ("", -1))
-        self._laps[origin.name] = (origin.incarnation, max(origin.lap, lap) if incarnation == origin.incarnation else origin.lap)
+        self._laps[known] = max(origin.lap, lap)
 
     def has(self, receipt: Receipt | None) -> bool:
         """Whether these are of such a lap: they, too, come again in a later one."""
         origin = None if receipt is None else receipt.origin
-        if origin is None or origin.name not in self._laps:
-            return False
-        incarnation, lap = self._laps[origin.name]
-        return incarnation == origin.incarnation and origin.lap <= lap
+        return origin is not None and origin.lap <= self._laps.get((origin.name, origin.incarnation), -1)
