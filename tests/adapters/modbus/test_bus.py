@@ -92,6 +92,22 @@ def test_earliest_deadline_goes_first_when_several_are_due(world: Any) -> None:
     assert w.context.counts.get("slots_coalesced", 0) == 0
 
 
+def test_earliest_deadline_goes_first_when_many_have_waited_longer(world: Any) -> None:
+    """After a pause 40 slow units are due at once, seconds of work: the fast one goes between, each time, though it came last."""
+    fast = {"unit": 99, "every": "200ms", "points": {"x": {"holding": 0}}}
+    w = world(channel=SERIAL, units={**units(40, every="1h", registers=60), "fast": fast})
+    w.time.run_until(3500)
+    w.demand(10**6)
+    w.time.run_until(3503)
+    slow = [at for at, frame in w.line.sent if frame[0] != 99]
+    assert len(slow) >= 15
+    assert max(slow) > 3502.5
+    times = [at for at, frame in w.line.sent if frame[0] == 99]
+    assert len(times) == 15
+    longest = w.line.wire.exchange(5, 122)
+    assert max((at - times[0]) % 0.2 for at in times[1:]) <= longest + 0.001
+
+
 def test_others_lose_less_than_one_percent_when_one_of_twenty_is_dead(world: Any, fate: Any) -> None:
     """20 units, 1 dead: the other 19 keep 99 % of their polls, the dead one takes at most 5 % of the time, and gaps say so."""
     w = world(channel=SERIAL, units=units(20))
