@@ -49,7 +49,7 @@ def decode_readings(payload: bytes | memoryview) -> list[Reading]:
         body = _inflate(body)
     try:
         return _decoder.decode(body)
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise CodecError(f"payload is not a list of readings: {error}") from error
 
 

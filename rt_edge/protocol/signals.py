@@ -151,5 +151,5 @@ def decode_signals(data: bytes) -> list[AnySignal]:
     """
     try:
         return _decoder.decode(data)
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise CodecError(f"a message between islands does not decode: {error}") from error

@@ -44,6 +44,15 @@ def test_garbage_is_a_codec_error_when_decoded(data):
         return
 
 
+@pytest.mark.parametrize("bad", [b"\xa3\xff\xfe\xfd\x07", b"\xa3key" + b"\x91" * 5000 + b"\x07"], ids=["text", "deep"])
+def test_text_that_is_none_and_values_within_values_are_codec_errors_when_decoded(bad):
+    """Damage that the decoder tells by other exceptions than its own."""
+    payload = encode_readings([Reading("s", 1, {"key": 7})])
+    assert payload.count(b"\xa3key\x07") == 1
+    with pytest.raises(CodecError, match="not a list of readings"):
+        decode_readings(payload.replace(b"\xa3key\x07", bad))
+
+
 def test_bomb_is_refused_when_it_unpacks_to_too_much():
     """A small payload that unpacks to hundreds of megabytes is refused after a bounded amount of work."""
     with pytest.raises(CodecError, match="unpacks to more than"):

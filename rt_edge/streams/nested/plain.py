@@ -60,11 +60,14 @@ def read_all(items: Iterable[Any], most: int) -> tuple[list[Any] | None, Iterabl
         raised = error
     if raised is None and len(group) < most and not has_none(group):
         return group, ()
-    return None, _rest(group, iterator, raised)
+    rest = _rest(group, iterator, raised)
+    next(rest)  # a generator that has not begun would run nothing of its end when it is closed
+    return None, rest
 
 
 def _rest(group: list[Any], iterator: Iterator[Any], raised: Exception | None) -> Generator[Any, None, None]:
     try:
+        yield None
         yield from group
         if raised is not None:
             raise raised

@@ -13,6 +13,7 @@ from rt_edge.streams.dsl import Source
 from rt_edge.streams.nested import Nest
 from rt_edge.streams.stages.flat_map_merge import FlatMapMerge
 from rt_edge.streams.stages.iterate import Iterate
+from rt_edge.streams.stages.switch_map import SwitchMap
 from rt_edge.testkit.probes import StageBench
 from rt_edge.testkit.stage_contract import Broken, StageContract, SupervisionContract, raising
 
@@ -331,3 +332,50 @@ def test_each_stream_is_its_own_when_functions_return_different_kinds_after_each
         bench.source.complete()
         bench.sink.expect_next(*expected)
         bench.sink.expect_complete()
+
+
+@pytest.mark.parametrize("stage", [FlatMapMerge, SwitchMap])
+def test_generator_is_closed_when_the_stream_of_what_was_read_of_it_is_cut_off_before_its_first_turn(stage: Any) -> None:
+    """Some of it was read to see whether that is all: so it has begun, and has something to let go, also when somebody else keeps
+    it and nobody has asked for what was read."""
+    kept: list[Any] = []
+    closed: list[str] = []
+
+    def endless(x: str) -> Any:
+        try:
+            yield from count()
+        finally:
+            closed.append(x)
+
+    def function(x: str) -> Any:
+        kept.append(endless(x))
+        return kept[-1]
+
+    with StageBench(stage(function)) as bench:
+        bench.sink.request(5)
+        bench.source.send("x", settle=False)
+        bench.engine.run()  # not the nest
+        assert next(kept[0]) == 5
+        bench.sink.cancel()
+        assert closed == ["x"]
+
+
+@pytest.mark.parametrize("made", [list, iter])
+def test_no_more_is_read_than_is_wanted_when_streams_are_longer_than_those_before(made: Any) -> None:
+    """Of all of them together, not of each."""
+    with StageBench(FlatMapMerge(lambda n: made([n] * (10 if n else 1)))) as bench:
+        bench.sink.request(20)
+        bench.source.send(0)
+        bench.source.send(*range(1, 1 + bench.source.expect_request()))
+        assert bench.sink.received == [0, *[1] * 10, *[2] * 9]
+        assert bench.engine.seats[bench.NAME].logic.out.elements == 0  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("made", [lambda: [1, None, 2], lambda: iter((1, None, 2)), lambda: (y for y in (1, None))])
+def test_element_fails_behind_what_came_before_when_none_is_in_its_iterable(made: Any) -> None:
+    """None is no element (rule 2.13), also where the iterable is read at once."""
+    with StageBench(FlatMapMerge(lambda _: made())) as bench:
+        bench.sink.request(10)
+        bench.source.send("x")
+        bench.sink.expect_next(1)
+        assert "None is not an element" in str(bench.sink.expect_error())
