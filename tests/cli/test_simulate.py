@@ -165,7 +165,8 @@ def readings(store: Path) -> list[Reading]:
         (["mqtt", "mqtts://x", "--ca-file", "/nowhere/ca.pem"], 2, "the certificates cannot be used"),
         (["mqtt", "mqtt://x", "--ca-file", "/nowhere/ca.pem"], 2, "certificates are for mqtts://"),
         (["coap", "--push", "x"], 2, "is not coap://HOST:PORT/PATH"),
-        (["serial", "/nowhere/tty", "--script", "/nowhere/script.yaml"], 3, "/nowhere/script.yaml cannot be read: No such file"),
+        (["serial", "/nowhere/tty"], 2, "there is no directory /nowhere"),
+        (["serial", "no-tty", "--script", "/nowhere/script.yaml"], 3, "/nowhere/script.yaml cannot be read: No such file"),
         (["nothing"], 2, "nothing"),
     ],
 )
