@@ -14,7 +14,7 @@ from typing import Any, cast, get_args
 
 from rt_edge.actors.routers.stream_desk import Around, StreamDesk
 from rt_edge.actors.routers.topic_codec import check_payload
-from rt_edge.actors.routers.topic_messages import Published, PublisherAck, SubscribeAck
+from rt_edge.actors.routers.topic_messages import Published, PublisherAck, SubscribeAck, SubscribeTopic
 from rt_edge.actors.routers.topic_streams import Subscribed, SubscribedLogic, into_broker, out_of_broker
 from rt_edge.data.errors import ConfigError, IslandDied, RtEdgeError
 from rt_edge.streams.hubs.ports import Port, SlowConsumer
@@ -123,27 +123,28 @@ class TopicCore:
 
     # -- subscribers ---------------------------------------------------------------------------------------------------
 
-    def subscribe(
-        self, topics: str, sender: Any, life: str, group: str, overflow: str, relay: bool = False, name: str = ""
-    ) -> SubscribeAck:
-        """One more filter of a subscriber; another life of it begins anew."""
-        key = self._around.key(sender)
+    def subscribe(self, message: SubscribeTopic, sender: Any) -> SubscribeAck:
+        """More filters of a subscriber; another life of it begins anew."""
+        life, key = message.life, self._around.key(sender)
         one = self._subscriptions.get(key)
         if life in self._over:
-            return SubscribeAck(life, (), over=not self._desk.runs(life))
+            return SubscribeAck(life, over=not self._desk.runs(life))
+        wanted = [(message.topics, message.group), *message.more]
         try:
             if one is not None and (one.life != life or not self._desk.runs(life)):
                 self._end(key, IslandDied(f"a subscriber of {one.life} has another life"))
                 one = None
             if one is None:
-                one = self._open(topics, sender, life, group, overflow, relay, name)
-                self._subscriptions[key] = one
-            elif one.port is not None:
-                self.broker.add_filter(one.port, topics, group)
-            self._count()
+                one = self._subscriptions[key] = self._open(message, sender)
+            if one.port is not None:
+                for topics, group in wanted:
+                    self.broker.add_filter(one.port, topics, group)
         except RtEdgeError as error:
-            return SubscribeAck(life, (), str(error))
-        return self._ack(one)
+            return SubscribeAck(life, error=str(error))
+        finally:
+            self._count()
+        has = () if one.port is None or not message.whole else self.broker.filters(one.port)
+        return SubscribeAck(life, tuple(set(has).difference(wanted)))
 
     def unsubscribe(self, topics: str, sender: Any, life: str, group: str) -> SubscribeAck:
         """One filter less; without topics: it is over, also for what of this life is still on its way."""
@@ -152,17 +153,17 @@ class TopicCore:
         if one is not None and one.life != life:
             one = None
         if topics:
-            if one is None or one.port is None:
-                return SubscribeAck(life, ())
-            self.broker.remove_filter(one.port, topics, group)
-            self._count()
-            return self._ack(one)
+            if one is not None and one.port is not None:
+                self.broker.remove_filter(one.port, topics, group)
+                self._count()
+            return SubscribeAck(life)
         self._over[life] = None
         if len(self._over) > REMEMBERED:
             self._over.popitem(last=False)
         if one is not None:
             self._end(key, None)
-        return SubscribeAck(life, (), over=not self._desk.runs(life))
+            self._count()
+        return SubscribeAck(life, over=not self._desk.runs(life))
 
     def died(self, address: Any) -> None:
         """An actor is gone: what it had as a subscriber fails, or goes to another one of its group; its publishers end."""
@@ -178,16 +179,19 @@ class TopicCore:
 
     # -- inside --------------------------------------------------------------------------------------------------------
 
-    def _open(self, topics: str, sender: Any, life: str, group: str, overflow: str, relay: bool, name: str) -> Subscription:
-        check_filter(topics)
-        if overflow not in get_args(Overflow):
-            raise ConfigError(f"there is no overflow strategy {overflow!r}", f"one of {', '.join(get_args(Overflow))}")
+    def _open(self, message: SubscribeTopic, sender: Any) -> Subscription:
+        check_filter(message.topics)
+        life, name = message.life, message.name
+        if message.overflow not in get_args(Overflow):
+            raise ConfigError(f"there is no overflow strategy {message.overflow!r}", f"one of {', '.join(get_args(Overflow))}")
         for key in [key for key, other in self._subscriptions.items() if name and other.name == name]:
             log.warning("the subscriber %s is %s now, and not %s any more", name, sender, self._subscriptions[key].address)
             self._end(key, IslandDied(f"the subscriber {name} has another life"))
         one = Subscription(sender, life, name)
-        slow = SlowConsumer(overflow=cast("Overflow", overflow))
-        stage = Subscribed(broker=self.broker, topics=topics, group=group, slow=slow, relay=relay, joined=one.joined)
+        slow = SlowConsumer(overflow=cast("Overflow", message.overflow))
+        stage = Subscribed(
+            broker=self.broker, topics=message.topics, group=message.group, slow=slow, relay=message.relay, joined=one.joined
+        )
         post = self._desk.wire(life, sender, producing=True)
         ended = _ended("subscriber", life)
         self._desk.run(life, out_of_broker(stage, life, post, name or "subscriber"), ended)
@@ -233,15 +237,11 @@ class TopicCore:
         one = self._subscriptions.pop(key, None)
         if one is None:
             return
-        self._count()
         if error is not None or one.logic is None:
             self._desk.stop(one.life, error)
         else:
             one.logic.leave()
             self._leaving.append(one)
-
-    def _ack(self, one: Subscription) -> SubscribeAck:
-        return SubscribeAck(one.life, self.broker.filters(one.port) if one.port is not None else ())
 
 
 def _ended(what: str, wire: str) -> Callable[[BaseException | None], None]:

@@ -74,6 +74,8 @@ class SubscribeTopic(msgspec.Struct, frozen=True):
         relay: the sender is the topic actor of another node.
         name: of the subscriber in all its lives; who comes under it takes the place of the one before. A durable end knows what
             it gets by that (`origin/name-1`). Empty: it has none.
+        more: further filters, each with its group.
+        whole: these are all that it wants: the answer says which others it has.
     """
 
     topics: str
@@ -82,21 +84,23 @@ class SubscribeTopic(msgspec.Struct, frozen=True):
     overflow: str = "backpressure"
     relay: bool = False
     name: str = ""
+    more: tuple[tuple[str, str], ...] = ()
+    whole: bool = False
 
 
 @register_message
 class SubscribeAck(msgspec.Struct, frozen=True):
-    """Answer to `SubscribeTopic` and `UnsubscribeTopic`: the filters that the subscriber has now, or what is wrong.
+    """Answer to `SubscribeTopic` and `UnsubscribeTopic`.
 
     Attributes:
         life: of the question.
-        filters: each with its group.
+        surplus: filters with their groups that the subscriber has, though it has said what all is that it wants.
         error: empty, or why it is not done.
         over: there is no stream of this life, and will be none.
     """
 
     life: str
-    filters: tuple[tuple[str, str], ...]
+    surplus: tuple[tuple[str, str], ...] = ()
     error: str = ""
     over: bool = False
 

@@ -63,10 +63,7 @@ class TopicService(TopicUse):
 
     def on_SubscribeTopic(self, message: SubscribeTopic, sender: Any) -> None:
         """One more subscriber, or filter."""
-        ack = self.core.subscribe(
-            message.topics, sender, message.life, message.group, message.overflow, message.relay, message.name
-        )
-        self.send(sender, ack)
+        self.send(sender, self.core.subscribe(message, sender))
 
     def on_UnsubscribeTopic(self, message: UnsubscribeTopic, sender: Any) -> None:
         """One less."""

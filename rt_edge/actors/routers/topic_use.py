@@ -18,7 +18,7 @@ from rt_edge.actors.routers.topic_streams import into_subscriber
 from rt_edge.actors.transport.messages import SendFailed
 from rt_edge.data.chunk import Chunk
 from rt_edge.data.clock import Clock
-from rt_edge.data.errors import ConfigError
+from rt_edge.data.errors import BufferOverflow, ConfigError
 from rt_edge.streams.blueprint import Blueprint
 from rt_edge.streams.pubsub.message import Message
 
@@ -36,8 +36,15 @@ class _Inbox:
     def __init__(self, at: Any) -> None:
         self.at = at
         self.life = uuid4().hex
-        self.wanted: list[SubscribeTopic] = []
+        self.wanted: dict[tuple[str, str], SubscribeTopic] = {}  # by topics and group
         self.leaving = False
+
+    def whole(self) -> SubscribeTopic | UnsubscribeTopic:
+        """All that there is to say."""
+        if self.leaving:
+            return UnsubscribeTopic(self.life)
+        first, *more = self.wanted
+        return msgspec.structs.replace(self.wanted[first], life=self.life, more=tuple(more), whole=True)
 
 
 class TopicUse:
@@ -97,15 +104,20 @@ class TopicUse:
             self._inboxes.append(inbox)
             self._say_again_later()
         message = SubscribeTopic(topics, inbox.life, group, overflow, relay, name)
-        if message not in inbox.wanted:
-            inbox.wanted.append(message)
-        self.send(at, message)
+        inbox.wanted.setdefault((topics, group), message)
+        try:
+            self.send(at, message)
+        except BufferOverflow:  # many at once: it is said again, together with the others
+            log.debug("%s: %s waits until what is wanted is said again", self.name, topics)
 
     def unsubscribe(self, at: Any, topics: str = "", group: str = "") -> None:
         """Want these no more; without topics: none. What has come and is not settled keeps the outcome that it gets here."""
         inbox = self._inbox(at)
         if inbox is not None:
-            inbox.wanted = [] if not topics else [m for m in inbox.wanted if (m.topics, m.group) != (topics, group)]
+            if topics:
+                inbox.wanted.pop((topics, group), None)
+            else:
+                inbox.wanted.clear()
             inbox.leaving = not inbox.wanted
             if not inbox.leaving:
                 self.send(at, UnsubscribeTopic(inbox.life, topics, group))
@@ -149,7 +161,6 @@ class TopicUse:
             return
         log.warning("%s gets nothing from %s for %g s: %s", self.name, inbox.at, AGAIN_S, error or "the stream has ended")
         inbox.life = uuid4().hex  # said the next time
-        inbox.wanted = [msgspec.structs.replace(message, life=inbox.life) for message in inbox.wanted]
         self.after(AGAIN_S, self._open_again, inbox)
 
     def _open_again(self, inbox: _Inbox) -> None:
@@ -172,9 +183,8 @@ class TopicUse:
             if message.over:
                 self._drop(inbox)
             return
-        wanted = {(wish.topics, wish.group) for wish in inbox.wanted}
-        for topics, group in message.filters:
-            if (topics, group) not in wanted:  # it was said, and was lost
+        for topics, group in message.surplus:
+            if (topics, group) not in inbox.wanted:  # it was said, and was lost
                 self.send(inbox.at, UnsubscribeTopic(inbox.life, topics, group))
 
     def _inbox(self, at: Any) -> _Inbox | None:
@@ -222,8 +232,7 @@ class TopicUse:
             if inbox.leaving or there is not None:
                 self._drop(inbox)
             if there is not None:
-                fresh = [msgspec.structs.replace(message, life=there.life) for message in inbox.wanted]
-                there.wanted += [message for message in fresh if message not in there.wanted]
+                there.wanted = inbox.wanted | there.wanted
         self._publishers = [(new if at == old else at, publisher) for at, publisher in self._publishers]
         self._say(new)
 
@@ -238,8 +247,7 @@ class TopicUse:
                 self.send(at, OpenPublisher(publisher.wire))
         for inbox in self._inboxes:
             if (to is None or inbox.at == to) and not self.desk.is_gone(inbox.at):
-                for message in [UnsubscribeTopic(inbox.life)] if inbox.leaving else inbox.wanted:
-                    self.send(inbox.at, message)
+                self.send(inbox.at, inbox.whole())
 
     def _say_again_later(self) -> None:
         if not self._saying:

@@ -77,7 +77,7 @@ class Broker(Hub):
         self._retained_most = retained_most
         self._retained: dict[str, Message] = {}
         self._tree: TopicTree[tuple[Port, str]] = TopicTree()
-        self._filters: dict[str, list[tuple[str, str]]] = {}  # name of the port -> (filter, group)
+        self._filters: dict[str, dict[tuple[str, str], None]] = {}  # name of the port -> (filter, group)
         self._backlog: dict[str, deque[Message]] = {}
         self._relays: set[str] = set()
         self._topics: dict[str, str] = {}  # name of a publisher's port -> its topic
@@ -129,12 +129,12 @@ class Broker(Hub):
         """
         check_filter(filter_)
         with self._lock:
-            filters = self._filters.setdefault(port.name, [])
+            filters = self._filters.setdefault(port.name, {})
             if (filter_, group) in filters or port not in self._consumers:
                 return
             if len(self._tree) >= FILTERS_MOST:
                 raise RefusedError(f"there are {FILTERS_MOST:,} subscriptions already")
-            filters.append((filter_, group))
+            filters[filter_, group] = None
             self._tree.add(filter_, (port, group))
             if not group:
                 found = [msgspec.structs.replace(m, retained=True) for t, m in self._retained.items() if matches(filter_, t)]
@@ -147,9 +147,9 @@ class Broker(Hub):
     def remove_filter(self, port: Port, filter_: str, group: str = "") -> None:
         """It wants these topics no more."""
         with self._lock:
-            filters = self._filters.get(port.name, [])
+            filters = self._filters.get(port.name, {})
             if (filter_, group) in filters:
-                filters.remove((filter_, group))
+                del filters[filter_, group]
                 self._tree.remove(filter_, (port, group))
             woken = self._told(self._producers)
         for wake in woken:
@@ -361,7 +361,7 @@ class Broker(Hub):
             self.counters["failed_producers"] += 1
 
     def _consumer_left(self, consumer: Port, error: BaseException | None) -> None:
-        for filter_, group in self._filters.pop(consumer.name, []):
+        for filter_, group in self._filters.pop(consumer.name, {}):
             self._tree.remove(filter_, (consumer, group))
         self._backlog.pop(consumer.name, None)
         self._relays.discard(consumer.name)

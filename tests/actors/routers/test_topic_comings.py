@@ -102,6 +102,25 @@ def test_subscription_lives_on_when_one_filter_goes_before_the_other_has_come():
     assert two.disk == [1]
 
 
+def test_many_filters_of_one_subscriber_are_said_again_in_one_message():
+    """As many messages would have no room in an outbox, and their answers had all filters."""
+    world, topic, writer, _ = made()
+    many = world.add(Reader("many"))
+    for n in range(600):
+        many.subscribe("topic", f"t/{n}", "g" if n % 2 else "")
+    many.unsubscribe("topic", "t/7", "g")
+    world.run(1.0)
+    world.sent.clear()
+    topic.core._end("many", ValueError("forgotten"))
+    world.run(6.0)
+    said = [message for message in world.sent if isinstance(message, SubscribeTopic) and message.topics != "#"]
+    assert [(len(message.more), message.whole) for message in said] == [(598, True)]
+    writer.write("t/7", 7)
+    writer.write("t/599", 599)
+    world.run(1.0)
+    assert many.disk == [599]
+
+
 def test_dead_are_forgotten_when_nothing_is_published():
     """A topic actor has room for so many, and nobody says that an actor has died."""
     world, topic, _, _ = made()
@@ -231,6 +250,7 @@ def test_subscriber_still_says_what_it_wants_when_once_there_was_no_room_for_it(
     one.send = sends
     with pytest.raises(BufferOverflow):
         world.run(6.0)
+    one.subscribe("topic", "b")  # said later
     full.clear()
     world.actors["topic"].core._subscriptions.clear()  # it has forgotten it
     world.actors["topic"].desk.stop(one._inboxes[0].life)

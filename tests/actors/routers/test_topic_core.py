@@ -6,6 +6,7 @@ import pytest
 from topic_world import Reader, World, Writer, firsts
 
 from rt_edge.actors.routers.topic_codec import MESSAGES
+from rt_edge.actors.routers.topic_messages import SubscribeTopic
 from rt_edge.data.errors import CodecError, ConfigError
 from rt_edge.data.receipt import Failed
 from rt_edge.streams.pubsub.broker import Broker
@@ -246,8 +247,8 @@ def test_retained_message_comes_first_when_somebody_subscribes():
 def test_mistake_is_answered_when_a_filter_or_topic_is_none():
     """And nothing is published."""
     world, topic, writer, one = made()
-    assert "# stands only at the end" in topic.core.subscribe("#/a", "two", "life", "", "backpressure").error
-    assert "tumble" in topic.core.subscribe("a", "two", "life", "", "tumble").error
+    assert "# stands only at the end" in topic.core.subscribe(SubscribeTopic("#/a", "life"), "two").error
+    assert "tumble" in topic.core.subscribe(SubscribeTopic("a", "life", overflow="tumble"), "two").error
     assert "wildcards" in topic.core.publish((Message("a/+", 1),), "writer").error
     assert "plain data" in topic.core.publish((Message("a", object()),), "writer").error
     with pytest.raises(ConfigError, match="wildcards"):
