@@ -146,7 +146,8 @@ def test_device_is_connected_again_when_it_drops_the_connection(tmp_path: Path) 
 
 
 def test_stale_device_is_forgotten_when_it_cannot_be_connected(tmp_path: Path) -> None:
-    """After three failures, or at once when BlueZ says InProgress, BlueZ forgets it; not if it is paired."""
+    """After three failures, or at once when BlueZ says InProgress, BlueZ forgets it; not if it is paired. Said once, however
+    often it fails, and once when it is back."""
 
     async def run(error: tuple[str, str], paired: bool, failures: int) -> dict[str, int]:
         device = pump()
@@ -160,6 +161,8 @@ def test_stale_device_is_forgotten_when_it_cannot_be_connected(tmp_path: Path) -
             device.fail = None
             await h.received(1)
             await h.close()
+            said = [line.event.split(":")[0] for line in h.context.logs if "reachable" in line.event]
+            assert said == ["pump is unreachable", "pump is reachable again"]
             return h.context.counts
 
     refused = ("org.bluez.Error.Failed", "le-connection-timeout")
