@@ -81,7 +81,8 @@ class OnNext(Signal, frozen=True, array_like=True, tag=4):
     session: str
     floor: int
     marks: Any
-    """[first, count], or a list of marks (a number, or [parent, index]); None where nobody waits for outcomes."""
+    """[first, count], or a list of marks (a number, or [parent, index]); from 0 where the elements have none of their own; None
+    where there are `parts`."""
     keys: list[tuple[int, bytes]] = []
     redelivered: list[int] = []
     lap: int = 0

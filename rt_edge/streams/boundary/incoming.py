@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections import deque
 from typing import Any, ClassVar
 
-from rt_edge.data.chunk import Chunk
+from rt_edge.data.chunk import CHUNK_ELEMENTS, Chunk
 from rt_edge.data.errors import CodecError, IslandDied, StreamError
 from rt_edge.data.ids import new_incarnation
 from rt_edge.data.receipt import Dropped, Failed, Mark, Marks, Origin, Outcome, Receipt
-from rt_edge.data.weave import Share, rewoven
+from rt_edge.data.weave import rewoven
 from rt_edge.protocol.signals import (
     AnySignal,
     Cancel,
@@ -24,7 +24,8 @@ from rt_edge.protocol.signals import (
     Settled,
     Subscribe,
 )
-from rt_edge.streams.boundary.post import READINGS, RESEND_S, Codec, pack_places, unpack_marks, unpack_places
+from rt_edge.streams.boundary.parts import marks_of, shares_of
+from rt_edge.streams.boundary.post import READINGS, RESEND_S, Codec, pack_places, unpack_places
 from rt_edge.streams.stage import OUT, Inlet, Outlet, ReceiptUse, Stage, StageLogic
 
 MAX_SILENCE_S = 30.0
@@ -98,15 +99,17 @@ def _forget(origin: Origin, floor: int) -> None:
     """Move the floor, and drop what is below it; what that costs is what has come, not what is kept."""
     keys = origin.keys
     gone = range(origin.floor, floor)
-    origin.floor = floor
-    far = len(gone) > len(keys)  # a large step, as at the begin
+    far = floor - origin.floor > len(keys)  # a large step, as at the begin
     gone_keys = [n for n in keys if n < floor] if far else [n for n in gone if n in keys]
     for number in gone_keys:
         del keys[number]
     if origin.redelivered:
         origin.redelivered.difference_update(gone_keys)
-    if origin.again:
+    if floor - origin.floor > len(origin.again):
         origin.again = {n for n in origin.again if n >= floor}
+    else:
+        origin.again.difference_update(gone)
+    origin.floor = floor
 
 
 class _Logic(StageLogic):
@@ -227,8 +230,8 @@ class _Logic(StageLogic):
         if signal.number <= self._received or signal.number in self._ahead:
             self.ctx.count("repeated")
             return
-        if len(self._ahead) >= MAX_AHEAD:
-            self.ctx.count("dropped_ahead")  # the producer sends it again
+        if signal.number > self._received + MAX_AHEAD:
+            self.ctx.count("dropped_ahead")  # the producer sends it again; it has no more under way than that
             return
         if signal.number != self._received + 1:
             self.ctx.count("reordered")
@@ -246,31 +249,40 @@ class _Logic(StageLogic):
         self._say_soon()
 
     def _accept(self, signal: OnNext) -> None:
+        marks: Marks = ()
+        shares: list[Marks] = []
+        items: list[Any] = []
+        refused: CodecError | None = None
+        try:
+            shares = shares_of(signal)
+            marks = range(len(signal.order)) if shares else marks_of(signal)
+        except CodecError as error:
+            refused = error
         try:
             items = self._decode(signal.payload)
         except CodecError as error:
+            refused = error
+        if refused is None and len(items) != len(marks):
+            refused = CodecError(f"a signal has {len(items)} elements and {len(marks)} marks")
+        n = len(items) or min(len(marks), CHUNK_ELEMENTS)
+        self._arrived += n or 1  # refused or not, they have used up demand
+        if refused is not None:
             self.ctx.count("errors")
-            marks = range(len(signal.order)) if signal.parts else unpack_marks(signal.marks) if signal.marks is not None else ()
-            if marks:
-                self._open += len(marks)
-                self.report(signal.producer, signal.number, (0, len(marks) - 1), Failed(error))
+            n = n or CHUNK_ELEMENTS  # all, however many these are
+            self._open += n
+            self.report(signal.producer, signal.number, (0, n - 1), Failed(refused))
             return
-        self._arrived += len(items)
-        self._open += len(items)
-        listener_marks: Marks = range(len(items))
-        origin: Origin | None = None
-        if signal.parts:
-            origin = rewoven(signal.order, [self._share(part) for part in signal.parts])
-        elif signal.marks is not None:
-            listener_marks = unpack_marks(signal.marks)
-            origin = self._origin(signal) if signal.origin else None
-        receipt = Receipt(listener_marks, _Listener(self, signal.producer, signal.number, listener_marks), origin)
-        self._ready.append(Chunk(items, receipt))
+        self._open += n
+        if shares:
+            own = zip(signal.parts, shares, strict=True)
+            origin: Origin | None = rewoven(signal.order, [(self._origin(part), share) for part, share in own])
+        else:
+            origin = self._origin(signal)
+        self._ready.append(Chunk(items, Receipt(marks, _Listener(self, signal.producer, signal.number, marks), origin)))
 
-    def _share(self, part: Part) -> Share:
-        return self._origin(part) if part.origin else None, unpack_marks(part.marks)
-
-    def _origin(self, signal: OnNext | Part) -> Origin:
+    def _origin(self, signal: OnNext | Part) -> Origin | None:
+        if not signal.origin:
+            return None
         origin = self._origins.get(signal.origin)
         if origin is None or (origin.incarnation, origin.lap) != (signal.incarnation, signal.lap):
             origin = self._origins[signal.origin] = Origin(signal.origin, signal.incarnation)

@@ -31,8 +31,8 @@ from rt_edge.protocol.signals import (
     Settled,
     Subscribe,
 )
-from rt_edge.streams.boundary.parts import part_of
-from rt_edge.streams.boundary.post import READINGS, RESEND_S, Codec, unpack_places
+from rt_edge.streams.boundary.parts import part_of, places_of
+from rt_edge.streams.boundary.post import READINGS, RESEND_S, Codec
 from rt_edge.streams.stage import IN, Inlet, Outlet, ReceiptUse, Stage, StageLogic
 
 log = logging.getLogger(__name__)
@@ -227,13 +227,29 @@ class _Logic(StageLogic):
         self._end()
 
     def _settle(self, signal: Settled) -> None:
+        try:
+            self._apply(signal)
+        except CodecError as error:
+            self.ctx.count("undecodable")  # as a message that does not decode: the consumer says it again
+            log.warning("wire %s: %s", self._wire, error)
+            return
+        if signal.sequence - len(signal.outcomes) <= self._applied < signal.sequence:
+            self._applied = signal.sequence  # only without a gap: what came before may still be on its way, or lost
+        if not self._seen_due:
+            self._seen_due = True
+            self.ctx.after(SEEN_S, "seen")
+        self._send_waiting()
+        self._ask()
+        self._end()
+
+    def _apply(self, signal: Settled) -> None:
         for number, code, reason, places in signal.outcomes:
             held = self._held.get(number)
             if held is None:
                 continue
             marks = held.chunk.marks
             receipt = held.chunk.receipt
-            run = unpack_places(places)
+            run = places_of(places, len(held.chunk))
             if receipt is not None and marks is not None:
                 before = receipt.unsettled
                 if code == DIED:
@@ -245,14 +261,6 @@ class _Logic(StageLogic):
                 held.open -= len(run)
             if held.open <= 0 and held.signal is None:
                 del self._held[number]
-        if signal.sequence - len(signal.outcomes) <= self._applied < signal.sequence:
-            self._applied = signal.sequence  # only without a gap: what came before may still be on its way, or lost
-        if not self._seen_due:
-            self._seen_due = True
-            self.ctx.after(SEEN_S, "seen")
-        self._send_waiting()
-        self._ask()
-        self._end()
 
     def _lost(self, chunk: Chunk) -> None:
         """Elements of this chunk are lost beyond this end: what their origins emitted after them must not overtake them."""
@@ -344,7 +352,8 @@ class _Logic(StageLogic):
 
     def _on_next(self, chunk: Chunk, payload: bytes, order: bytes, parts: list[Share]) -> OnNext:
         origin = chunk.receipt.origin if chunk.receipt is not None else None
-        whole = part_of(None, None) if parts else part_of(origin, chunk.marks)
+        marks = range(len(chunk)) if chunk.marks is None else chunk.marks
+        whole = part_of(None, None) if parts else part_of(origin, marks)
         about: list[Any] = [*msgspec.structs.astuple(whole), [part_of(*part) for part in parts], order]  # in the order of OnNext
         return OnNext(self._wire, self._me, self._consumer, self._number, payload, *about)
 

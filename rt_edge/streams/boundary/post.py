@@ -66,7 +66,12 @@ def unpack_marks(packed: Any) -> Marks:
 
 
 def _tuples(mark: Any) -> Any:
-    return (_tuples(mark[0]), mark[1]) if isinstance(mark, (list, tuple)) else mark
+    if mark.__class__ is int:
+        return mark
+    parent, index = mark
+    if index.__class__ is not int:
+        raise TypeError(f"{index!r} is no place of an element among those that were made of one")
+    return _tuples(parent), index
 
 
 def pack_places(places: list[int]) -> Any:

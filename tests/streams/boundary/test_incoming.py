@@ -10,7 +10,7 @@ from rt_edge.data.chunk import Chunk
 from rt_edge.data.codec import encode_readings
 from rt_edge.data.reading import Reading, gap_reading
 from rt_edge.data.weave import emitted_again, identities
-from rt_edge.protocol.signals import OnNext, OnSubscribe, Part, Settled, Subscribe
+from rt_edge.protocol.signals import OnNext, OnSubscribe, Part, Request, Settled, Subscribe
 from rt_edge.streams.blueprint import Blueprint
 from rt_edge.streams.boundary.incoming import MAX_AHEAD, WireIn
 from rt_edge.streams.engine import Engine
@@ -136,3 +136,96 @@ def test_all_elements_fail_when_a_signal_of_several_origins_does_not_decode() ->
     end.host.advance(0.1)
     said = [outcome for signal in end.sent if isinstance(signal, Settled) for outcome in signal.outcomes]
     assert [(number, code, tuple(places)) for number, code, _, places in said] == [(1, 2, (0, 2))]
+
+
+TWO = encode_readings([Reading("dev", 1, {"v": 1}), Reading("dev", 2, {"v": 2})])
+SHARES = [Part("plc", "1", "", 0, (7, 1)), Part("rtu", "9", "", 0, (4, 1))]
+
+
+@pytest.mark.parametrize(
+    "marks", [(0, 1), (0, 3), (0, 10**9), (0, 2**63), (0, -2), 5, "ab", None, {"x": []}, {"m": [{}, []]}, {"m": 3}]
+)
+def test_elements_fail_when_their_marks_are_none_or_not_as_many(marks: Any) -> None:
+    """The stream goes on, and asks for as many in their place; no work is done for marks that nobody has."""
+    end = End()
+    end.hear(OnNext("w", "p2", end.me, 1, TWO, "plc", "1", "", 0, marks))
+    end.host.advance(0.1)
+    assert said(end) == [(1, 2, (0, 1))]
+    assert (end.values, end.count("errors")) == ([], 1)
+    end.next(2, 10)
+    assert end.values == [10]
+
+
+@pytest.mark.parametrize(
+    ("parts", "order"),
+    [
+        (SHARES, b"\0\7"),
+        (SHARES, b"\0\0"),
+        (SHARES, b"\0"),
+        (SHARES, b"\0\1\1"),
+        ([], b"\0\1"),
+        ([SHARES[0], Part("rtu", "9", "", 0, None)], b"\0\1"),
+        ([SHARES[0], Part("rtu", "9", "", 0, (4, 2**63))], b"\0\1"),
+    ],
+)
+def test_elements_fail_when_nobody_can_tell_of_whom_they_are(parts: list[Part], order: bytes) -> None:
+    """Else a durable end would find that out in the middle of a commit, or keep them as those of another."""
+    end = End()
+    end.hear(OnNext("w", "p2", end.me, 1, TWO, "", "", "", 0, None, parts=parts, order=order))
+    end.host.advance(0.1)
+    assert said(end) == [(1, 2, (0, 1))]
+    end.next(2, 10)
+    assert end.values == [10]
+
+
+@pytest.mark.parametrize(("payload", "marks", "last"), [(b"\xc1", (0, 25), 24), (b"\xc1", None, 1023)])
+def test_what_was_refused_is_asked_for_again(payload: bytes, marks: Any, last: int) -> None:
+    """It has used up demand at the producer: else a wire stands still when all that was asked for has come and was refused. All
+    of it fails, also when nobody knows how much that is."""
+    end = End()
+    sink = end.engine.seats["end"].logic
+    asked = [signal.total for signal in end.sent if isinstance(signal, Request)]
+    for number in range(1, 2 + asked[-1] // (last + 1)):
+        end.hear(OnNext("w", "p2", end.me, number, payload, "plc", "1", "", 0, marks))
+    end.host.advance(1.0)
+    assert said(end)[0] == (1, 2, (0, last))
+    assert not sink.result
+    assert max(signal.total for signal in end.sent if isinstance(signal, Request)) > asked[-1]
+
+
+def test_a_chunk_with_an_impossible_number_takes_no_room() -> None:
+    """A producer has no more under way than there is room for: what is further ahead is none of it."""
+    end = End()
+    for n in range(1, 10):
+        end.next(1 + MAX_AHEAD + n * 10**6, n)
+    assert (end.waiting, end.count("dropped_ahead")) == (0, 9)
+    end.next(MAX_AHEAD, 7)
+    assert end.waiting == 1
+
+
+def said(end: End) -> list[tuple[int, int, Any]]:
+    """Outcomes that the producer was told, without repetitions: number, code, places."""
+    every = [outcome for signal in end.sent if isinstance(signal, Settled) for outcome in signal.outcomes]
+    return list(dict.fromkeys((number, code, tuple(places)) for number, code, _, places in every))
+
+
+def test_what_comes_again_is_forgotten_at_the_cost_of_what_has_passed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In small steps and in large ones, and where the floor is beyond all that is known."""
+    end = End()
+    chunks = kept(end, monkeypatch)
+    end.hear(OnNext("w", "p2", end.me, 1, TWO, "plc", "1", "", 3, (7, 2), again=[7, 8]))
+    (origin, _), *_ = identities(chunks[0])
+    assert origin is not None
+    known = origin.again
+    end.hear(OnNext("w", "p2", end.me, 2, TWO, "plc", "1", "", 8, (9, 2), again=[9, 10]))
+    assert origin.again == {8, 9, 10}
+    end.hear(OnNext("w", "p2", end.me, 3, TWO, "plc", "1", "", 9, (11, 2)))
+    assert origin.again == {9, 10}
+    again = origin.again
+    end.hear(OnNext("w", "p2", end.me, 4, TWO, "plc", "1", "", 10, (13, 2)))
+    assert origin.again is again
+    end.hear(OnNext("w", "p2", end.me, 5, TWO, "plc", "1", "", 2**63, (15, 2)))
+    assert origin.again == set()
+    assert known is not None
+    for chunk in chunks:
+        chunk.settle()

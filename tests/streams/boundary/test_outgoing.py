@@ -11,7 +11,7 @@ from rt_edge.data.codec import decode_readings
 from rt_edge.data.reading import Reading
 from rt_edge.data.receipt import Origin, Receipt
 from rt_edge.data.weave import weave
-from rt_edge.protocol.signals import Cancel, OnNext, OnSubscribe, Request, Settled, Subscribe
+from rt_edge.protocol.signals import Cancel, OnNext, OnSubscribe, Request, Seen, Settled, Subscribe
 from rt_edge.streams.boundary import outgoing
 from rt_edge.streams.boundary.outgoing import WireOut
 from rt_edge.streams.boundary.post import unpack_marks
@@ -186,3 +186,38 @@ def test_a_large_chunk_takes_the_room_of_one(monkeypatch: pytest.MonkeyPatch) ->
     me = next(signal for signal in begin.sent if isinstance(signal, OnSubscribe)).producer
     begin.hear(Request("w", me, "c1", 50, 0))
     assert [len(decode_readings(signal.payload)) for signal in begin.chunks] == [8, 7, 6, 5, 4, 3, 2, 1]
+
+
+@pytest.mark.parametrize(
+    "places", [{"p": [0, 4]}, {"p": [-1]}, {"p": ["a"]}, {"p": [[1]]}, {"p": 1}, {}, 7, "ab", ["a", "b"], [1]]
+)
+def test_an_outcome_counts_for_nothing_when_it_is_for_elements_that_are_not_there(places: Any) -> None:
+    """The wire goes on, and does not say that it has heard: the consumer says it again, and may say it well."""
+    wire = Woven()
+    with wire.bench:
+        wire.hear(HELLO)
+        me = next(signal for signal in wire.sent if isinstance(signal, OnSubscribe)).producer
+        wire.hear(Request("w", me, "c1", 10, 0))
+        wire.emit()
+        wire.hear(Settled("w", me, "c1", 1, [(1, 0, "", places)]))
+        wire.host.advance(0.2)
+        assert not [signal for signal in wire.sent if isinstance(signal, Seen)]
+        assert [len(heard.by_mark) for heard in wire.heard] == [0, 0]
+        assert wire.bench.counters["undecodable"] == 1
+        wire.hear(Settled("w", me, "c1", 1, [(1, 0, "", (0, 3))]))
+        wire.host.advance(0.2)
+        assert [heard.stored() for heard in wire.heard] == [[7, 8], [7, 8]]
+        assert [signal.sequence for signal in wire.sent if isinstance(signal, Seen)] == [1]
+
+
+@pytest.mark.parametrize("places", [(0, 1023), (0, 2**63), (-5, 200)])
+def test_all_of_a_chunk_is_let_go_when_an_outcome_is_for_more_than_that(places: Any) -> None:
+    """So a consumer says it that cannot tell how much there was; elements that nobody waits for are let go, too."""
+    begin = Begin()
+    begin.hear(HELLO)
+    me = next(signal for signal in begin.sent if isinstance(signal, OnSubscribe)).producer
+    begin.hear(Request("w", me, "c1", 100, 0))
+    (signal,) = begin.chunks
+    assert unpack_marks(signal.marks) == range(100)
+    begin.hear(Settled("w", me, "c1", 1, [(1, 2, "no such codec", places)]), Request("w", me, "c1", 101, 2))
+    assert begin.is_over
