@@ -350,6 +350,16 @@ def test_bad_answers_are_said_once_when_a_resource_gives_them(tmp_path: Path) ->
     run(work)
 
 
+class Deaf(asyncio.DatagramProtocol):
+    """A port where nobody answers; message ids of what came."""
+
+    def __init__(self) -> None:
+        self.asked: set[bytes] = set()
+
+    def datagram_received(self, data: bytes, addr: Any) -> None:
+        self.asked.add(data[2:4])
+
+
 def test_others_go_on_when_a_host_is_dead(tmp_path: Path) -> None:
     """One host of three answers nothing: it is said once, the others keep their pace, and it is back when it answers again."""
 
@@ -357,7 +367,7 @@ def test_others_go_on_when_a_host_is_dead(tmp_path: Path) -> None:
         good, other = Value(b"1"), Value(b"2")
         silent = free_port()
         loop = asyncio.get_running_loop()
-        hole, _ = await loop.create_datagram_endpoint(asyncio.DatagramProtocol, local_addr=("127.0.0.1", silent))
+        hole, deaf = await loop.create_datagram_endpoint(Deaf, local_addr=("127.0.0.1", silent))
         async with AiocoapServer({"/v": good}) as first, AiocoapServer({"/v": other}) as second:
             one = {"path": "/v", "every": "20ms"}
             ports = {"a": first.port, "dead": silent, "b": second.port}
@@ -372,6 +382,8 @@ def test_others_go_on_when_a_host_is_dead(tmp_path: Path) -> None:
                 count = sum(reading.source == f"field/{name}" for reading in h.readings)
                 assert count >= 0.5 * took / 0.02, (name, count, took)
             assert not h.context.losses
+            tried = len(deaf.asked)
+            await h.until(lambda: len(deaf.asked) >= tried + 2)  # the first of the two has failed
             hole.close()
             await asyncio.sleep(0)
             third = Value(b"3")
