@@ -54,18 +54,25 @@ class Woven(Origin):
         part = self._parts[self._order[place]]
         return part.receipt, None if part.marks is None else part.marks[self._rank(place)]
 
-    def is_flat(self) -> bool:
-        """Whether each part has a plain origin, or none."""
-        return len(self._parts) <= MAX_SHARES and not any(map(is_woven, self.origins()))
+    def is_flat(self, n: int) -> bool:
+        """Whether each part has a plain origin, or none, and it is worth to look at all parts for `n` elements."""
+        return len(self._parts) <= min(MAX_SHARES, n) and not any(map(is_woven, self.origins()))
 
     def shares(self, places: range) -> tuple[bytes, list[Share]]:
-        """Of these places: for each, of which part it is, and whose the parts are."""
+        """Of these places: for each, of which part it is, and whose the parts are; only parts that have something there."""
         found: list[Share] = []
-        for part, own in zip(self._parts, self._placed(), strict=True):
+        index = bytearray(range(MAX_SHARES))
+        for at, (part, own) in enumerate(zip(self._parts, self._placed(), strict=True)):
             first, end = bisect_left(own, places.start), bisect_left(own, places.stop)
+            if first == end:
+                continue
+            index[at] = len(found)
             origin = part.receipt.origin if part.receipt is not None else None
             found.append((origin, range(end - first) if origin is None or part.marks is None else part.marks[first:end]))
-        return bytes(self._order[places.start : places.stop]), found
+        order = bytes(self._order[places.start : places.stop])
+        if len(found) < len(self._parts):
+            order = bytes(index[at] for at in order)
+        return order, found
 
     def origins(self) -> Iterator[Origin]:
         """Those of its parts."""
@@ -151,7 +158,7 @@ def rewoven(order: Sequence[int], shares: Sequence[Share]) -> Woven:
 def shares(chunk: Chunk) -> tuple[bytes, list[Share]]:
     """For each of the leading elements, which share it is of, and the shares; at most `MAX_SHARES` of them."""
     origin, marks = chunk.receipt.origin if chunk.receipt is not None else None, chunk.marks
-    if isinstance(origin, Woven) and isinstance(marks, range) and origin.is_flat():
+    if isinstance(origin, Woven) and isinstance(marks, range) and origin.is_flat(len(marks)):
         return origin.shares(marks)
     order = bytearray()
     found: list[tuple[Origin | None, list[Mark]]] = []

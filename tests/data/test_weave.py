@@ -293,12 +293,25 @@ def test_shares_say_whose_each_element_is_when_a_woven_chunk_travels(seed: int) 
         chunk = chunk.take(sorted(random.sample(range(len(chunk)), len(chunk) // 2 + 1)))
     order, known = shares(chunk)
     assert len(order) == len(chunk)
+    assert {index: order.count(index) for index in order} == {index: len(marks) for index, (_, marks) in enumerate(known)}
     there = Chunk(chunk.items, Receipt(range(len(chunk)), Outcomes(), rewoven(order, known)))
     assert [(name, mark) for name, mark in named(there) if name] == [(name, mark) for name, mark in named(chunk) if name]
     assert [name for name, _ in named(there)] == [name for name, _ in named(chunk)]
     assert emitted_again(there) == emitted_again(chunk)
     for one in (there, chunk, *parts):
         one.settle()
+
+
+def test_shares_are_of_one_lap_each() -> None:
+    """Before and after an origin has gone back: what overtakes what was lost is told by that. Of another session, likewise."""
+    origin = Origin("plc", "1")
+    later, other = origin.next_lap(), Origin("plc", "1", session="2")
+    parts = [Chunk([mark], Receipt([mark], Outcomes(), whose)) for mark, whose in enumerate((origin, later, other, later))]
+    for chunk in (weave(parts, range(4)), weave(parts, range(4)).fork(2)[0]):
+        order, known = shares(chunk)
+        said = [(known[index][0], known[index][0].lap, known[index][0].session) for index in order if known[index][0] is not None]
+        assert [what[1:] for what in said] == [(0, ""), (1, ""), (0, "2"), (1, "")]
+        chunk.settle()
 
 
 def test_nothing_comes_again_when_no_origin_says_so() -> None:

@@ -24,6 +24,13 @@ MAX_LIVES = 100
 """Lives of sources of whose readings a stage remembers what it made."""
 
 
+FEW = 16
+"""Chunks from which on small ones are put together: who looks for an element looks at each of them."""
+
+SMALL = 256
+"""Elements of what is put together, at most."""
+
+
 class _Life:
     """What was made of the readings of one life of a source, chunk by chunk: the last number of each, and what was made."""
 
@@ -70,7 +77,13 @@ class Made:
         chunks, floor = life.chunks, origin.floor
         while chunks and (chunks[0][0] < floor or life.elements + len(made) > MAX_KEYS):
             life.elements -= len(chunks.popleft()[1])
-        chunks.append((number_of(next(reversed(made))), made))
+        last = number_of(next(reversed(made)))
+        if len(chunks) > FEW and len(chunks[-1][1]) + len(made) <= SMALL:
+            before, known = chunks.pop()
+            life.elements -= len(known)
+            known.update(made)
+            last, made = max(before, last), known
+        chunks.append((last, made))
         life.elements += len(made)
 
     def clear(self) -> None:

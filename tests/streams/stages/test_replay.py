@@ -13,6 +13,8 @@ from rt_edge.data.reading import Reading
 from rt_edge.data.receipt import Dropped, Origin
 from rt_edge.streams.ledger import Ledger
 from rt_edge.streams.stage import Stage
+from rt_edge.streams.stages._keys import MAX_KEYS
+from rt_edge.streams.stages._made import SMALL, Made
 from rt_edge.streams.stages.conflate import Conflate
 from rt_edge.streams.stages.counter_delta import CounterDelta
 from rt_edge.streams.stages.debounce import Debounce
@@ -133,6 +135,34 @@ def test_what_was_made_is_forgotten_when_it_cannot_come_again() -> None:
             source.send(read(ts, n=ts))
             refuse(bench)
         assert len(bench.logic._made) <= 2  # type: ignore[attr-defined]
+
+
+def test_what_was_made_is_found_in_few_places_when_much_is_open_one_by_one() -> None:
+    """A turn with elements that come again is not as long as all that is open; what settles leaves nothing behind."""
+    made, origin = Made(), Origin("plc", "1")
+    for n in range(5000):
+        made.keep(origin, {n: {"n": n}})
+    (life,) = made._lives.values()
+    assert len(made) == 5000
+    assert len(life.chunks) < 50
+    assert [made.find(origin, n) for n in range(5000)] == [{"n": n} for n in range(5000)]
+    assert made.find(origin, 5000) is None
+    origin.floor = 4990
+    made.keep(origin, {5000: {"n": 5000}})
+    assert len(made) < SMALL
+    for n in range(5001, 5001 + 2 * MAX_KEYS):
+        made.keep(origin, {n: {"n": n}})
+    assert len(made) <= MAX_KEYS
+
+
+def test_what_was_made_is_kept_when_it_was_made_out_of_order_and_is_open() -> None:
+    """As behind several ways that are merged: what was put together is let go when all of it is settled."""
+    made, origin = Made(), Origin("plc", "1")
+    for n in [*range(20, 40), 45, 41]:
+        made.keep(origin, {n: {"n": n}})
+    origin.floor = 43
+    made.keep(origin, {50: {}})
+    assert made.find(origin, 45) == {"n": 45}
 
 
 @pytest.mark.parametrize("skips", [False, True])
