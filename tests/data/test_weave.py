@@ -314,6 +314,18 @@ def test_shares_are_of_one_lap_each() -> None:
         chunk.settle()
 
 
+def test_shares_leave_out_who_has_nothing_there() -> None:
+    """A signal names no origin that it has no elements of, and numbers the others anew."""
+    names = "abc"
+    parts = [part(name, range(n))[0] for name, n in zip(names, (4, 2, 1), strict=True)]
+    chunk = weave(parts, [0, 0, 0, 0, 1, 1, 2])
+    for piece, whose in zip(chunk.cut(4), ("aaaa", "bbc"), strict=True):
+        order, known = shares(piece)
+        assert "".join(known[index][0].name for index in order if known[index][0] is not None) == whose
+        assert len(known) == len(set(whose))
+    chunk.settle()
+
+
 def test_nothing_comes_again_when_no_origin_says_so() -> None:
     """And an element of which others were made comes again as all of them."""
     a, _ = part("a", [0, 1, 2])
