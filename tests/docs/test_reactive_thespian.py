@@ -53,6 +53,6 @@ def test_example_holds_when_it_is_run(number: int) -> None:
 
 
 def test_there_are_examples() -> None:
-    """One for each kind: graph, hub, topic, actor, client of a topic actor."""
-    assert len(EXAMPLE.findall(ROUTERS.read_text())) == 5
+    """One for each kind: graph, hub, topic, actor, client of a topic actor, stream that is one."""
+    assert len(EXAMPLE.findall(ROUTERS.read_text())) == 6
     assert FENCE.search(ROUTERS.read_text())

@@ -13,5 +13,5 @@ pool        owns routees: starts dead ones again, follows the pressure
 actor       RouterActor, the core as an actor
 routee      RouteeActor, the base of those behind a router
 stream_*    streams through a router; the streams of an actor (`StreamDesk`)
-topic_*     publish and subscribe between actors, with receipts: TopicActor, TopicClient
+topic_*     publish and subscribe between actors, with receipts: TopicActor, TopicClient, TopicStages
 """

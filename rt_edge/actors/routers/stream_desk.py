@@ -62,6 +62,10 @@ class StreamDesk:
     Args:
         around: the actor: `send`, `after`, `now`, `key` of it are used.
         clock: time.
+
+    Attributes:
+        office: the post of its wires.
+        elsewhere: hands a call of another thread to the actor's; None: there is none.
     """
 
     def __init__(self, around: Around, clock: Clock) -> None:
@@ -74,6 +78,7 @@ class StreamDesk:
         self._wires: dict[str, dict[str, bool]] = {}  # what it is called -> wires to it: whether this end produces
         self._heard: dict[str, float] = {}
         self._named = 0
+        self.elsewhere: Callable[[Callable[[], None]], object] | None = None
         self._calls: list[Callable[[], object]] = []  # a few for each stream that has something to do
         self._planned = False
 
@@ -106,7 +111,7 @@ class StreamDesk:
                 self._left(name)
             ended(error)
 
-        host = ActorHost(self._clock, self._after)
+        host = ActorHost(self._clock, self._after, self.elsewhere)
         engine = self._engines[name] = Engine(blueprint, host, done)
         host.attach(engine)
         engine.start()

@@ -21,11 +21,13 @@ class ActorHost:
     Args:
         clock: time.
         after: calls later, on the actor's thread; returns what cancels it.
+        elsewhere: hands a call of another thread to the actor's; None: there is none.
     """
 
-    def __init__(self, clock: Clock, after: After) -> None:
+    def __init__(self, clock: Clock, after: After, elsewhere: Callable[[Callable[[], None]], object] | None = None) -> None:
         self.clock = clock
         self._after = after
+        self._elsewhere = elsewhere
         self._engine: Engine | None = None
         self._woken = False
 
@@ -62,5 +64,8 @@ class ActorHost:
         raise InternalError("an engine in an actor without a loop cannot wait for coroutines")
 
     def threadsafe(self, function: Callable[[], None]) -> None:
-        """There is one thread."""
-        self._after(0.0, function)
+        """Of another thread, if there is one."""
+        if self._elsewhere is None:
+            self._after(0.0, function)
+        else:
+            self._elsewhere(function)

@@ -43,6 +43,8 @@ class _Messages:
     def encode(self, items: Sequence[Any]) -> bytes:
         packed = []
         for message in items:
+            if not isinstance(message, Message):
+                raise TypeError(f"{type(message).__name__} is no Message")
             payload = message.payload
             if not isinstance(payload, (Reading, *PLAIN)):
                 raise TypeError(f"a payload is plain data or a Reading, not {type(payload).__name__}")

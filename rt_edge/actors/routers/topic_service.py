@@ -92,5 +92,5 @@ class TopicService(TopicUse):
             self._inboxes = [inbox for inbox in self._inboxes if inbox.at != sender]
             self.core.died(sender)
 
-    def _intake(self, life: str, post: Any) -> Blueprint:
+    def _intake(self, at: Any, life: str, post: Any) -> Blueprint:
         return into_broker(self.core.broker, life, post, "peer", relayed=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Hashable
 from itertools import count
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Protocol
 from uuid import uuid4
 
 import msgspec
@@ -47,6 +47,14 @@ class _Inbox:
         return msgspec.structs.replace(self.wanted[first], life=self.life, more=tuple(more), whole=True)
 
 
+class Publisher(Protocol):
+    """What publishes: its wire, which is said again and again, what it is known by, and whether it has ended."""
+
+    wire: str
+    name: str
+    ended: bool
+
+
 class TopicUse:
     """Uses topic actors: `subscribe` and override `on_messages`; `publisher`, and offer to that.
 
@@ -65,7 +73,7 @@ class TopicUse:
         self._clock = clock
         self.desk = StreamDesk(self, clock)
         self._inboxes: list[_Inbox] = []
-        self._publishers: list[tuple[Any, TopicPublisher]] = []
+        self._publishers: list[tuple[Any, Publisher]] = []
         self._saying = False
 
     # -- what the actor is to do ---------------------------------------------------------------------------------------
@@ -138,7 +146,7 @@ class TopicUse:
         """What was published, in order; it is settled when this returns."""
         raise NotImplementedError
 
-    def _intake(self, life: str, post: Any) -> Blueprint:
+    def _intake(self, at: Any, life: str, post: Any) -> Blueprint:
         return into_subscriber(life, post, self._deliver, self.window)
 
     def _deliver(self, chunk: Chunk) -> None:
@@ -151,7 +159,7 @@ class TopicUse:
     def _open(self, inbox: _Inbox) -> None:
         life = inbox.life
         post = self.desk.wire(life, inbox.at, producing=False)
-        self.desk.run(life, self._intake(life, post), lambda error: self._intake_ended(inbox, life, error))
+        self.desk.run(life, self._intake(inbox.at, life, post), lambda error: self._intake_ended(inbox, life, error))
 
     def _intake_ended(self, inbox: _Inbox, life: str, error: BaseException | None) -> None:
         if inbox not in self._inboxes or inbox.life != life:

@@ -65,6 +65,8 @@ def test_late_repetition_brings_nobody_back_when_it_has_unsubscribed():
     world.run(10.0)
     guest.settle()
     world.run(30.0)
+    assert guest._inboxes == []  # nobody is there to say no
+    topic.on_SubscribeTopic(SubscribeTopic("#", life), "guest")
     writer.write("a", *range(5, 400))
     world.run(30.0)
     assert writer.stored() == list(range(400))

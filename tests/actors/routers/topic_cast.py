@@ -12,8 +12,10 @@ from router_cast import Note
 
 from rt_edge.actors.routers.topic_actor import TopicActor
 from rt_edge.actors.routers.topic_client import TopicClient
+from rt_edge.actors.routers.topic_stages import TopicStages
 from rt_edge.actors.transport.serializer import register_message
 from rt_edge.data.receipt import Stored
+from rt_edge.streams.dsl.linear import Sink, Source
 from rt_edge.streams.pubsub.message import Message
 
 DISK = "disk"
@@ -85,6 +87,31 @@ class Reader(TopicClient):
         self.moved(message.old, message.new)
 
 
+@register_message
+class Pass(msgspec.Struct):
+    source: object
+    target: object
+
+
+class Filter(TopicStages):
+    """A stream on its loop, from one topic actor to another: each message under another topic."""
+
+    def on_Pass(self, message, sender):
+        loop = self.start_loop()
+        hub_in = self.subscriptions(message.source, "a/#", name="filter")
+        hub_out = self.publications(message.target)
+
+        async def run():
+            stream = Source.from_hub(hub_in).map(lambda m: Message(m.topic.replace("a", "b"), m.payload)).to(Sink.to_hub(hub_out))
+            await stream.run_async()
+
+        loop.to_loop(lambda: setattr(self, "task", loop.loop.create_task(run())))
+        self.send(sender, Note(str(os.getpid())))
+
+    def on_Moved(self, message, _sender):
+        self.moved(message.old, message.new)
+
+
 class Writer(TopicClient):
     """Publishes as there is room, and stores what it was told of."""
 
@@ -110,3 +137,15 @@ class Writer(TopicClient):
 
     def on_Moved(self, message, _sender):
         self.moved(message.old, message.new)
+
+
+class ForFilter(Strict):
+    """Takes nothing before the stream is there."""
+
+    required = ("filter",)
+
+
+class ForDisk(Strict):
+    """Takes nothing before the reader is there."""
+
+    required = (DISK,)
