@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import importlib
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from adapters.modbus.address import channel_key, framing_name, tcp_address
@@ -118,6 +119,10 @@ class ModbusAdapter(DeviceAdapter):
         from adapters.modbus.points import points_of
 
         return points_of(settings)
+
+    def awaited(self) -> Path | None:
+        """See `DeviceAdapter`."""
+        return None if self.settings.channel.serial is None else Path(self.settings.channel.serial)
 
     async def open(self) -> None:
         """See `DeviceAdapter`."""

@@ -115,6 +115,10 @@ class SerialAdapter(DeviceAdapter):
 
         return points_of(settings)
 
+    def awaited(self) -> Path:
+        """See `DeviceAdapter`."""
+        return Path(self.settings.port)
+
     async def open(self) -> None:
         """See `DeviceAdapter`."""
         from adapters.serial.listen import Listener

@@ -188,6 +188,11 @@ class DeviceAdapter(ABC):
         file."""
         return  # optional: it only saves memory
 
+    def awaited(self) -> Path | None:
+        """Path in the file system that is there while its device is (a serial port): when it appears, the runtime tries again
+        without waiting for the end of its backoff. None: nothing tells. Asked once; as pure as `claims`."""
+        return None
+
     @abstractmethod
     async def open(self) -> None:
         """Connect. May be called again after `close`; leaks nothing when it raises.

@@ -16,6 +16,7 @@ from rt_edge.data.ids import new_incarnation
 from rt_edge.data.reading import Reading
 from rt_edge.sdk.adapter import DeviceAdapter
 from rt_edge.sdk.backoff import Backoff
+from rt_edge.sdk.hotplug import HotPlug
 
 CLOSE_S = 5.0
 """An adapter that takes longer to close is left behind, with an error line."""
@@ -95,6 +96,8 @@ class AdapterRunner:
         self._closing: asyncio.Task[None] | None = None
         self._users = 0
         self.adapter = make(self)
+        awaited = self.adapter.awaited()
+        self._hotplug = None if awaited is None else HotPlug(awaited, clock, lambda why: self.log("warning", why))
 
     # -- used by the source and the sink -----------------------------------------------------------------------------
 
@@ -182,15 +185,29 @@ class AdapterRunner:
                 if ended is None:
                     return
                 self.count("reconnects")
-                await asyncio.sleep(ended)
+                await self._wait(ended)
         finally:
             await self._close()
             self._enter(self.state if self.state in ("failed", "off") else "closed")
+
+    async def _wait(self, seconds: float) -> None:
+        """Before the next try: so long, or until what is waited for appears."""
+        if self._hotplug is None:
+            await asyncio.sleep(seconds)
+            return
+        ended = await self._hotplug.wait(seconds)
+        if ended == "over":
+            return
+        self.count("early_tries")
+        if ended == "anew":  # it may be there and not ready yet: the tries that follow come soon again
+            self._backoff.failures = 0
 
     async def _once(self) -> float | None:
         """One connection, from open to lost; returns the seconds to wait, or None when it stays away."""
         self._enter("opening")
         self._lost = asyncio.get_running_loop().create_future()
+        if self._hotplug is not None:
+            self._hotplug.trying()
         error: Exception
         try:
             await self._open()

@@ -5,12 +5,15 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Coroutine
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import pytest
 
 from adapters.serial import SerialAdapter
+from rt_edge.data.clock import SystemClock
 from rt_edge.sdk import TransientError
+from rt_edge.sdk.runner import AdapterRunner
 from rt_edge.testkit.adapter_harness import AdapterHarness
 from rt_edge.testkit.serial_instrument import Instrument, plugged
 from rt_edge.testkit.waiting import until
@@ -129,6 +132,33 @@ def test_result_says_so_when_the_cable_is_pulled_in_a_command(settings: Any, tmp
             assert (await h.adapter.write("b", 1, "b")).status == "confirmed"
             assert list(instrument.got) == [b"A", b"B"]
             await h.close()
+
+    run(main())
+
+
+class Longest(Random):
+    """Each wait of the backoff is a minute."""
+
+    def uniform(self, a: float, b: float) -> float:
+        return 60.0
+
+
+def test_port_is_open_again_at_once_when_the_cable_is_back(settings: Any, tmp_path: Path) -> None:
+    """In a node, whose backoff would take a minute: put back it reads again, pulled and put back once more as well."""
+
+    async def main() -> None:
+        with plugged(tmp_path / "tty") as instrument:
+            chosen = settings(port=str(instrument.path), framing=LINES, **LISTEN)
+            life = AdapterRunner("lab", lambda context: SerialAdapter(chosen, context), SystemClock(), Longest(), tmp_path)
+            life.start()
+            for _ in range(2):
+                await until(lambda: life.state == "open", within=5)
+                instrument.unplug()
+                await until(lambda: life.state == "waiting")
+                instrument.plug()
+            await until(lambda: life.state == "open", within=5)
+            assert life.counters["early_tries"] == 2
+            await life.stop()
 
     run(main())
 
