@@ -15,8 +15,10 @@ from adapters.modbus import ModbusAdapter
 from adapters.modbus.address import of_a_manual
 from rt_edge.data.clock import SystemClock
 from rt_edge.sdk import FatalAdapterError, TransientError
+from rt_edge.sdk.runner import AdapterRunner
 from rt_edge.testkit.adapter_harness import AdapterHarness
 from rt_edge.testkit.modbus_slave import RtuSlave, SlaveBank, SlaveUnit, TcpSlave, counter, float_registers, wave
+from rt_edge.testkit.waiting import until
 
 PRESSURE = struct.unpack(">HH", struct.pack(">f", 3.25))
 
@@ -208,6 +210,34 @@ def test_polling_goes_on_when_the_port_is_unplugged_and_returns(settings: Any, t
             ("under-test/u1", "disconnected"),
             ("under-test/u2", "disconnected"),
         ]
+
+    run(main())
+
+
+class Longest(Random):
+    """Each wait of the backoff is a minute."""
+
+    def uniform(self, a: float, b: float) -> float:
+        return 60.0
+
+
+def test_port_is_open_again_at_once_when_the_cable_is_back(settings: Any, tmp_path: Path) -> None:
+    """In a node, whose backoff would take a minute; a TCP address has no path that could be watched."""
+
+    async def main() -> None:
+        async with RtuSlave(bank_of(1)) as slave:
+            chosen = settings(channel=rtu(slave), units=units_for(1))
+            life = AdapterRunner("line", lambda context: ModbusAdapter(chosen, context), SystemClock(), Longest(), tmp_path)
+            life.start()
+            await until(lambda: life.state == "open")
+            slave.unplug()
+            await until(lambda: life.state == "waiting")
+            slave.replug()
+            await until(lambda: life.state == "open", within=5)
+            assert life.counters["early_tries"] == 1
+            await life.stop()
+        tcp = settings(channel={"tcp": "127.0.0.1:502"}, units=units_for(1))
+        assert ModbusAdapter(tcp, life).awaited() is None
 
     run(main())
 
