@@ -73,6 +73,8 @@ def wrong(member: MemberStatus) -> list[str]:
         said.append(_no_session(member.uplink, member.error))
     elif member.error:
         said.append(member.error)
+    if member.uplink is not None and member.uplink.disk:
+        said.append(member.uplink.disk)
     if member.adapter is not None and member.adapter.state == "open":
         said += [_silent(member.adapter.silent)] if member.adapter.silent else []
         said += _nothing_usable(member)
@@ -119,7 +121,7 @@ def bottlenecks(status: NodeStatus, before: NodeStatus | None) -> list[str]:
         # Full at one of two looks is enough: a small window is emptied with each commit, and filled again at once.
         if member.adapter is not None and (_window_full(member.adapter) or (was is not None and _was_full(was))):
             found.append(_window(short, member.adapter))
-        if member.uplink is not None and _spool_full(member) and (was is None or _spool_full(was)):
+        if member.uplink is not None and not member.uplink.disk and _spool_full(member) and (was is None or _spool_full(was)):
             found.append(
                 f"{short}: the spool is full ({show_size(member.uplink.bytes)}) and holds its sources back;"
                 " restore the uplink, or raise spool.max"

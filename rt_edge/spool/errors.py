@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from rt_edge.data.errors import ConfigError, RefusedError, TransientError
 
+MAKE_ROOM = "make room, or put node.data on a larger disk"
+
 
 class SpoolFull(TransientError):
     """No room now: nothing of the batch was kept, nothing is lost; there will be room after confirmations."""

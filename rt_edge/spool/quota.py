@@ -33,6 +33,8 @@ class Quota:
         """Confirmed rows are deleted in steps of this many bytes."""
         self.wanted = 0
         """Bytes of the batch that was refused; 0: not full."""
+        self.disk = ""
+        """What is wrong with the disk, if that is why it was refused."""
 
     def over(self, used: int, need: int) -> int:
         """Bytes by which the quota would be exceeded; 0 or less: it fits."""
@@ -48,9 +50,10 @@ class Quota:
         """
         return need > reusable and free - (need - reusable) < self.floor
 
-    def refuse(self, need: int) -> None:
-        """Remember that a batch of `need` bytes did not fit."""
+    def refuse(self, need: int, disk: str = "") -> None:
+        """Remember that a batch of `need` bytes did not fit, and what is wrong with the disk, if that is why."""
         self.wanted = max(self.wanted, need, 1)
+        self.disk = disk
 
     def room_again(self, used: int, free: int, reusable: int) -> bool:
         """Whether the refused batch would fit with an eighth of the quota to spare."""

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from rt_edge.data.units import show_size
 from rt_edge.spool.disk import Disk
-from rt_edge.spool.errors import SpoolFull
+from rt_edge.spool.errors import MAKE_ROOM, SpoolFull
 from rt_edge.spool.quota import Quota, WhenFull
 from rt_edge.spool.rows import Drop, plan_drop
 from rt_edge.spool.spoolfile import SpoolFile
@@ -86,5 +87,9 @@ class Room:
         return int(self._file.conn.execute("PRAGMA freelist_count").fetchone()[0]) * self._file.page_size
 
     def _full(self, need: int) -> SpoolFull:
-        self.quota.refuse(need)
-        return SpoolFull(f"the spool {self._file.name} is full", "it has room again when the upstream cluster confirms")
+        quota, free = self.quota, self._free()
+        if not quota.below_floor(free, self._reusable(), max(need, quota.wanted)):
+            quota.refuse(need)
+            return SpoolFull(f"the spool {self._file.name} is full", "it has room again when the upstream cluster confirms")
+        quota.refuse(need, f"the disk has {show_size(max(0, free))} free, and {show_size(quota.floor)} are left to others")
+        return SpoolFull(f"the spool {self._file.name}: {quota.disk}", MAKE_ROOM)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections import deque
 from typing import Any, ClassVar
 
@@ -14,6 +15,8 @@ from rt_edge.spool.keeping import Kept, Work, keep
 from rt_edge.spool.pending import MAIN
 from rt_edge.spool.worker import SpoolWorker
 from rt_edge.streams.stage import IN, Inlet, Outlet, ReceiptUse, Stage, StageLogic
+
+log = logging.getLogger(__name__)
 
 WINDOW = 4000
 RETRY = 1.0
@@ -81,6 +84,8 @@ class _Logic(StageLogic):
         """Room was signalled while a commit was under way that may have been refused before."""
         self._retry = RETRY
         self._finishing = False
+        self._held_back = False
+        """It was said that nothing is taken in."""
         self._room: Any = None
 
     def on_start(self) -> None:
@@ -162,6 +167,7 @@ class _Logic(StageLogic):
         if isinstance(kept.error, TransientError):
             self.ctx.count("blocked" if isinstance(kept.error, SpoolFull) else "errors")
             self._blocked = True
+            self._say(kept.error)
             if self._room_came:
                 self._unblock()
                 return
@@ -170,7 +176,17 @@ class _Logic(StageLogic):
             self.fail_stage(kept.error)
         else:
             self._retry = RETRY
+            self._say(None)
             self._consider()
+
+    def _say(self, error: TransientError | None) -> None:
+        """Once when nothing can be taken in, and once when it can again."""
+        if error is not None and not self._held_back:
+            hint = f" ({error.hint})" if error.hint else ""
+            log.warning("%s: %s%s; its sources are held back until there is room", self.ctx.name, error.message, hint)
+        elif error is None and self._held_back:
+            log.info("%s: there is room again", self.ctx.name)
+        self._held_back = error is not None
 
     def _looked(self, room: bool | None, error: BaseException | None) -> None:
         if error is not None:

@@ -19,7 +19,7 @@ from rt_edge.data.ids import boot_id, new_incarnation
 from rt_edge.data.record import MAX_RECORD, Gap, LaneId, Record
 from rt_edge.spool.database import ROW_COST, Connect, Trouble, connect, get_meta, set_meta, trouble
 from rt_edge.spool.disk import Disk, Reserve, SystemDisk
-from rt_edge.spool.errors import SpoolFull, SpoolUnusable
+from rt_edge.spool.errors import MAKE_ROOM, SpoolFull, SpoolUnusable
 from rt_edge.spool.files import Files
 from rt_edge.spool.intake import Intake
 from rt_edge.spool.lanes import Lane, LaneState
@@ -152,7 +152,7 @@ class Spool:
             failure = file.failed(error)
             if isinstance(failure, SpoolFull):
                 file.relieve()
-                self._room.quota.refuse(need)
+                self._room.quota.refuse(need, "the disk is full")
             raise failure from error
         except BaseException:
             intake.rollback()
@@ -363,6 +363,12 @@ class Spool:
     def full(self) -> bool:
         """Whether `append` refuses now."""
         return self._room.quota.wanted > 0
+
+    @property
+    def disk_trouble(self) -> str:
+        """What is wrong with the disk, and what to do, while `append` refuses for that; empty otherwise."""
+        disk = self._room.quota.disk if self.full else ""
+        return f"{disk}; {MAKE_ROOM}" if disk else ""
 
     def depth(self) -> Depth:
         """How much waits; costs the same however much it is."""

@@ -17,7 +17,7 @@ from rt_edge.data.ids import new_epoch
 from rt_edge.data.record import Gap, RecordKind
 from rt_edge.spool.database import ROW_COST, SEQ_MASK, Trouble, get_meta, set_meta, transaction, trouble
 from rt_edge.spool.disk import Reserve
-from rt_edge.spool.errors import SpoolFull, SpoolIoError, SpoolRecovered
+from rt_edge.spool.errors import MAKE_ROOM, SpoolFull, SpoolIoError, SpoolRecovered
 from rt_edge.spool.intake import Intake
 from rt_edge.spool.lanes import Lane, LaneTable
 from rt_edge.spool.memory import DeadLetterTable, IntakeTable
@@ -281,7 +281,7 @@ class SpoolFile:
         if self._conn is not None and self._conn.in_transaction:
             self._take(None)  # the rollback failed, too: begin again with what is on disk
         if kind is Trouble.FULL:
-            return SpoolFull(f"the disk under {self.name} is full")
+            return SpoolFull(f"the spool {self.name}: the disk is full", MAKE_ROOM)
         if kind is Trouble.IO:
             return SpoolIoError(f"{self.name}: {error}")
         return InternalError(f"{self.name}: {error}")

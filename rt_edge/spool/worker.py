@@ -18,10 +18,15 @@ T = TypeVar("T")
 
 
 class SpoolFacts(msgspec.Struct, frozen=True):
-    """A spool as it was after its last call: its lanes, and whether it refuses more."""
+    """A spool as it was after its last call: lanes, whether it refuses more; `disk`: what is wrong with it, if that is why."""
 
     lanes: list[LaneState]
     full: bool
+    disk: str
+
+
+def _facts(spool: Spool) -> SpoolFacts:
+    return SpoolFacts(spool.lanes(), spool.full, spool.disk_trouble)
 
 
 class SpoolWorker:
@@ -40,7 +45,7 @@ class SpoolWorker:
 
     def __init__(self, spool: Spool) -> None:
         self.spool = spool
-        self.facts = SpoolFacts(spool.lanes(), spool.full)
+        self.facts = _facts(spool)
         self.on_appended: list[Callable[[LaneId, int], None]] = []
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="spool")
 
@@ -51,7 +56,7 @@ class SpoolWorker:
             try:
                 return function(*args, **kwargs)
             finally:
-                self.facts = SpoolFacts(self.spool.lanes(), self.spool.full)
+                self.facts = _facts(self.spool)
 
         return await asyncio.get_running_loop().run_in_executor(self._thread, call)
 

@@ -69,7 +69,8 @@ class UplinkStatus(msgspec.Struct):
     """The uplink of a member: its link, its spool and what upstream has confirmed.
 
     `counters`: reports by their code, and `sessions`, `sent_records`, `resent_records`, `unconfirmed_records` (and
-    their bytes); "unconfirmed" is what was sent in this session and is not confirmed.
+    their bytes); "unconfirmed" is what was sent in this session and is not confirmed. `disk`: what is wrong with it, if the
+    spool takes nothing for that.
     """
 
     link: str
@@ -82,6 +83,7 @@ class UplinkStatus(msgspec.Struct):
     confirmed: int
     last: int
     counters: dict[str, int] = {}
+    disk: str = ""
 
 
 class IngressStatus(msgspec.Struct):

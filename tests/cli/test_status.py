@@ -21,7 +21,7 @@ from msgspec.structs import replace
 from rich.console import Console
 
 from rt_edge.cli.app import main
-from rt_edge.cli.status_remarks import bottlenecks, does
+from rt_edge.cli.status_remarks import bottlenecks, does, wrong
 from rt_edge.cli.status_view import render, wire_name
 from rt_edge.telemetry.status import (
     AdapterStatus,
@@ -195,6 +195,15 @@ def test_names_the_window_when_it_is_the_bottleneck() -> None:
     large = status_of(mqtt(unsettled=2000.0, window=2000))
     assert bottlenecks(large, None) == ["broker: window of 2,000 is full; raise window, or lower spool.max_wait"]
     assert "bottleneck: broker: window of 20 is full" in " ".join(shown(full, full))
+
+
+def test_blames_the_disk_when_the_spool_takes_nothing_for_it() -> None:
+    """To restore the uplink would not help: what is wrong is the disk, and that is said among what is wrong."""
+    member = uplink("down", 50_000, stuck=True)
+    assert member.uplink is not None
+    member.uplink.full, member.uplink.disk = True, "the disk is full; make room"
+    assert wrong(member)[-1] == "the disk is full; make room"
+    assert bottlenecks(status_of(member), status_of(member)) == []
 
 
 def test_names_the_spool_or_the_link_when_it_is_the_bottleneck() -> None:

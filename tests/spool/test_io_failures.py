@@ -12,6 +12,7 @@ import pytest
 from rt_edge.data.errors import TransientError
 from rt_edge.data.receipt import Origin
 from rt_edge.spool.errors import SpoolFull, SpoolIoError
+from rt_edge.spool.quota import MIN_QUOTA
 from rt_edge.spool.spool import Spool
 from rt_edge.testkit.spool_bench import FailingSqlite, SetDisk, counted, make_pending, open_spool
 
@@ -154,10 +155,28 @@ def test_append_refuses_when_the_free_space_floor_is_reached(tmp_path: Path) -> 
     spool = open_spool(tmp_path / "hq.db", disk=disk, free_floor=64_000_000)
     spool.append([make_pending(0)])
     disk.free = 64_000_500
-    with pytest.raises(SpoolFull):
+    with pytest.raises(SpoolFull, match="64MB free, and 64MB are left to others") as refused:
         spool.append([make_pending(1, 1, 60_000)])
+    assert "make room" in refused.value.hint
+    assert spool.disk_trouble.startswith("the disk has 64MB free, and 64MB are left to others; make room")
     disk.free = 100_000_000
     assert spool.append([make_pending(1, 1, 60_000)]) == [2]
+    assert not spool.disk_trouble
+    spool.close()
+
+
+def test_the_disk_is_not_blamed_when_the_quota_is_reached(tmp_path: Path) -> None:
+    """A spool that is full of what upstream has not confirmed has no trouble with its disk."""
+    spool = open_spool(tmp_path / "hq.db", max_bytes=MIN_QUOTA, disk=SetDisk(200_000_000), free_floor=64_000_000)
+
+    def fill() -> None:
+        for n in range(1000):
+            spool.append([make_pending(n, 1, 60_000)])
+
+    with pytest.raises(SpoolFull, match="is full"):
+        fill()
+    assert spool.full
+    assert not spool.disk_trouble
     spool.close()
 
 

@@ -230,9 +230,13 @@ async def test_demand_stops_and_goes_on_when_a_full_spool_has_room_again(tmp_pat
 
 @in_loop
 async def test_a_full_spool_is_looked_at_and_nothing_encoded_when_room_may_come_unannounced(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Attempts on a full disk cost a look, not a window of encoding (megabytes, each time); freed space starts it again."""
+    """Attempts on a full disk cost a look, not a window of encoding (megabytes, each time); freed space starts it again.
+
+    It is said once that the disk is full, and once that there is room.
+    """
+    caplog.set_level("INFO", sink_module.__name__)
     monkeypatch.setattr(sink_module, "RETRY", 0.001)
     monkeypatch.setattr(sink_module, "RETRY_MOST", 0.002)
     disk = SetDisk(0)
@@ -258,6 +262,10 @@ async def test_a_full_spool_is_looked_at_and_nothing_encoded_when_room_may_come_
         assert await asyncio.wait_for(done, 10) is None
         assert notes.settled == 300
     assert open_and_count(tmp_path) == 300
+    full, again = (record.getMessage() for record in caplog.records)
+    assert full.startswith("sink: the spool hq.db: the disk has 0B free, and ")
+    assert full.endswith("(make room, or put node.data on a larger disk); its sources are held back until there is room")
+    assert again == "sink: there is room again"
 
 
 async def _turn(notes: Notes) -> None:

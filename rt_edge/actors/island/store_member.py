@@ -93,6 +93,6 @@ class StoreMember(Member):
         driver = self._driver
         if driver is None:
             return
-        status.error = status.error or driver.error
+        status.error = status.error or driver.error or (self._worker.facts.disk if self._worker is not None else "")
         counters = dict(driver.counters)
         status.ingress = IngressStatus(str(self._path), [], driver.stored_records, driver.stored_readings, counters)

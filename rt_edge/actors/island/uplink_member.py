@@ -140,6 +140,7 @@ class UplinkMember(Member):
             confirmed=sum(lane.confirmed for lane in lanes),
             last=sum(lane.last for lane in lanes),
             counters={**driver.counters, **driver.delivery()},
+            disk=worker.facts.disk,
         )
         if not driver.session_open and driver.reason:
             status.error = status.error or driver.reason
