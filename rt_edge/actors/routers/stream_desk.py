@@ -165,9 +165,11 @@ class StreamDesk:
         self.office.reachable(there, self._wires[there])
 
     def nudge(self, address: Any, after: float) -> None:
-        """Say again what there is to say to `address`, if nothing was heard from it for so long: sending tells if it is dead."""
-        name = self._names.get(self._around.key(address))
-        if name is not None and self._around.now() - self._heard.get(name, 0.0) >= after:
+        """Say again what there is to say to `address`, if nothing was heard from it, or it was nudged, for so long: sending tells
+        if it is dead."""
+        name, now = self._names.get(self._around.key(address)), self._around.now()
+        if name is not None and now - self._heard.get(name, 0.0) >= after:
+            self._heard[name] = now
             self.office.reachable(name, self._wires[name])
 
     def receive(self, sender: Any, message: Signals) -> None:
@@ -219,8 +221,10 @@ class StreamDesk:
 
     def _dispatch(self, name: str, data: bytes) -> bool:
         address = self._homes.get(name)
-        if address is None:
-            return True  # to nobody
+        if address is None:  # to nobody
+            if name not in self._homes:  # last words to one that is forgotten
+                self.office.forget(name)
+            return True
         self._around.send(address, Signals(data))
         return False
 

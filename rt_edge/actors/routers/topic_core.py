@@ -206,9 +206,10 @@ class TopicCore:
             self.missing = ()
             self.broker.pause(False)
             return
-        there = {one.name for one in self._subscriptions.values()}
+        there = set()
         for one in self._subscriptions.values():
-            if one.port is not None:
+            if one.port is not None and not one.port.ended:  # it may be disconnected, and come again
+                there.add(one.name)
                 there.update(GROUP + group for _, group in self.broker.filters(one.port) if group)
         missing = tuple(name for name in self._required if name not in there)
         if missing and missing != self.missing:
@@ -227,6 +228,7 @@ class TopicCore:
         for one in self._leaving:
             if one.logic is not None:
                 one.logic.end()
+        self._count()
         for one in [*self._subscriptions.values(), *self._leaving]:
             if one.port is not None:
                 self._desk.nudge(one.address, SILENT_S if one.port.out else IDLE_S)

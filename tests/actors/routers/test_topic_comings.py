@@ -12,6 +12,7 @@ from rt_edge.actors.routers.topic_core import IDLE_S
 from rt_edge.actors.routers.topic_messages import GetTopics, SubscribeTopic, Topics
 from rt_edge.data.errors import BufferOverflow, ConfigError
 from rt_edge.data.receipt import Failed, Origin, Receipt, Stored
+from rt_edge.streams.pubsub.broker import Broker
 from rt_edge.streams.pubsub.lanes import LostLaps
 from rt_edge.streams.pubsub.message import Message
 
@@ -134,6 +135,50 @@ def test_dead_are_forgotten_when_nothing_is_published():
     assert len(topic.desk) == 22
     world.run(2 * IDLE_S + 5.0)
     assert (len(topic.desk), list(topic.core._subscriptions)) == (2, ["one"])
+
+
+def test_nothing_is_kept_of_the_dead_who_had_open_messages():
+    """Neither a stream nor a queue of last words."""
+    world, topic, writer, _ = made(seed=3)
+    for n in range(120):
+        guest, other = world.add(Reader(f"guest-{n}", settles=False)), world.add(Writer(f"writer-{n}")).to("topic")
+        guest.subscribe("topic", "#")
+        other.write("a", *range(3))
+        world.run(world.random.random() * 0.1)
+        world.kill(guest)
+        world.kill(other)
+    world.run(2 * IDLE_S + 5.0)
+    desk, broker = topic.desk, topic.core.broker
+    alive = ("writer", "one")
+    for kept in (desk._engines, desk._names, desk._homes, desk._wires, desk._heard, desk.office._queues, desk.office._wires):
+        assert len(kept) <= len(alive)
+    assert (broker._open, len(broker._consumers), len(broker._producers)) == (0, 1, 2)
+    writer.write("b", 1)
+    world.run(20.0)
+    assert writer.stored() == [1]
+
+
+def test_required_subscriber_is_missing_when_it_was_disconnected():
+    """Its policy says so; nothing further passes it by until it has come again."""
+    world = World()
+    topic = world.topic(broker=lambda: Broker(buffer=4), required=("one",))
+    writer = world.add(Writer("writer")).to("topic")
+    one = world.add(Reader("one", settles=False))
+    one.subscribe("topic", "#", overflow="fail", name="one")
+    world.run(1.0)
+    writer.write("a", *range(100))
+    world.run(2.0)
+    assert topic.core.missing == ("one",)
+    before = set(writer.outcomes)
+    writer.write("a", 100)
+    world.run(1.0)
+    assert set(writer.outcomes) == before
+    one.settles = True
+    while one.held:
+        one.settle()
+    world.run(10.0)
+    assert topic.core.missing == ()
+    assert one.disk[-1] == 100
 
 
 def test_publisher_goes_on_when_whoever_is_told_an_outcome_raises():
