@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import sqlite3
 import subprocess
 import sys
 import threading
@@ -23,6 +24,7 @@ from rt_edge.data.record import Gap, LaneId, Record, RecordKind, Tombstone
 from rt_edge.testkit.node_process import wait_until
 from rt_edge.uplink.stores.query import StoredRow
 from rt_edge.uplink.stores.sqlite import SqliteStore
+from rt_edge.uplink.stores.tables import TABLES
 
 LANE = LaneId("edge-1", "hq", "main", bytes(16))
 T = 1_700_000_000_000_000_000
@@ -162,6 +164,21 @@ def test_says_what_is_wrong_when_it_cannot_read(
     assert captured.out == ""
     assert said in captured.err
     assert code == 2 or len(captured.err.splitlines()) == 1
+
+
+@pytest.mark.parametrize("tables", [0, 1, 2])
+def test_prints_nothing_when_the_store_is_just_being_made(
+    tables: int, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Nothing is stored yet, which is no error."""
+    conn = sqlite3.connect(tmp_path / "half.db")
+    for table in TABLES[:tables]:
+        conn.execute(table)
+    conn.commit()
+    conn.close()
+    (tmp_path / "half.db").touch()
+    assert run(capsys, str(tmp_path / "half.db")) == []
+    assert run(capsys, str(tmp_path / "half.db"), "--json") == []
 
 
 def test_asks_which_when_there_are_several_stores(store, tmp_path, capsys) -> None:

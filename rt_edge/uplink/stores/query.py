@@ -18,7 +18,7 @@ from rt_edge.data.errors import CodecError
 from rt_edge.data.reading import GAP_REASON, GAP_UNTIL, Reading, is_gap
 from rt_edge.data.record import Gap, LaneId, RecordKind, Tombstone
 from rt_edge.uplink.stores.errors import StoreIoError
-from rt_edge.uplink.stores.tables import key, open_for_reading
+from rt_edge.uplink.stores.tables import key, made, open_for_reading
 
 ROWS_AT_ONCE = 16
 Kind = Literal["reading", "gap", "tombstone", "unreadable"]
@@ -94,7 +94,7 @@ class LaneSummary(msgspec.Struct, frozen=True):
 
 
 class StoreReader:
-    """A read-only view of a store, beside a live writer.
+    """A read-only view of a store, beside a live writer. One whose tables are still being made has nothing stored yet.
 
     Args:
         path: the store's file.
@@ -106,6 +106,7 @@ class StoreReader:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._conn = open_for_reading(path)
+        self._is_made = False
 
     def __enter__(self) -> Self:
         return self
@@ -119,8 +120,9 @@ class StoreReader:
 
     @property
     def store_id(self) -> str:
-        """Id of the store."""
-        return str(self._all("SELECT value FROM meta WHERE key = 'store_id'", ())[0][0])
+        """Id of the store; empty as long as it is being made."""
+        rows = self._all("SELECT value FROM meta WHERE key = 'store_id'", ())
+        return str(rows[0][0]) if rows else ""
 
     def lanes(self) -> list[LaneSummary]:
         """Every lane, by node, route, name and age."""
@@ -180,6 +182,10 @@ class StoreReader:
 
     def _all(self, query: str, values: Sequence[object]) -> list[Any]:
         try:
+            if not self._is_made:
+                self._is_made = made(self._conn)
+                if not self._is_made:
+                    return []
             return self._conn.execute(query, values).fetchall()
         except sqlite3.Error as error:
             raise StoreIoError(f"{self._path} cannot be read: {error}") from error

@@ -28,6 +28,7 @@ TABLES = (
     """CREATE TABLE record(at INTEGER PRIMARY KEY, first INTEGER NOT NULL, kind INTEGER NOT NULL, count INTEGER NOT NULL,
     first_ts INTEGER, last_ts INTEGER, received_at INTEGER NOT NULL, payload BLOB NOT NULL)""",
 )
+NAMES = frozenset({"meta", "lane", "record"})
 KEY_BITS = SEQ_MASK.bit_length()
 
 _gap = msgspec.msgpack.Decoder(Gap)
@@ -55,7 +56,7 @@ def span(record: Record) -> tuple[int | None, int | None]:
 
 
 def open_for_reading(path: Path) -> sqlite3.Connection:
-    """A read-only connection, beside a live writer or without one.
+    """A read-only connection, beside a live writer or without one; the tables may not be there yet (`made`).
 
     Raises:
         StoreUnusable: no store is there, or one of a newer version.
@@ -65,7 +66,8 @@ def open_for_reading(path: Path) -> sqlite3.Connection:
     address = f"file:{quote(str(path))}?mode=ro"
     conn = sqlite3.connect(address, uri=True, isolation_level=None, check_same_thread=False, timeout=5.0)
     try:
-        check_version(conn, path)
+        if made(conn) or not _begun(conn):
+            check_version(conn, path)
     except sqlite3.Error as error:
         conn.close()
         raise StoreUnusable(f"{path} cannot be read: {error}") from error
@@ -75,16 +77,33 @@ def open_for_reading(path: Path) -> sqlite3.Connection:
     return conn
 
 
+def made(conn: sqlite3.Connection) -> bool:
+    """Whether all tables are there: a file that is being made has none or some of them, and nothing is stored in it."""
+    return _names(conn) >= NAMES
+
+
+def _begun(conn: sqlite3.Connection) -> bool:
+    """Whether nothing but a part of a store is there, without the number that comes last."""
+    return _names(conn) <= NAMES and _version(conn) == 0
+
+
+def _names(conn: sqlite3.Connection) -> set[str]:
+    return {row[0] for row in conn.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+
+
+def _version(conn: sqlite3.Connection) -> int:
+    return int(conn.execute("PRAGMA user_version").fetchone()[0])
+
+
 def check_version(conn: sqlite3.Connection, path: Path) -> int:
     """The version of the tables.
 
     Raises:
         StoreUnusable: newer than ours, or not a store.
     """
-    version = int(conn.execute("PRAGMA user_version").fetchone()[0])
-    names = {row[0] for row in conn.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+    version, names = _version(conn), _names(conn)
     if version > SCHEMA:
         raise StoreUnusable(f"{path} was written by a newer rt_edge (tables {version}, known {SCHEMA})", "use that version")
-    if names and not {"meta", "lane", "record"} <= names:
+    if names and not names >= NAMES:
         raise StoreUnusable(f"{path} is a database, but not a store", "name another file")
     return version

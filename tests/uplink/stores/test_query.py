@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from pathlib import Path
 
 import msgspec
@@ -15,6 +16,7 @@ from rt_edge.testkit.store_contract import LANE, make_records
 from rt_edge.uplink.stores.errors import StoreUnusable
 from rt_edge.uplink.stores.query import Filter, StoredRow, StoreReader
 from rt_edge.uplink.stores.sqlite import SqliteStore
+from rt_edge.uplink.stores.tables import TABLES
 
 SECOND = LaneId("edge-2", "hq", "main", bytes(16))
 PUMP = [Reading("plc/pump-1", 1000 + i, {"pressure": float(i), "running": i % 2 == 0}) for i in range(10)]
@@ -103,6 +105,48 @@ def test_a_row_says_so_when_a_payload_cannot_be_read(store: SqliteStore, tmp_pat
     kinds = [r.kind for r in ask(tmp_path, node="edge-2", since=0)]
     assert kinds == ["reading", "reading", "gap", "unreadable", *["reading"] * 5]
     store.close()
+
+
+@pytest.mark.parametrize("tables", [0, 1, 2])
+def test_nothing_is_stored_yet_when_the_store_is_being_made(tables: int, tmp_path: Path) -> None:
+    """A file with none or only some of its tables reads as an empty store, and the same reader sees what is stored then."""
+    half = sqlite3.connect(tmp_path / "store.db")
+    for table in TABLES[:tables]:
+        half.execute(table)
+    half.commit()
+    with StoreReader(tmp_path / "store.db") as reader:
+        assert list(reader.rows()) == []
+        assert (reader.lanes(), reader.positions(), reader.store_id) == ([], {}, "")
+        for table in TABLES[tables:]:
+            half.execute(table)
+        half.execute("PRAGMA user_version=1")
+        half.execute("INSERT INTO meta VALUES ('store_id', 'x')")
+        half.commit()
+        half.close()
+        made = SqliteStore(tmp_path / "store.db", SystemClock())
+        made.open_session(LANE, "s")
+        made.commit(LANE, "s", 1, [data(1, FAN)])
+        assert [row.reading for row in reader.rows()] == FAN
+        assert reader.store_id == "x"
+        made.close()
+
+
+@pytest.mark.parametrize("table", ["lane", "record", "other"])
+def test_a_damaged_or_foreign_file_is_not_taken_for_one_that_is_being_made(table: str, tmp_path: Path) -> None:
+    """A store that has lost a table has its version; another program's database has other tables."""
+    conn = sqlite3.connect(tmp_path / "store.db")
+    for statement in TABLES:
+        conn.execute(statement)
+    if table == "other":
+        conn.execute("CREATE TABLE other(x)")
+        conn.execute("DROP TABLE lane")
+    else:
+        conn.execute("PRAGMA user_version=1")
+        conn.execute(f"DROP TABLE {table}")
+    conn.commit()
+    conn.close()
+    with pytest.raises(StoreUnusable, match="is a database, but not a store"):
+        StoreReader(tmp_path / "store.db")
 
 
 def test_the_message_is_clear_when_there_is_no_store(tmp_path: Path) -> None:
