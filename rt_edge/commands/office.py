@@ -16,7 +16,7 @@ from rt_edge.commands.command import Command, Outcome, Row
 from rt_edge.commands.desk import Desk, DeskLimits
 from rt_edge.commands.effects import Audit, Look, Save, Send, Tell
 from rt_edge.commands.journal import CommandJournal
-from rt_edge.commands.names import no_point
+from rt_edge.commands.reads import PointReader
 from rt_edge.data.clock import Clock
 from rt_edge.data.errors import RtEdgeError
 from rt_edge.data.ids import boot_id
@@ -25,12 +25,6 @@ from rt_edge.sdk.adapter import DeviceAdapter, WriteResult
 from rt_edge.sdk.points import PointInfo
 
 log = logging.getLogger(__name__)
-
-READ_S = 10.0
-"""A point that has not been read by then is taken as one that cannot be read now."""
-
-MAX_READS = 64
-"""Reads for people and programs under way; one more is refused."""
 
 MAX_ASKS = 256
 """Commands that wait while the journal is being opened; one more is refused."""
@@ -71,7 +65,7 @@ class CommandOffice:
         self.desk = Desk(points, clock, boot_id(), self._limits)
         self._audit = AuditLog(folder / f"{name}.audit.jsonl", name)
         self._journal: CommandJournal | None = None
-        self._adapter: DeviceAdapter | None = None
+        self._reader = PointReader(name, points)
         self._opening: asyncio.Task[None] | None = None
         self._thread: ThreadPoolExecutor | None = None
         self._listeners: dict[str, list[Listener]] = {}
@@ -83,14 +77,13 @@ class CommandOffice:
         self._saving = False
         self._asks: deque[tuple[Command, Listener]] = deque(maxlen=MAX_ASKS)
         self._taking = False
-        self._reads = 0
         self._closed = False
 
     # -- the adapter -------------------------------------------------------------------------------------------------
 
     def connected(self, adapter: DeviceAdapter | None, why: str = "") -> None:
         """`adapter` is open now; None: it is not (any more), and why."""
-        self._adapter = adapter
+        self._reader.adapter = adapter
         self.desk.connected(adapter is not None, why)
         self._run()
 
@@ -150,21 +143,10 @@ class CommandOffice:
 
     def read(self, point: str, key: str, tell: Listener) -> None:
         """Read a point now; `tell` hears once: `confirmed` with a value, or why not."""
-        info = self.points.get(point)
-        if info is None:
-            tell(Outcome(key, "refused", True, str(no_point(point, self.points))))
-        elif not info.readable:
-            tell(Outcome(key, "refused", True, f"{point} cannot be read"))
-        elif self._reads >= MAX_READS:
-            tell(Outcome(key, "refused", True, f"{MAX_READS} reads wait already"))
+        if why := self._reader.refusal(point):
+            tell(Outcome(key, "refused", True, why))
         else:
-            self._reads += 1
-            self._spawn(self._answer_read(point, key, info, tell))
-
-    async def _answer_read(self, point: str, key: str, info: PointInfo, tell: Listener) -> None:
-        value, why = await self._read(point)
-        self._reads -= 1
-        tell(Outcome(key, "failed" if value is None else "confirmed", True, why, value, None, info.unit))
+            self._spawn(self._reader.answer(point, key, tell))
 
     # -- effects -----------------------------------------------------------------------------------------------------
 
@@ -231,27 +213,12 @@ class CommandOffice:
             self._saving = False
 
     async def _look(self, key: str, point: str) -> None:
-        value, why = await self._read(point)
+        value, why = await self._reader.read(point)
         self.desk.looked(key, value, why)
         self._run()
 
-    async def _read(self, point: str) -> tuple[Value | None, str]:
-        adapter = self._adapter
-        if adapter is None:
-            return None, "the adapter is not connected"
-        try:
-            async with asyncio.timeout(READ_S):
-                return await adapter.read(point), ""
-        except TimeoutError:
-            return None, f"no answer within {READ_S:g} s"
-        except RtEdgeError as error:
-            return None, error.message
-        except Exception as error:
-            log.exception("adapter %s raised something that is not an adapter error while reading", self.name)
-            return None, f"{type(error).__name__}: {error}"
-
     async def _send(self, key: str, point: str, value: Value) -> None:
-        adapter = self._adapter
+        adapter = self._reader.adapter
         if adapter is None:  # it went between two calls: nothing was sent
             result = WriteResult("failed", "the adapter is not connected")
         else:
