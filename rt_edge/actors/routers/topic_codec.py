@@ -14,6 +14,9 @@ from rt_edge.streams.pubsub.message import Message
 PLAIN = (bool, int, float, str, bytes, list, tuple, dict)
 """Types of payloads beside Reading: what MessagePack has; a tuple arrives as a list."""
 
+MESSAGE_BYTES = 8 << 20
+"""A message that is larger fails: it would be sent again before it has arrived."""
+
 
 class _Packed(msgspec.Struct, frozen=True, array_like=True, gc=False):
     topic: str
@@ -53,7 +56,10 @@ class _Messages:
                 packed.append(_Packed(message.topic, flags, message.key, None, payload))
             else:
                 packed.append(_Packed(message.topic, flags, message.key, payload))
-        return _encoder.encode(packed)
+        data = _encoder.encode(packed)
+        if len(packed) == 1 and len(data) > MESSAGE_BYTES:  # more of them are halved before they leave
+            raise ValueError(f"a message of {len(data):,} bytes is too large: {MESSAGE_BYTES:,} at most")
+        return data
 
     def decode(self, payload: bytes) -> list[Any]:
         try:

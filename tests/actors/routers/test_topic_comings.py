@@ -8,6 +8,7 @@ import pytest
 from topic_world import Reader, World, Writer
 
 from rt_edge.actors.routers import stream_desk
+from rt_edge.actors.routers.topic_codec import MESSAGE_BYTES
 from rt_edge.actors.routers.topic_core import IDLE_S
 from rt_edge.actors.routers.topic_messages import GetTopics, SubscribeTopic, Topics
 from rt_edge.data.errors import BufferOverflow, ConfigError
@@ -206,15 +207,16 @@ def test_message_that_cannot_travel_takes_no_others_along():
     for _ in range(5000):
         deep = [deep]
     outcomes = {}
-    bad = {"object": [object()], "long": 1 << 70, "text": "\ud800", "deep": deep}
+    bad = {"object": [object()], "long": 1 << 70, "text": "\ud800", "deep": deep, "large": bytes(MESSAGE_BYTES)}
     for name, payload in {"a": 1, **bad, "b": 2}.items():
         writer.stream.offer(Message("a", payload), partial(outcomes.__setitem__, name))
     writer.stream.offer(Message("a", 3), partial(outcomes.__setitem__, "c"))
     world.run(20.0)
     assert sorted(one.disk) == [1, 2, 3]
     assert {name for name, outcome in outcomes.items() if isinstance(outcome, Failed)} == set(bad)
+    assert "8,388,608 at most" in str(outcomes["large"])
     assert not writer.stream.ended
-    assert len(outcomes) == 7
+    assert len(outcomes) == 8
 
 
 def test_moved_to_a_topic_actor_that_is_used_already():
