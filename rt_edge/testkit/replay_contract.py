@@ -16,7 +16,7 @@ import pytest
 
 from rt_edge.data.chunk import Chunk
 from rt_edge.data.errors import IslandDied
-from rt_edge.data.receipt import Dropped, Failed, Marks, Origin, Outcome, Receipt, Stored
+from rt_edge.data.receipt import Dropped, Failed, Marks, Origin, Outcome, Receipt, Stored, number_of
 from rt_edge.data.weave import identities
 from rt_edge.streams.ledger import Ledger
 from rt_edge.streams.stage import OUT, ReceiptUse
@@ -40,6 +40,7 @@ class LedgerProbe(SourceProbe):
     Attributes:
         storing: whether a sink is storing something at this moment; set from outside.
         refused: numbers that went on and failed, and had no outcome since.
+        stored: numbers of which a sink has stored something; what else was made of them may be dropped later.
         wrong: what was wrong, in words.
     """
 
@@ -50,6 +51,7 @@ class LedgerProbe(SourceProbe):
         self.ledger = _Noted(self)
         self.storing = False
         self.refused: set[int] = set()
+        self.stored: set[int] = set()
         self.intake = False
         self.may_drop = False
         self.wrong: list[str] = []
@@ -80,7 +82,7 @@ class LedgerProbe(SourceProbe):
             dropped = isinstance(outcome, Dropped) and outcome.reason != "cancelled"  # then the stream has ended
             if dropped and number in self.refused and not self.may_drop:
                 self.wrong.append(f"{number} went on and failed, came again, and was settled with {outcome!r}")
-            if isinstance(outcome, Stored) and not self.storing and not self.intake:
+            if isinstance(outcome, Stored) and not self.storing and not self.intake and number not in self.stored:
                 self.wrong.append(f"{number} is settled as stored, and no sink has stored it")
             self.refused.discard(number)
 
@@ -235,6 +237,10 @@ class _Run:
         for source in self.sources:
             source.storing = True
         for chunk in chunks:
+            for origin, mark in identities(chunk):
+                for source in self.sources:
+                    if origin is not None and mark is not None and origin.incarnation == source.ledger.origin.incarnation:
+                        source.stored.add(number_of(mark))
             chunk.settle()
         self.bench.host.settle()
         for source in self.sources:

@@ -79,13 +79,17 @@ class LatestPerKeyLogic(HoldingLogic):
     def _absorb(self, chunk: Chunk, keys: list[Any]) -> None:
         rows, fresh = self._rows, self._fresh
         again = emitted_again(chunk)
+        late: list[Chunk] = []
         for place, (item, key) in enumerate(zip(chunk.items, keys, strict=True)):
             piece = chunk.take([place])
             if isinstance(item, Reading) and is_gap(item):
                 discard(self, piece, "gap")
                 continue
             if again is not None and again[place] and is_older(item, rows.get(key)):
-                discard(self, piece, REPLACED)
+                if key in fresh or self._stage.emit == "table":
+                    discard(self, piece, REPLACED)
+                else:
+                    late.append(piece)  # what followed it has gone out: it had, too
                 continue
             if key in fresh:
                 discard(self, fresh.pop(key), REPLACED)
@@ -101,6 +105,8 @@ class LatestPerKeyLogic(HoldingLogic):
                 piece.settle()
                 piece = Chunk(piece.items)
             fresh[key] = piece
+        for out in gather(late):
+            self.out.put(out)
 
     def on_timer(self, key: object) -> None:
         """It is time for the table."""

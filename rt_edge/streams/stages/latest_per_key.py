@@ -17,7 +17,8 @@ class LatestPerKey(Keyed, frozen=True, kw_only=True):
 
     What was emitted before is sent again as it is, a reading with `held` set; its receipt was settled with the first time.
     What is followed by another element of its key before an emission is settled as dropped, `replaced`. A period that ends
-    while the emission before waits for demand is left out (counter `skipped`). Gap records are dropped, `gap`.
+    while the emission before waits for demand is left out (counter `skipped`). Gap records are dropped, `gap`. What an origin
+    emits again after a later one of its key has gone out goes out by itself, at once; in a `table` it has no place.
 
     Emits when: a period ends or a trigger comes, and there is a table; as a `table` without either: when something came.
     Backpressures when: downstream asks for nothing.

@@ -24,6 +24,7 @@ class TestBuffer(StageContract):
 class TestBufferDroppingHead(StageContract):
     eager = True
     lossless = False
+    drops_again = "overflow"
     overflow: Overflow = "drop_head"
 
     def make(self) -> Buffer:

@@ -29,7 +29,6 @@ def elements(x: int) -> list[int]:
 
 class TestFlatMapConcat(SupervisionContract):
     residue_differs = "what is left of a stream is dropped"
-    takes = "an element has its outcome when it is known that its stream has ended"
 
     def make(self) -> FlatMapMerge:
         return FlatMapMerge(stream)
@@ -44,7 +43,6 @@ class TestFlatMapConcat(SupervisionContract):
 class TestFlatMapMerge(StageContract):
     ordered = False
     residue_differs = "what is left of a stream is dropped"
-    takes = "an element has its outcome when it is known that its stream has ended"
 
     def make(self) -> FlatMapMerge:
         return FlatMapMerge(stream, breadth=5)

@@ -35,6 +35,7 @@ class TestFewWait(StageContract):
     """What waits too long, or too many, goes out alone."""
 
     lossless = False
+    drops_again = "it finds no partner in time"
 
     def make(self) -> Join:
         return Join(within=0.1, unpaired="left", max_waiting=7)

@@ -17,7 +17,6 @@ from rt_edge.testkit.stage_contract import SupervisionContract, raising
 
 
 class TestMapConcat(SupervisionContract):
-    takes = "an element has its outcome when it is known that nothing more is made of it"
     residue_differs = "elements that are not expanded so far are handed on raw"
 
     def make(self) -> MapConcat:

@@ -251,6 +251,24 @@ def test_row_stays_when_an_older_reading_comes_again() -> None:
         assert source.ledger.outstanding == 0
 
 
+def test_row_that_has_gone_out_goes_out_again_when_a_later_one_has_too() -> None:
+    """Each period's row is one that was chosen: only what waits takes the place of another."""
+    with StageBench(LatestPerKey(every=1.0), keep=True, sources=LedgerProbe) as bench:
+        source = probe(bench)
+        bench.sink.request(100)
+        for ts in (1, 2):
+            source.send(read(ts))
+            bench.advance(1.0)
+        refuse(bench, *bench.sink.received)
+        del bench.sink.received[:]
+        assert source.send_again(5)
+        assert [(reading.ts, reading.held) for reading in bench.sink.received] == [(1, False)]
+        bench.advance(1.0)
+        assert [(reading.ts, reading.held) for reading in bench.sink.received] == [(1, False), (2, False)]
+        refuse(bench)
+        assert source.ledger.outstanding == 0
+
+
 def test_window_is_made_once_more_when_it_was_not_stored() -> None:
     """Its elements come too late for it, but they were in it: nothing is dropped, and what it says is the same."""
     stage = TumblingWindow(size=10.0, aggregate={"n": "sum"})
