@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from adapters.modbus.pdu import EXCEPTION
+from adapters.modbus.pdu import EXCEPTION, Request
 from adapters.modbus.stream_framing import StreamFraming
 
 MAX_FRAME = 513
@@ -30,6 +30,15 @@ class AsciiFraming(StreamFraming):
         """See `StreamFraming`."""
         head = bytes((unit,)) + pdu
         return b":%s%02X\r\n" % (head.hex().upper().encode(), lrc(head))
+
+    def begin(self, unit: int, request: Request, now: float) -> bytes:
+        """See `StreamFraming`. A frame that has begun before is a late one or none; without its beginning the rest is noise."""
+        frame = super().begin(unit, request, now)
+        head = bytes(self._buffer[1:5])
+        unit_and_function = bytes.fromhex(head.decode()) if len(head) == 4 and _HEX.issuperset(head) else b""
+        if not unit_and_function or (unit_and_function[0], unit_and_function[1] & ~EXCEPTION) not in self._ledger.headers():
+            self._noise(len(self._buffer))
+        return frame
 
     def _scan(self, now: float, final: bool) -> bytes | None:
         """See `StreamFraming`. A frame ends at CR LF; a colon within it means that the end of the one before was lost.

@@ -53,8 +53,10 @@ class Ledger:
         self._late.pop(unit, None)
 
     def seen(self, unit: int, shape: Shape) -> None:
-        """The late reply came: it and what is older is done with."""
+        """The late reply came: it and what is older is done with. One that nobody waits for (a second copy) says nothing."""
         late = self._late.get(unit, {})
+        if shape not in late:
+            return
         for older in list(late):
             del late[older]
             if older == shape:

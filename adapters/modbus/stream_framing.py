@@ -3,7 +3,8 @@
 Modbus on a serial line has no transaction number: a reply carries unit, function and length, nothing else. So a reply that comes
 after its time-out could be taken for the reply to a later request. What keeps that from happening here:
 
-- The frame that is waited for is known exactly (unit, function, length, or an exception of that function); all else is noise.
+- The frame that is waited for is known exactly (unit, function, length, or an exception of that function); all else is noise, and
+  so is what was there before the request went out.
 - A request that was given up stays in a ledger. Its frame is still recognised, whole, when it comes, and thrown away.
 - As long as the ledger knows a request of a unit, none that would have the same reply may go to that unit. The bus first asks it
   something with a reply of another shape; since a unit answers in order, that reply proves that nothing older can still come, and
@@ -50,7 +51,9 @@ class StreamFraming(ABC):
         """Take frames off the buffer from the left; `final`: what is incomplete now will not be completed."""
 
     def begin(self, unit: int, request: Request, now: float) -> bytes:
-        """See `Framing`."""
+        """See `Framing`. What came before the request is no reply to it: a frame that was sent twice, noise, a late one."""
+        if self._buffer:
+            self._scan(now, final=False)
         frame = self.frame(unit, request.pdu)
         self._pending = (unit, Shape(request.function, request.reply))
         self._echo = frame if self._echoes else b""

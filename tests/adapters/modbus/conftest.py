@@ -149,6 +149,8 @@ class Line:
             frame = frame[:at] + bytes((frame[at] ^ 1 << fate.bit,)) + frame[at + 1 :]
         elif fate.damage == "cut":
             frame = frame[: len(frame) // 2]
+        elif fate.damage == "twice":
+            frame += frame
         elif fate.damage == "exception":
             self.truth = bytes((function | 0x80, 4))
             frame = frame_of(self.framing, unit, self.truth)

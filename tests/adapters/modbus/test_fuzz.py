@@ -1,4 +1,4 @@
-"""A long time on a bad line, under hand-wound time: noise, truncated, damaged and late frames, silence, frames of others.
+"""A long time on a bad line, under hand-wound time: noise, cut, damaged, doubled and late frames, silence, frames of others.
 
 Seeded; RT_EDGE_CAMPAIGN=50 runs fifty times as many seeds, RT_EDGE_SEED=7 only that one.
 """
@@ -40,12 +40,14 @@ def rough_fate(random: Random, framing: FramingName, fate: Any) -> Any:
         unit = random.randrange(1, 9)
         other = frame_of(framing, unit, bytes((random.choice((1, 3, 4)), 4)) + random.randbytes(4))
         noise = other[: random.randrange(1, len(other) + (unit > len(UNITS)))]
+    damage = random.choice(("none", "none", "flip", "cut", "twice", "exception"))
+    whole = damage == "twice" and framing == "ascii"  # no silence is kept there: what comes after a request counts as its reply
     return fate(
         delay=random.choice((0.0, 0.0, 0.05, 0.19, 0.21, 0.3, 0.45, 0.7, 1.5, 5.0)),
         silent=random.random() < 0.15,
         noise=noise,
-        damage=random.choice(("none", "none", "flip", "cut", "exception")),
-        pieces=random.randrange(1, 6),
+        damage=damage,
+        pieces=1 if whole else random.randrange(1, 6),
         flip=random.randrange(1000),
         bit=random.randrange(8),
     )

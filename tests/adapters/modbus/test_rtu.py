@@ -11,12 +11,14 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from pymodbus.framer.rtu import FramerRTU
 
+from adapters.modbus.ascii import AsciiFraming
 from adapters.modbus.late import Shape, other_shape
 from adapters.modbus.pdu import MAX_REGISTERS, Request, read, write_registers
 from adapters.modbus.rtu import BUFFER, RtuFraming, crc16
 from adapters.modbus.tcp import MbapFraming
 from rt_edge.sdk import CodecError
 from rt_edge.testkit.modbus_slave import crc
+from rt_edge.testkit.modbus_wire import FramingName, frame_of
 
 THREE = read("holding", 0, 3)
 
@@ -142,6 +144,34 @@ def test_exception_is_not_taken_when_it_may_belong_to_a_given_up_request() -> No
     rtu.begin(1, read("input", 0, 1), 2.0)
     assert rtu.feed(frame(1, b"\x84\x01"), 2.1) == b"\x84\x01"
     assert rtu.late(1, 2.1) == {}
+
+
+@pytest.mark.parametrize("kind", ["rtu", "ascii"])
+@pytest.mark.parametrize("said", [reply(THREE), b"\x83\x02"], ids=["values", "exception"])
+@pytest.mark.parametrize("missing", [0, 1, 4])
+def test_reply_that_came_twice_answers_one_request_when_the_next_one_has_its_shape(
+    kind: FramingName, said: bytes, missing: int
+) -> None:
+    """What was there before a request is no reply to it, also where its last bytes come after."""
+    line = framing()[0] if kind == "rtu" else AsciiFraming(lambda _name, _n: None)
+    line.begin(1, THREE, 0.0)
+    twice = frame_of(kind, 1, said) * 2
+    assert line.feed(twice[: len(twice) - missing], 0.1) == said
+    line.begin(1, read("holding", 70, 3), 0.2)
+    assert line.feed(twice[len(twice) - missing :], 0.3) is None
+    right = reply(THREE, 50)
+    assert line.feed(frame_of(kind, 1, right), 0.3) == right
+
+
+@pytest.mark.parametrize("kind", ["rtu", "ascii"])
+def test_what_is_late_stays_known_when_an_older_late_reply_came_twice(kind: FramingName) -> None:
+    """The second copy of the reply to one given-up request says nothing about the request after it."""
+    line = framing()[0] if kind == "rtu" else AsciiFraming(lambda _name, _n: None)
+    for i, request in enumerate((read("holding", 70, 1), THREE)):
+        line.begin(1, request, float(i))
+        line.give_up(i + 0.5)
+    assert line.feed(frame_of(kind, 1, reply(read("holding", 70, 1))) * 2, 2.0) is None
+    assert set(line.late(1, 2.1)) == {Shape(THREE.function, THREE.reply)}
 
 
 def test_echo_is_skipped_when_the_driver_returns_what_was_sent() -> None:
