@@ -266,7 +266,8 @@ class AdapterRunner:
         if self._away_since is None:
             self._away_since = self.clock.monotonic()
             level = "warning"
-        self.log(level, f"adapter is not connected, next try in {delay:.1f} s: {self.error}")
+        sooner = "" if self._hotplug is None else f" or when {self._hotplug.path} appears"
+        self.log(level, f"adapter is not connected, next try in {delay:.1f} s{sooner}: {self.error}")
 
     async def _close(self) -> None:
         try:

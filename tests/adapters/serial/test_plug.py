@@ -143,7 +143,9 @@ class Longest(Random):
         return 60.0
 
 
-def test_port_is_open_again_at_once_when_the_cable_is_back(settings: Any, tmp_path: Path) -> None:
+def test_port_is_open_again_at_once_when_the_cable_is_back(
+    settings: Any, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     """In a node, whose backoff would take a minute: put back it reads again, pulled and put back once more as well."""
 
     async def main() -> None:
@@ -159,6 +161,8 @@ def test_port_is_open_again_at_once_when_the_cable_is_back(settings: Any, tmp_pa
             await until(lambda: life.state == "open", within=5)
             assert life.counters["early_tries"] == 2
             await life.stop()
+            said = f"adapter is not connected, next try in 60.0 s or when {instrument.path} appears: "
+            assert sum(record.getMessage().startswith(said) for record in caplog.records) == 2
 
     run(main())
 
