@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from itertools import islice
 from typing import Any, ClassVar
 
@@ -59,9 +59,9 @@ class ExpandLogic(ElementLogic):
     def on_stop(self, error: BaseException | None) -> None:
         """Settle what is held."""
         self._out.settle_rest(error)
-        self._let_go("cancelled", error)
         settle_rest(self, list(self._raw), error)
         self._raw.clear()
+        self._let_go("cancelled", error)
 
     def residue(self) -> list[Chunk]:
         """What is expanded and not sent, the rest of an open iterator (a chunk at most; an endless one is dropped from there
@@ -91,6 +91,8 @@ class ExpandLogic(ElementLogic):
             self.ctx.count(f"dropped_{reason}")
         else:
             unfolding.fail(named(self, error))
+        if isinstance(unfolding.iterator, Generator):
+            unfolding.iterator.close()  # what it holds is let go now, not when somebody collects it
 
     def _pump(self) -> None:
         while not self._out and self.is_free(OUT) and self.demand(OUT) > 0:

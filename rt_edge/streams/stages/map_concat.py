@@ -19,7 +19,7 @@ class MapConcat(UserCode, frozen=True):
     Emits when: an element arrives, and as long as its iterable has elements.
     Backpressures when: downstream does, or the iterable has elements left.
     Completes when: upstream completes and the last iterable is exhausted.
-    Cancels when: downstream cancels.
+    Cancels when: downstream cancels; a generator is closed then.
     On restart: what is left of the iterable fails with its element.
 
     Attributes:

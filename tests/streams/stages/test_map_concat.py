@@ -148,3 +148,33 @@ def test_endless_expansion_is_cut_when_the_stage_is_taken_out() -> None:
         assert bench.counters["dropped_removed"] == 1
         for chunk in residue:
             chunk.settle()
+
+
+@pytest.mark.parametrize("how", ["cancel", "fail", "stop"])
+def test_generator_is_closed_when_it_is_cut_off(how: str) -> None:
+    """At once, also when somebody else keeps it; and what waits behind it is settled, whatever its end does."""
+    kept: list[Any] = []
+    closed: list[int] = []
+
+    def endless(n: int) -> Any:
+        try:
+            yield from count()
+        finally:
+            closed.append(n)
+            raise RuntimeError("in the end of a generator")
+
+    def function(n: int) -> Any:
+        kept.append(endless(n))
+        return kept[-1]
+
+    with StageBench(MapConcat(function)) as bench:
+        bench.sink.request(5)
+        bench.source.send(7)
+        bench.sink.expect_next(*range(5))
+        if how == "cancel":
+            bench.sink.cancel()
+        elif how == "fail":
+            bench.source.fail(ValueError("upstream"))
+        else:
+            bench.engine.stop()
+        assert closed == [7]
