@@ -319,7 +319,7 @@ def test_polling_survives_when_the_real_line_is_noisy(settings: Any, tmp_path: P
         for name in ("crc_errors", "noise_bytes", "timeouts", "late_frames", "syncs"):
             assert h.context.counts[name] > 0, name
 
-    run(main())
+    asyncio.run(main())
 
 
 def test_gap_begins_at_the_last_stored_reading_when_the_process_was_killed(settings: Any, tmp_path: Path) -> None:

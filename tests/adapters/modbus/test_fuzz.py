@@ -39,7 +39,8 @@ def rough_fate(random: Random, framing: FramingName, fate: Any) -> Any:
     elif kind == 1:  # a whole frame of a unit that was never asked, or one of ours that is cut off
         unit = random.randrange(1, 9)
         other = frame_of(framing, unit, bytes((random.choice((1, 3, 4)), 4)) + random.randbytes(4))
-        noise = other[: random.randrange(1, len(other) + (unit > len(UNITS)))]
+        # one byte short, the first of the true reply may complete its checksum
+        noise = other[: random.randrange(1, len(other) + (1 if unit > len(UNITS) else -1))]
     damage = random.choice(("none", "none", "flip", "cut", "twice", "exception"))
     whole = damage == "twice" and framing == "ascii"  # no silence is kept there: what comes after a request counts as its reply
     return fate(
