@@ -38,8 +38,8 @@ class WritePoint(msgspec.Struct, frozen=True, tag=True):
         wait: answer when the command has ended; else as soon as it is durable.
         progress: whether the asker wants every state.
         again: this asker has asked it before: what is said of it now is not logged another time.
-        keyed: the key is the asker's own, so that the command may have been asked before, by others: who does not know it does not
-            know that it was never sent. So with `again`.
+        keyed: the key is the asker's own, so that the command may have been asked before, by others: who does not know it
+            does not know that it was never sent. So with `again`.
     """
 
     number: int
