@@ -115,11 +115,13 @@ def bottlenecks(status: NodeStatus, before: NodeStatus | None) -> list[str]:
     """What holds the node back, each with what to do about it; needs no `before`, but is surer with one."""
     earlier = {member.name: member for member in _members(before)} if before is not None else {}
     found = []
+    # Windows fill behind a spool that takes nothing: to raise one would not help.
+    held_back = any(_spool_full(member) for member in _members(status))
     for member in _members(status):
         was = earlier.get(member.name)
         short = member.name.partition("/")[2] or member.name
         # Full at one of two looks is enough: a small window is emptied with each commit, and filled again at once.
-        if member.adapter is not None and (_window_full(member.adapter) or (was is not None and _was_full(was))):
+        if member.adapter is not None and not held_back and (_window_full(member.adapter) or (was is not None and _was_full(was))):
             found.append(_window(short, member.adapter))
         if member.uplink is not None and not member.uplink.disk and _spool_full(member) and (was is None or _spool_full(was)):
             found.append(

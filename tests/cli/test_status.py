@@ -197,6 +197,12 @@ def test_names_the_window_when_it_is_the_bottleneck() -> None:
     assert "bottleneck: broker: window of 20 is full" in " ".join(shown(full, full))
 
 
+def test_names_the_spool_alone_when_windows_are_full_behind_it() -> None:
+    """What to do about a full spool is not to raise a window."""
+    both = status_of(mqtt(unsettled=20.0), uplink("down", 50_000, stuck=True))
+    assert [line.split(":")[0] for line in bottlenecks(both, both)] == ["hq"]
+
+
 def test_blames_the_disk_when_the_spool_takes_nothing_for_it() -> None:
     """To restore the uplink would not help: what is wrong is the disk, and that is said among what is wrong."""
     member = uplink("down", 50_000, stuck=True)
