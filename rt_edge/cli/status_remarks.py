@@ -121,7 +121,8 @@ def bottlenecks(status: NodeStatus, before: NodeStatus | None) -> list[str]:
         was = earlier.get(member.name)
         short = member.name.partition("/")[2] or member.name
         # Full at one of two looks is enough: a small window is emptied with each commit, and filled again at once.
-        if member.adapter is not None and not held_back and (_window_full(member.adapter) or (was is not None and _was_full(was))):
+        full = member.adapter is not None and (_window_full(member.adapter) or (was is not None and _was_full(was)))
+        if member.adapter is not None and full and not held_back:
             found.append(_window(short, member.adapter))
         if member.uplink is not None and not member.uplink.disk and _spool_full(member) and (was is None or _spool_full(was)):
             found.append(
