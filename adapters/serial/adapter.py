@@ -10,6 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from adapters.serial.asked import Asked
 from rt_edge.sdk import (
     AdapterContext,
     Advice,
@@ -48,6 +49,8 @@ class SerialAdapter(DeviceAdapter):
         self._port: SerialPort | None = None
         self._work: Listener | Poller | None = None
         self._seen = Seen(context)
+        self._asked = Asked(context)
+        self._begun = False  # a line was open in this life
         self._credits = 0
         self._answers = Answers(context)
         self._sender: Sender | None = None
@@ -122,6 +125,7 @@ class SerialAdapter(DeviceAdapter):
     async def open(self) -> None:
         """See `DeviceAdapter`."""
         from adapters.serial.listen import Listener
+        from adapters.serial.poll import Poller
         from adapters.serial.transport import open_port, wake
 
         if self._port is not None:
@@ -139,6 +143,9 @@ class SerialAdapter(DeviceAdapter):
         if not paused:
             port.resume()
         self._port = port
+        if isinstance(work, Poller) and self._asked.begin() and not self._begun:
+            work.owe()
+        self._begun = True
         work.start(port, asyncio.get_running_loop())
 
     def _made(self) -> Listener | Poller:
@@ -179,6 +186,8 @@ class SerialAdapter(DeviceAdapter):
         if self._work is not None:
             self._work.stop()
         await port.close()
+        if self._work is None or not self._work.owed:
+            self._asked.end()
 
     async def probe(self) -> ProbeResult:
         """Whether the instrument is heard, or answers; if not, at which speed it would."""

@@ -30,6 +30,10 @@ class Lates:
         """A reply that begins like one of `begins`, and which `reads` takes for one, may come up to `until`."""
         self._lates.append(_Late(begins, until, reads))
 
+    def awaited(self, now: float) -> bool:
+        """Whether any of them may still come."""
+        return any(late.until > now for late in self._lates)
+
     def take(self, payload: bytes) -> bool:
         """Whether this is one of them; it is waited for no longer then."""
         for late in self._lates:

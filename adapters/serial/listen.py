@@ -64,6 +64,11 @@ class Listener:
         self._silent = False
 
     @property
+    def owed(self) -> bool:
+        """Whether a reply may still come: nothing is asked here."""
+        return False
+
+    @property
     def paused(self) -> bool:
         """Whether the line is not to be read now."""
         return self._hold and not self._credits

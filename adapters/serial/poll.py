@@ -88,6 +88,17 @@ class Poller:
         self._timer: Handle | None = None
         self._inside = False
 
+    def owe(self) -> None:
+        """Somebody else has asked on this line before, nobody knows what: until its reply can no longer come nothing is asked."""
+        timeouts = [poll.asks.timeout for poll in self.polls.values()]
+        until = self._clock.monotonic() + max(timeouts, default=0.0) + self._late_limit
+        self._lates.expect((b"",), until, lambda _: False)
+
+    @property
+    def owed(self) -> bool:
+        """Whether a reply may still come."""
+        return self._lates.awaited(self._clock.monotonic())
+
     def start(self, port: Port, timers: Timers) -> None:
         """The port is open."""
         now = self._clock.monotonic()

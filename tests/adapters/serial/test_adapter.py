@@ -486,3 +486,34 @@ def test_probe_says_whether_the_port_opens(settings: Any, tmp_path: Path) -> Non
             assert os.fspath(instrument.path) in result.message
 
     run(main())
+
+
+def test_a_reply_to_a_killed_process_is_nobodys_when_the_next_one_has_the_line(settings: Any, tmp_path: Path) -> None:
+    """A life that did not close its line may have asked: its reply comes first, and is no value of the next one.
+
+    After a life that closed it, and had all its replies, nothing is waited for.
+    """
+    poll = {"requests": {"v": {"request": "?\n", "format": NUMBER, "every": "20ms", "timeout": "100ms"}}, "late_limit": "400ms"}
+
+    async def main() -> None:
+        replies: list[list[tuple[float, bytes]]] = [[], [(0.0, b"14\n")]]
+        with plugged(tmp_path / "tty", lambda _: replies[len(instrument.got) - 1], b"\n") as instrument:
+            killed = harness(settings, tmp_path, instrument, poll=poll)
+            await killed.open()
+            killed.demand(1)
+            await instrument.bell.until(lambda: len(instrument.got) == 1)
+            port, work = killed.adapter._port, killed.adapter._work  # type: ignore[attr-defined]
+            work._port = killed.adapter._port = None  # type: ignore[attr-defined]  # as SIGKILL: nothing of its own runs any more
+            await port.close()
+            after = harness(settings, tmp_path, instrument, poll=poll)
+            await after.open()
+            after.demand(1)
+            instrument.say(b"13\n")
+            await after.until(lambda: after.context.counts.get("unasked_frames", 0) == 1)
+            assert len(instrument.got) == 1, "nothing is asked while that reply may come"
+            await after.received(1)
+            await after.close()
+            assert numbers(after) == [14]
+            assert not (tmp_path / "asking").exists()
+
+    run(main())

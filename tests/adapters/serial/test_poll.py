@@ -130,6 +130,23 @@ def test_late_reply_is_dropped_when_its_request_was_given_up(world: Any) -> None
     assert w.context.gaps == [("lab/v", "timeout", EPOCH_NS, EPOCH_NS + 310_000_000)]
 
 
+def test_nothing_is_asked_when_a_killed_process_may_still_get_its_reply(world: Any) -> None:
+    """Up to the time-out and `late_limit` nobody knows whose reply comes; what comes is nobody's."""
+    w = world(at_once, {"v": {"every": "50ms", "timeout": "100ms"}}, late_limit="700ms")
+    w.poller.owe()
+    w.start()
+    w.demand(2)
+    w.time.call_later(0.6, lambda: w.heard(b"99\r"))
+    assert w.poller.owed
+    w.run(0.79)
+    assert (w.sent, w.values) == ([], [])
+    w.run(0.2)
+    assert [at for at, _ in w.sent] == [0.8, 0.85]
+    assert w.values == [1, 2]
+    assert w.context.counts["unasked_frames"] == 1
+    assert not w.poller.owed
+
+
 def test_noise_is_not_the_late_reply_when_one_is_waited_for(world: Any) -> None:
     """A line of noise after the time-out does not end the wait for the reply that is still to come."""
     fates = {1: [(0.2, b"noise\r"), (0.3, b"{n}\r")]}
