@@ -204,7 +204,10 @@ class DeviceAdapter(ABC):
 
     @abstractmethod
     def demand(self, n: int) -> None:
-        """`n` more Readings may be emitted, in total. Carries over a reconnect: what was asked for and not emitted still is."""
+        """`n` more Readings may be emitted, in total. Carries over a reconnect: what was asked for and not emitted still is.
+
+        Of one that is closed, only what it received before may be emitted, within the call.
+        """
 
     @abstractmethod
     async def close(self) -> None:

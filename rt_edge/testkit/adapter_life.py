@@ -51,7 +51,10 @@ class LifeClaims(Benched):
         asyncio.run(run())
 
     def test_leaves_nothing_behind_when_it_is_closed(self, tmp_path: Path) -> None:
-        """Over several lives no task, thread, socket or other descriptor is left, and after `close` nothing is emitted."""
+        """Over several lives no task, thread, socket or other descriptor is left, and a closed one is quiet.
+
+        Who asks it gets nothing but what it has received before (a ring), and that within the call.
+        """
 
         async def run() -> None:
             async with self.bench(tmp_path) as bench:
@@ -60,7 +63,9 @@ class LifeClaims(Benched):
                 for _ in range(CYCLES):
                     await self._live(bench)
                 await before.let_go(bench.device_tasks, self.gone_s)
+                told, closed = len(bench.harness.emitted), bench.harness.context.clock.wall_ns()
                 bench.harness.demand(1)
+                assert all(one.received < closed for one in bench.harness.readings[told:])
                 assert await bench.harness.quiet(self.quiet_s) == 0
 
         asyncio.run(run())

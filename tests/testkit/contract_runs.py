@@ -9,13 +9,19 @@ from typing import Any
 from rt_edge.data.receipt import LOST
 
 
-def findings(contract: type) -> dict[str, BaseException]:
-    """Name of a test of `contract` -> the first thing that it found."""
+def findings(contract: type, *made_of: Any, **given: Any) -> dict[str, BaseException]:
+    """Name of a test of `contract` -> the first thing that it found.
+
+    Args:
+        contract: the class with the tests.
+        made_of: what the class is made of, new for each test.
+        given: what each test gets, besides what it is parametrized with (`tmp_path`).
+    """
     found: dict[str, BaseException] = {}
     for name in sorted(name for name in dir(contract) if name.startswith("test_")):
         for arguments in cases(getattr(contract, name)):
             try:
-                getattr(contract(), name)(**arguments)
+                getattr(contract(*made_of), name)(**given, **arguments)
             except Exception as error:  # noqa: BLE001 - whatever a test raises, it has found something
                 found[name] = error
                 break
