@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from pathlib import Path
 
@@ -57,6 +58,49 @@ def test_an_answer_is_refused_with_its_place_when_it_is_not_one(folder: Path, ol
     assert old in path.read_text()
     path.write_text(path.read_text().replace(old, new))
     assert lines(folder)[0] == f"quality.yaml:{said}"
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        ("[done]", "3:3: rules > bounded: ['done'] is no answer"),
+        ("[exempt]", "3:3: rules > bounded: ['exempt'] is no answer"),
+        ("\n    - exempt", "3:3: rules > bounded: ['exempt'] is no answer"),
+        ("3", "3:12: rules > bounded: 3 is no answer"),
+        ("1.5", "3:12: rules > bounded: 1.5 is no answer"),
+        ("true", "3:12: rules > bounded: True is no answer"),
+        ("", "3:3: rules > bounded: None is no answer"),
+        ("{}", "3:3: rules > bounded: {} is no answer"),
+        (
+            "{exempt: nothing waits here, why: it}",
+            "3:3: rules > bounded: {'exempt': 'nothing waits here', 'why': 'it'} is no answer",
+        ),
+    ],
+)
+def test_place_is_said_when_an_answer_is_of_another_kind(folder: Path, answer: str, said: str) -> None:
+    """A list (also of the very word), a number, nothing, and a mapping with more than a reason."""
+    path = folder / "quality.yaml"
+    path.write_text(path.read_text().replace("  bounded: done", f"  bounded: {answer}"))
+    assert lines(folder) == [f"quality.yaml:{said} (write `done` or `{{exempt: WHY}}`)"]
+
+
+@pytest.mark.parametrize("reason", ["[nothing waits here]", "12", "{why: nothing waits here}"])
+def test_place_is_said_when_a_reason_is_no_text(folder: Path, reason: str) -> None:
+    """A list, a number, a mapping."""
+    path = folder / "quality.yaml"
+    path.write_text(path.read_text().replace("  bounded: done", f"  bounded: {{exempt: {reason}}}"))
+    (line,) = lines(folder)
+    assert re.fullmatch(r"quality.yaml:3:\d+: rules > bounded > exempt: exempt without a reason \(.*\)", line)
+
+
+@pytest.mark.parametrize(
+    ("text", "at"),
+    [("[done]\n", "1:1: "), ("3\n", "1:1: "), ("rules: [bounded]\n", "1:1: rules: "), ("rules: 3\n", "1:8: rules: ")],
+)
+def test_place_is_said_when_there_are_no_answers(folder: Path, text: str, at: str) -> None:
+    """The file, or its `rules`, is a list or a number."""
+    (folder / "quality.yaml").write_text(text)
+    assert lines(folder) == [f"quality.yaml:{at}`rules` is missing or no mapping (write `rules:` and a line a rule)"]
 
 
 def test_each_rule_is_asked_for_when_none_is_answered(folder: Path) -> None:
