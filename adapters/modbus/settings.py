@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Annotated, Literal
 
 from adapters.modbus.address import framing_name, tcp_address
@@ -254,12 +255,12 @@ class ModbusSettings(Settings):
         if self.retry_max < self.retry_min:
             errors.append(SettingError("retry_max is shorter than retry_min", "raise retry_max", ("retry_max",)))
         plans, wire = units_of(self), wire_of(self.channel)
-        needed = load(plans, wire)
-        if needed > 1 and self.overload == "refuse":
+        percent = math.ceil(100 * load(plans, wire) - 1e-6)  # six sixths of the bus are a little more than one, as floats
+        if percent > 100 and self.overload == "refuse":
             shares = sorted(((load([plan], wire), plan.name) for plan in plans), reverse=True)
             most = ", ".join(f"{name} {100 * share:.0f} %" for share, name in shares[:3])
             hint = "poll less often, raise the baud rate, or write `overload: coalesce`"
-            errors.append(SettingError(f"this plan needs {100 * needed:.0f} % of the bus (most of it: {most})", hint, ("units",)))
+            errors.append(SettingError(f"this plan needs {percent} % of the bus (most of it: {most})", hint, ("units",)))
         if errors:
             raise SettingErrors(errors)
         return self

@@ -99,6 +99,48 @@ def test_capacity_is_named_when_the_plan_does_not_fit_the_bus() -> None:
     assert load(units_of(loose), wire_of(loose.channel)) > 1.5
 
 
+def sharing(units: int, every: str, **more: Any) -> dict[str, Any]:
+    """Units on a line of 9,600 baud at which each poll of one register takes (8 + 7 + 2 * 3.5) * 11 / 9600 s = 25.208 ms."""
+    channel = {"serial": "/dev/ttyS0", "baud": 9600, "turnaround": "0s"}
+    return {"channel": channel, "units": {f"u{n}": unit(unit=n, every=every) for n in range(1, units + 1)}, **more}
+
+
+@pytest.mark.parametrize(
+    ("units", "every", "needs"),
+    [
+        (1, "25108us", 101),
+        (1, "24836us", 102),
+        (1, "24593us", 103),
+        (1, "24356us", 104),
+        (1, "24009us", 105),
+        (4, "99343us", 102),
+    ],
+)
+def test_plan_is_refused_when_it_needs_a_little_more_than_the_bus(units: int, every: str, needs: int) -> None:
+    """From the first thousandth on, unless what fits is wanted; the percentage said is never one that would fit."""
+    with pytest.raises(ValidationError, match=rf"this plan needs {needs} % of the bus \(most of it: u"):
+        ModbusSettings.model_validate(sharing(units, every))
+    loose = ModbusSettings.model_validate(sharing(units, every, overload="coalesce"))
+    assert needs / 100 - 0.01 < load(units_of(loose), wire_of(loose.channel)) <= needs / 100
+
+
+@pytest.mark.parametrize(("units", "every"), [(1, "25209us"), (4, "100834us"), (1, "25471us")])
+def test_plan_is_taken_when_it_needs_just_the_bus(units: int, every: str) -> None:
+    """A hundred percent of it, less a few millionths; ninety-nine."""
+    ModbusSettings.model_validate(sharing(units, every))
+
+
+@pytest.mark.parametrize("units", [1, 6, 9, 60, 100])
+def test_plan_is_taken_when_its_shares_make_up_the_whole_bus(units: int) -> None:
+    """Sixths of it are a little more than one as floats; a thousandth more is refused."""
+    channel = {"tcp": "plc.local", "turnaround": "10ms"}
+    written = {"channel": channel, "units": {f"u{n}": unit(unit=n, every=f"{10 * units}ms") for n in range(1, units + 1)}}
+    ModbusSettings.model_validate(written)
+    written["channel"] = {**channel, "turnaround": "10010us"}
+    with pytest.raises(ValidationError, match="this plan needs 101 % of the bus"):
+        ModbusSettings.model_validate(written)
+
+
 CROWDED = "  plc:\n    kind: modbus\n    channel: {{serial: /dev/ttyS0, baud: 9600}}\n    units:\n{units}"
 
 
