@@ -170,6 +170,12 @@ class Air:
                 advertising.data = bytearray(data)
 
     @property
+    def scan_type(self) -> str:
+        """How the host told the controller to scan (LE Set Scan Parameters, Core specification 4.E, 7.8.10)."""
+        assert self._central is not None
+        return "active" if self._central.le_scan_type else "passive"
+
+    @property
     def connected(self) -> int:
         """Connections to the pump."""
         return len(self._pump.connections) if self._pump is not None else 0

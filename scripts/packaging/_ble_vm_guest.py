@@ -110,6 +110,7 @@ class Run:
         assert counts == sorted(set(counts)), counts
         assert counts
         assert raw
+        assert self.air.scan_type == mode, self.air.scan_type
         assert all(isinstance(data, bytes) and len(data) == 2 for data in raw)
         assert {r.source for r in h.readings} == {"air/fridge"}
         assert all(-127 <= int(r.fields["rssi"]) <= 20 for r in h.readings)

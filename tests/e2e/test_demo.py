@@ -80,7 +80,7 @@ def test_nothing_is_lost_or_doubled_when_the_script_cuts_and_kills(tmp_path: Pat
 def test_stdout_is_json_alone_when_asked_for_and_the_folder_stays_when_kept(tmp_path: Path) -> None:
     """--json puts the lines for people on stderr; --keep leaves configurations, logs, spool and store, and no process. Readings
     of each kind of device are in that store."""
-    command = [*DEMO, "--json", "--keep", "--seconds", "3", "--broker", "small"]
+    command = [*DEMO, "--json", "--keep", "--seconds", "10", "--broker", "small"]  # ample for D-Bus and scanning to begin
     done = subprocess.run(command, env=environment(tmp_path), capture_output=True, text=True, timeout=100, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     first, *rest = done.stdout.splitlines()

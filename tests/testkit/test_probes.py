@@ -80,6 +80,7 @@ def run_contract(fault: str) -> list[str]:
             "not": [(seed,) for seed in range(4)],
             "residue": [(seed,) for seed in range(6)],
             "stage": [(seed,) for seed in range(6)],
+            "what": [(seed, dies) for seed in range(3) for dies in (True, False)],
         }.get(name.split("_")[1], [()])
         for values in arguments:
             try:
