@@ -6,6 +6,7 @@ import asyncio
 import os
 import resource
 import shutil
+from collections import Counter
 from collections.abc import Callable, Coroutine, Iterator
 from pathlib import Path
 from random import Random
@@ -364,7 +365,7 @@ def test_backoff_grows_on_when_the_cable_is_loose(pty: Path, tmp_path: Path) -> 
 
 @pytest.mark.parametrize("ends", ["over", "anew", "cancelled"])
 def test_nothing_is_left_open_when_a_wait_has_ended(ends: str, pty: Path, tmp_path: Path) -> None:
-    """The same descriptors before and after a hundred waits, however they end."""
+    """No descriptor more after a hundred waits, however they end."""
     link = tmp_path / "ttyUSB0"
 
     async def work() -> None:
@@ -381,7 +382,8 @@ def test_nothing_is_left_open_when_a_wait_has_ended(ends: str, pty: Path, tmp_pa
             await asyncio.wait([waiting])
             assert waiting.cancelled() if ends == "cancelled" else waiting.result() == ends
             link.unlink(missing_ok=True)
-        assert descriptors() == before
+        more = Counter(descriptors()) - Counter(before)
+        assert not more  # fewer there may be: what other tests left is collected when it pleases
 
     run(work())
 

@@ -48,6 +48,7 @@ class Ports(msgspec.Struct, frozen=True):
         balance: device of the balance's port.
         coap: port of the CoAP device on 127.0.0.1.
         bluetooth: address of the D-Bus with the stand-in for BlueZ; empty if there is none.
+        no_bluetooth: why there is none.
     """
 
     broker: str
@@ -57,6 +58,7 @@ class Ports(msgspec.Struct, frozen=True):
     balance: str
     coap: int
     bluetooth: str = ""
+    no_bluetooth: str = ""
 
 
 def find_mosquitto() -> tuple[Path, str] | None:
@@ -102,21 +104,20 @@ async def serve(folder: Path, broker: str) -> None:
         random = Random()  # noqa: S311  # nothing goes wrong with these
         await stack.enter_async_context(SerialSimulator(clock, random, balance))
         device = await stack.enter_async_context(CoapDevice(clock))
-        bluetooth = await _bluetooth(stack, folder)
-        ports = Ports(name, port, str(rtu.path), tcp.port, str(balance), device.port, bluetooth)
+        bluetooth, missing = await _bluetooth(stack, folder)
+        ports = Ports(name, port, str(rtu.path), tcp.port, str(balance), device.port, bluetooth, missing)
         sys.stdout.write(msgspec.json.encode(ports).decode() + "\n")
         sys.stdout.flush()
         await _end_of_stdin()
 
 
-async def _bluetooth(stack: AsyncExitStack, folder: Path) -> str:
-    """The address of a D-Bus with sensors, in the demo's folder, which the janitor removes; empty without a dbus-daemon."""
+async def _bluetooth(stack: AsyncExitStack, folder: Path) -> tuple[str, str]:
+    """The address of a D-Bus with sensors, in the demo's folder, which the janitor removes; or nothing, and why."""
     try:
         simulator = await stack.enter_async_context(BleSimulator(devices=2, places=PEERS, folder=folder))
     except TransientError as error:
-        sys.stderr.write(f"no Bluetooth: {error}\n")
-        return ""
-    return simulator.address
+        return "", f"{error.message} ({error.hint})" if error.hint else error.message
+    return simulator.address, ""
 
 
 async def _end_of_stdin() -> None:

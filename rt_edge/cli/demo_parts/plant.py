@@ -122,7 +122,7 @@ class Plant:
         self.cable = await self._stack.enter_async_context(Cable(ingress))
         ports = self.devices.ports
         self._say(f"broker: {ports.broker}; Modbus pumps on a serial line and on TCP, a balance, a CoAP tank")
-        self._say("Bluetooth: 2 sensors" if ports.bluetooth else "no Bluetooth: there is no dbus-daemon here")
+        self._say("Bluetooth: 2 sensors" if ports.bluetooth else f"no Bluetooth: {ports.no_bluetooth}")
         write = write_configs, self.folder, ports, ingress, self.cable.port
         edge, upstream = await self._in(self._reads, *write)
         bus = {"DBUS_SYSTEM_BUS_ADDRESS": ports.bluetooth} if ports.bluetooth else {}
